@@ -1,0 +1,218 @@
+//! The shell around a machine that all drivers share.
+//!
+//! It owns connections, buffers, water marks, timers and outstanding file reads, so that a driver
+//! only moves bytes and completions. A driver feeds one input, then drains
+//! [`next_dirty`](crate::Drive::next_dirty) and [`next_effect`](crate::Drive::next_effect) until both are empty,
+//! then arms one alarm for [`deadline`](crate::Drive::deadline).
+
+use crate::buggify::Buggify;
+use crate::effect::{Breach, OpKey};
+use crate::slot::{PeerFin, Read, TlsState, Write};
+use crate::{
+    Conn, Costs, Cx, DiskOk, DiskOp, DiskResult, Effect, FILE_CHUNK_BYTES, Gone, Limits, Machine,
+    Now, Rng, Slots,
+};
+use std::collections::VecDeque;
+
+/// Resumed connections served in one step; the rest wait for the next, so that a machine which
+/// pauses and resumes in circles cannot hold its process for ever.
+const RESUMES_PER_STEP_MAX: usize = 64;
+
+/// A machine in its shell.
+#[derive(Debug)]
+pub struct Process<M> {
+    pub(crate) machine: M,
+    pub(crate) cx: Cx,
+    pub(crate) dirty: VecDeque<Conn>,
+}
+
+/// How a process is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Byte caps and water marks.
+    pub limits: Limits,
+    /// Service time of work; all zero outside the simulator.
+    pub costs: Costs,
+    /// The process's random stream.
+    pub rng: Rng,
+    /// Rare paths, in simulators.
+    pub buggify: Option<Buggify>,
+    /// Whether marks are collected.
+    pub marks: bool,
+}
+
+impl Setup {
+    /// Default limits, no costs, no rare paths.
+    pub fn new(rng: Rng) -> Self {
+        Self {
+            limits: Limits::default(),
+            costs: Costs::default(),
+            rng,
+            buggify: None,
+            marks: false,
+        }
+    }
+}
+
+impl<M: Machine> Process<M> {
+    /// Wraps a machine. It hears nothing before [`start`](crate::Drive::start).
+    pub fn new(machine: M, setup: Setup) -> Self {
+        let mut cx = Cx::new(setup.limits, setup.rng, setup.costs);
+        cx.buggify = setup.buggify.map(Box::new);
+        cx.marks = setup.marks.then(Box::default);
+        Self { machine, cx, dirty: VecDeque::new() }
+    }
+
+    /// The machine, to look at.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The machine, for tests and load models that are steered from outside between steps.
+    pub const fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    pub(crate) fn begin(&mut self, now: Now) -> bool {
+        debug_assert!(now.mono >= self.cx.now.mono, "a monotonic clock does not go back");
+        self.cx.now = now;
+        self.cx.exit.is_none()
+    }
+
+    /// Gives the machine the input that waits on `conn`, and the FIN behind it.
+    pub(crate) fn deliver(&mut self, conn: Conn) {
+        let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+        if slot.read == Read::Discard || matches!(slot.write, Write::Aborting(_)) {
+            slot.rx.clear();
+            return;
+        }
+        if slot.read == Read::Paused {
+            return;
+        }
+        if !slot.rx.is_empty() {
+            let mut rx = core::mem::take(&mut slot.rx);
+            self.machine.data(&mut self.cx, conn, &mut rx);
+            let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+            slot.rx = rx;
+            if slot.accounted != slot.rx.len() + slot.tx.pending() && !slot.touched {
+                self.cx.touch(conn);
+            }
+        }
+        self.deliver_fin(conn);
+    }
+
+    pub(crate) fn deliver_fin(&mut self, conn: Conn) {
+        let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+        if slot.fin == PeerFin::Held && slot.read == Read::Open && self.cx.exit.is_none() {
+            slot.fin = PeerFin::Told;
+            self.machine.eof(&mut self.cx, conn);
+            self.cx.touch(conn);
+        }
+    }
+
+    /// After every input: serves resumed connections, then looks at each touched one.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..RESUMES_PER_STEP_MAX {
+            let Some(conn) = self.cx.resumed.pop_front() else { break };
+            if self.cx.exit.is_some() {
+                break;
+            }
+            self.deliver(conn);
+        }
+        while let Some(conn) = self.cx.touched.pop() {
+            self.settle_conn(conn);
+        }
+        if !self.cx.listeners.is_empty() {
+            self.settle_listeners();
+        }
+    }
+
+    fn settle_conn(&mut self, conn: Conn) {
+        let limits = self.cx.limits;
+        let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+        slot.touched = false;
+        let unread = slot.rx.len();
+        let pending = slot.tx.pending();
+        if pending > limits.tx_high {
+            slot.slow = true;
+        }
+        // Files are only counted where they are in memory; the walk is needed for slow ones alone.
+        let memory = if pending > limits.tx_high { slot.tx.memory() } else { pending };
+        self.cx.buffered = self.cx.buffered + unread + memory - slot.accounted;
+        slot.accounted = unread + memory;
+        if unread > limits.rx_bytes_max && slot.read == Read::Open {
+            self.cx.breach = Some(Breach::UnreadInput { conn, bytes: unread });
+        }
+        if memory > limits.tx_bytes_max {
+            self.cx.breach = Some(Breach::PendingOutput { conn, bytes: memory });
+        }
+        if self.cx.buffered > limits.buffers_bytes_max {
+            self.cx.breach = Some(Breach::Buffers { bytes: self.cx.buffered });
+        }
+        if let Some(range) = slot.tx.begin_file_read() {
+            let len = range.len.min(FILE_CHUNK_BYTES as u64) as u32;
+            let op = DiskOp::Read { file: range.file, at: range.at, len };
+            self.cx.effects.push_back(Effect::Disk { key: OpKey::SendFile(conn), op });
+        }
+        if matches!(slot.tls, TlsState::Wanted(_)) {
+            if unread > 0 {
+                slot.write = Write::Aborting(Gone::Misbehaved);
+            } else if slot.tx.tls_due()
+                && let TlsState::Wanted(tls) =
+                    core::mem::replace(&mut slot.tls, TlsState::Handshake)
+            {
+                self.cx.effects.push_back(Effect::StartTls { conn, tls });
+            }
+        }
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push_back(conn);
+        }
+    }
+
+    fn settle_listeners(&mut self) {
+        let room = self.cx.conns.live() < self.cx.limits.conns_max;
+        for listener in &mut self.cx.listeners {
+            let wants = listener.listening
+                && room
+                && match listener.slots {
+                    Slots::Unlimited => true,
+                    Slots::AtMost(n) => listener.open < n,
+                };
+            if wants != listener.accepting {
+                listener.accepting = wants;
+                if listener.listening {
+                    let effect = Effect::Accept { listener: listener.token, on: wants };
+                    self.cx.effects.push_back(effect);
+                }
+            }
+        }
+        self.cx.listeners.retain(|l| l.listening || l.open > 0);
+    }
+
+    pub(crate) fn free(&mut self, conn: Conn) {
+        let Some(slot) = self.cx.conns.get(conn) else { return };
+        let (accounted, listener) = (slot.accounted, slot.listener);
+        self.cx.buffered -= accounted;
+        if let Some(listener) = listener {
+            // Listeners are few, and removed only when nothing refers to them.
+            let found = self.cx.listeners.iter_mut().find(|l| l.token == listener);
+            if let Some(found) = found {
+                found.open -= 1;
+            }
+        }
+        self.cx.conns.close(conn);
+    }
+
+    pub(crate) fn file_read(&mut self, conn: Conn, result: DiskResult) {
+        let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+        let sent = match result {
+            Ok(DiskOk::Data(bytes)) => slot.tx.end_file_read(bytes).is_ok(),
+            _ => false,
+        };
+        if !sent && !matches!(slot.write, Write::Aborting(_)) {
+            slot.write = Write::Aborting(Gone::FileFailed);
+        }
+        self.cx.touch(conn);
+    }
+}

@@ -1,0 +1,1 @@
+//! memcached as sans-IO machines: server, client, protocol, placement.

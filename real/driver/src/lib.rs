@@ -1,0 +1,1 @@
+//! tokio and madsim drivers for sans-IO machines.

@@ -1,0 +1,1 @@
+//! Run results as one self-contained page and as a terminal summary.

@@ -1,0 +1,1 @@
+//! Scenario files: hosts, loads, faults, expectations; the stories.

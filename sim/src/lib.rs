@@ -1,0 +1,1 @@
+//! A deterministic world for sans-IO machines: network, disk, CPU, clocks, power.
