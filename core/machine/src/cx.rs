@@ -113,6 +113,12 @@ impl Cx {
         &mut self.rng
     }
 
+    /// The byte caps and water marks of this process.
+    #[inline]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Whether to take a rare but legal path here. Always false outside a simulator's fault plan.
     #[inline]
     pub fn buggify(&mut self, site: Site) -> bool {

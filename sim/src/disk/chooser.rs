@@ -1,0 +1,129 @@
+//! The choices that a power cut makes, one by one, so that crash states can be drawn or enumerated.
+
+use super::pages::SECTOR_BYTES;
+use storytime_machine::{Ratio, Rng};
+
+/// Decides what survives a power cut.
+///
+/// Options of every choice are numbered from 0, the oldest state (nothing of it happened), to the
+/// last, the newest (all of it happened). Which choices are asked, and in which order, depends only
+/// on the disk's state and on the answers so far.
+pub trait Chooser {
+    /// One of `options` (at least 2); an answer out of range counts as the last.
+    fn choose(&mut self, choice: Choice, options: u32) -> u32;
+
+    /// How many leading bytes of a surviving sector version reached the medium, of
+    /// [`SECTOR_BYTES`]; the rest is older, or garbage under the hostile profile.
+    fn tear(&mut self, sector: u64) -> usize {
+        let _ = sector;
+        SECTOR_BYTES
+    }
+}
+
+/// What is being chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// How many steps of the queued operations of one file (or, `None`, on names) had been carried
+    /// out: a write is one step per page, anything else is one.
+    InFlight {
+        /// Which file, by the disk's number.
+        file: Option<u32>,
+    },
+    /// Under the friendly profile, the last version of anything that survives.
+    Moment,
+    /// The version of a sector.
+    Sector {
+        /// Which file.
+        file: u32,
+        /// Which sector of it.
+        sector: u64,
+    },
+    /// The length of a file.
+    Length {
+        /// Which file.
+        file: u32,
+    },
+    /// How many changes of one directory survive.
+    Names {
+        /// Which directory, by the disk's number; 0 is the root.
+        directory: u32,
+    },
+    /// Whether one change of names survives; the hostile profile only.
+    Change {
+        /// Its place in the log.
+        index: u32,
+    },
+    /// Whether an acknowledged sector in a lying drive's cache had been written.
+    InDrive {
+        /// Which file.
+        file: u32,
+        /// Which sector of it.
+        sector: u64,
+    },
+}
+
+/// Ready-made ways to choose. An enumerator cuts a clone of the disk with `Nothing`, reads
+/// [`Plan::asked`], and then tries `Only` and `AllBut` each number below it.
+#[derive(Clone, Debug)]
+pub enum CrashPlan {
+    /// The oldest state of everything: only what was flushed.
+    Nothing,
+    /// The newest state of everything.
+    Everything,
+    /// The newest state of one choice, by its number, and the oldest of all others.
+    Only(u32),
+    /// The oldest state of one choice and the newest of all others.
+    AllBut(u32),
+    /// At random.
+    Random {
+        /// Where from.
+        rng: Rng,
+        /// How often a surviving sector is torn.
+        tears: Ratio,
+    },
+}
+
+/// A plan at work.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    plan: CrashPlan,
+    asked: u32,
+}
+
+impl Plan {
+    /// Begins.
+    pub const fn new(plan: CrashPlan) -> Self {
+        Self { plan, asked: 0 }
+    }
+
+    /// Choices asked so far.
+    pub const fn asked(&self) -> u32 {
+        self.asked
+    }
+}
+
+impl Chooser for Plan {
+    fn choose(&mut self, _choice: Choice, options: u32) -> u32 {
+        assert!(options >= 2, "a choice has options");
+        let number = self.asked;
+        self.asked += 1;
+        let newest = |yes: bool| if yes { options - 1 } else { 0 };
+        match &mut self.plan {
+            CrashPlan::Nothing => 0,
+            CrashPlan::Everything => options - 1,
+            CrashPlan::Only(only) => newest(*only == number),
+            CrashPlan::AllBut(but) => newest(*but != number),
+            CrashPlan::Random { rng, .. } => rng.below(u64::from(options)) as u32,
+        }
+    }
+
+    fn tear(&mut self, _sector: u64) -> usize {
+        match &mut self.plan {
+            CrashPlan::Random { rng, tears } => {
+                let tears = rng.chance(*tears);
+                if tears { rng.index(SECTOR_BYTES) } else { SECTOR_BYTES }
+            }
+            _ => SECTOR_BYTES,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Hosts, cores and processes: what a world is made of.
+//!
+//! Not modelled: scheduling of several processes on one core beyond first come, first served; caches;
+//! swapping. A host that runs out of memory kills the process that asked for more.
+
+use crate::clock::Clock;
+use crate::disk::{DiskConfig, SimDisk};
+use std::collections::VecDeque;
+use storytime_machine::{
+    BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey, ResolveError,
+    Setup, Time, Token,
+};
+
+/// Most hosts in a world: a path's random stream is named by two host numbers.
+pub const HOSTS_MAX: usize = 1 << 12;
+
+/// A host's number, in order of adding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub u32);
+
+/// A process's number, in order of adding. It stays the same through all lives of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(pub u32);
+
+/// What a host is made of.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Name in traces and reports, and for look-ups.
+    pub name: String,
+    /// Its address; `None` draws 10.0.x.y by number.
+    pub ip: Option<IpAddr>,
+    /// Cores; processes are pinned to them in turn.
+    pub cores: u32,
+    /// Memory, bytes; `None` is unlimited.
+    pub memory_bytes: Option<u64>,
+    /// Its clocks.
+    pub clock: Clock,
+    /// Its disk; `None` means that every disk operation is refused.
+    pub disk: Option<DiskConfig>,
+    /// Hosts of one rack share their power.
+    pub rack: u32,
+}
+
+impl HostConfig {
+    /// One core, unlimited memory, good clocks, no disk, rack 0.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ip: None,
+            cores: 1,
+            memory_bytes: None,
+            clock: Clock::default(),
+            disk: None,
+            rack: 0,
+        }
+    }
+}
+
+/// Makes a process for each of its lives.
+pub type Factory = Box<dyn FnMut(Setup) -> Box<dyn Drive>>;
+
+/// A program to run on a host.
+pub struct ProgramConfig {
+    /// Name in traces and reports.
+    pub name: String,
+    /// How many processes share its ports.
+    pub workers: u32,
+    /// Byte caps and water marks of each.
+    pub limits: Limits,
+    /// Service time of its work.
+    pub costs: Costs,
+    /// Whether it starts when its host is switched on.
+    pub autostart: bool,
+    /// Makes its processes.
+    pub factory: Factory,
+}
+
+impl ProgramConfig {
+    /// One worker with default limits, no costs, started with its host.
+    pub fn new(
+        name: impl Into<String>,
+        factory: impl FnMut(Setup) -> Box<dyn Drive> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            workers: 1,
+            limits: Limits::default(),
+            costs: Costs::default(),
+            autostart: true,
+            factory: Box::new(factory),
+        }
+    }
+}
+
+/// Whether a host has power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    Off,
+    On,
+}
+
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) ip: IpAddr,
+    pub(crate) clock: Clock,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) rack: u32,
+    pub(crate) power: Power,
+    pub(crate) incarnation: u32,
+    pub(crate) disk: Option<SimDisk>,
+    pub(crate) first_core: u32,
+    pub(crate) cores: u32,
+    /// Processes on this host, by number.
+    pub(crate) processes: Vec<u32>,
+    /// Ports and addresses of datagram sockets: port → (process, token).
+    pub(crate) datagrams: std::collections::BTreeMap<u16, (u32, Token)>,
+    pub(crate) next_port: u16,
+}
+
+/// One core: it carries one step at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Core {
+    /// The process whose step is under way, until `CoreFree`.
+    pub(crate) busy: Option<u32>,
+    /// Raised when the power goes, so that an old `CoreFree` is stale.
+    pub(crate) life: u32,
+    /// Inputs waiting for the core.
+    pub(crate) ready: VecDeque<(u32, Input)>,
+    /// `run_core` is on the stack for this core.
+    pub(crate) running: bool,
+    /// Time spent working, nanoseconds.
+    pub(crate) busy_ns: u64,
+}
+
+/// Something that a process has yet to be told. Ends carry their age: they may be gone, and their
+/// place taken, before the process has its turn.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    Start,
+    Stop,
+    Alarm,
+    Readable(EndRef),
+    Writable(EndRef),
+    Acceptable(u32),
+    Connected(EndRef),
+    Failed(EndRef, Gone),
+    Gone(EndRef, Gone),
+    Secured(EndRef),
+    Disk(OpKey, DiskResult),
+    Resolved(Token, Result<Vec<IpAddr>, ResolveError>),
+    Bound(Token, Result<Endpoint, BindError>),
+    Datagram(u32),
+}
+
+/// An end and its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndRef {
+    pub(crate) end: u32,
+    pub(crate) age: u32,
+}
+
+pub(crate) struct Proc {
+    pub(crate) name: String,
+    pub(crate) host: u32,
+    pub(crate) program: u32,
+    pub(crate) worker: u32,
+    pub(crate) core: u32,
+    pub(crate) drive: Option<Box<dyn Drive>>,
+    pub(crate) state: ProcState,
+    /// Raised at each start, so that old alarms are stale.
+    pub(crate) life: u32,
+    /// The end of each connection slot.
+    pub(crate) ends: Vec<u32>,
+    /// When the earliest alarm in the queue rings, world time.
+    pub(crate) alarm: Option<Time>,
+    pub(crate) exit: Option<Exit>,
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcState {
+    /// Not started, exited, killed, or without power.
+    Down,
+    Running,
+    /// Stopped by a signal: inputs wait.
+    Frozen,
+}
+
+pub(crate) struct Program {
+    pub(crate) limits: Limits,
+    pub(crate) costs: Costs,
+    pub(crate) autostart: bool,
+    pub(crate) factory: Factory,
+}

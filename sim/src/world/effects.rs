@@ -1,0 +1,208 @@
+//! Carrying out what processes ask for.
+
+use super::{Datagram, Lookup, World};
+use crate::host::{Input, ProcState};
+use crate::net::{Acceptor, Key, Owner};
+use crate::queue::Event;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use storytime_machine::{
+    Addr, BindError, Conn, DiskError, DiskOp, Duration, Effect, Endpoint, IpAddr, Listen, Now,
+    OpKey, ResolveError, Token,
+};
+
+impl World {
+    pub(super) fn carry_out(&mut self, process: u32, effect: Effect) {
+        match effect {
+            Effect::Listen { listener, listen } => self.listen(process, listener, listen),
+            Effect::Unlisten { listener } => {
+                self.net.unlisten(&mut self.queue, self.now, process, Some(listener));
+            }
+            Effect::Accept { listener, on } => self.accepting(process, listener, on),
+            Effect::Connect { connect, to, timeout } => {
+                self.connect(process, connect, &to, timeout);
+            }
+            Effect::Disk { key, op } => self.submit(process, key, op),
+            Effect::BindDatagram { socket, at } => self.bind_datagram(process, socket, at),
+            Effect::SendTo { socket, to, bytes } => self.send_to(process, socket, to, bytes),
+            Effect::Resolve { lookup, name } => self.resolve(process, lookup, &name),
+            Effect::StartTls { conn, tls: _ } => {
+                let end = self.procs[process as usize].ends[conn.index()];
+                self.net.want_tls(&mut self.queue, self.now, end);
+            }
+            Effect::Exit(exit) => {
+                self.trace.note(self.now, "exit", process, 0, 0);
+                self.procs[process as usize].exit = Some(exit);
+                self.end_process(process, false);
+            }
+        }
+    }
+
+    /// Whether a local address is one of the host's: its own, the wildcard, or loopback.
+    fn is_local(&self, host: u32, ip: IpAddr) -> bool {
+        ip.is_unspecified() || ip.is_loopback() || ip == self.hosts[host as usize].ip
+    }
+
+    fn key(&mut self, host: u32, at: &Endpoint) -> Result<(Key, Endpoint), BindError> {
+        match at {
+            Endpoint::Tcp(addr) if !self.is_local(host, addr.ip()) => Err(BindError::NotHere),
+            Endpoint::Tcp(addr) => {
+                let port = if addr.port() == 0 { self.free_port(host)? } else { addr.port() };
+                let real = SocketAddr::new(addr.ip(), port);
+                Ok((Key::Tcp { host, port }, Endpoint::Tcp(real)))
+            }
+            Endpoint::Unix(path) => Ok((Key::Unix { host, path: path.clone() }, at.clone())),
+        }
+    }
+
+    fn free_port(&mut self, host: u32) -> Result<u16, BindError> {
+        for _ in 49_152..=u16::MAX {
+            let this = &mut self.hosts[host as usize];
+            let port = this.next_port;
+            this.next_port = if port == u16::MAX { 49_152 } else { port + 1 };
+            let taken = this.datagrams.contains_key(&port);
+            if !taken && self.net.is_free(&Key::Tcp { host, port }) {
+                return Ok(port);
+            }
+        }
+        Err(BindError::InUse)
+    }
+
+    fn listen(&mut self, process: u32, token: Token, listen: Listen) {
+        let (host, program) = {
+            let proc = &self.procs[process as usize];
+            (proc.host, proc.program)
+        };
+        let result = self.key(host, &listen.at).and_then(|(key, real)| {
+            let acceptor = Acceptor { process, token, accepting: false };
+            let opened = self.net.listen(key, program, listen.backlog, acceptor);
+            opened.map(|()| real).map_err(|()| BindError::InUse)
+        });
+        self.input(process, Input::Bound(token, result));
+    }
+
+    fn accepting(&mut self, process: u32, token: Token, on: bool) {
+        let Some((index, acceptor)) = self.net.listener_of(process, token) else { return };
+        acceptor.accepting = on;
+        if on {
+            self.acceptable(index);
+        }
+    }
+
+    fn connect(&mut self, process: u32, connect: Token, to: &Endpoint, timeout: Duration) {
+        let host = self.procs[process as usize].host;
+        let target = match to {
+            Endpoint::Unix(path) => Some((host, Key::Unix { host, path: path.clone() })),
+            Endpoint::Tcp(addr) => {
+                let there = if self.is_local(host, addr.ip()) {
+                    Some(host)
+                } else {
+                    self.net.by_ip.get(&addr.ip()).copied()
+                };
+                there.map(|there| (there, Key::Tcp { host: there, port: addr.port() }))
+            }
+        };
+        let conn = Conn { slot: u32::MAX, age: u32::MAX };
+        let owner = Owner { process, conn, connect, peer: to.clone() };
+        self.net.connect(&mut self.queue, self.now, host, target, owner, timeout);
+    }
+
+    fn submit(&mut self, process: u32, key: OpKey, op: DiskOp) {
+        let host = self.procs[process as usize].host;
+        let Some(disk) = self.hosts[host as usize].disk.as_mut() else {
+            self.input(process, Input::Disk(key, Err(DiskError::Denied)));
+            return;
+        };
+        let submitted = disk.submit(self.now, process, key, op);
+        let op = u32::try_from(submitted.id).expect("operation numbers stay within u32");
+        self.queue.push(submitted.at.max(self.now), Event::Disk { host, op });
+    }
+
+    pub(super) fn disk_due(&mut self, host: u32, op: u32) {
+        let Some(disk) = self.hosts[host as usize].disk.as_mut() else { return };
+        if let Some((process, key, result)) = disk.complete(u64::from(op)) {
+            self.input(process, Input::Disk(key, result));
+        }
+    }
+
+    fn bind_datagram(&mut self, process: u32, token: Token, at: Addr) {
+        let host = self.procs[process as usize].host;
+        let result = if !self.is_local(host, at.ip()) {
+            Err(BindError::NotHere)
+        } else if at.port() == 0 {
+            self.free_port(host)
+        } else if self.hosts[host as usize].datagrams.contains_key(&at.port()) {
+            Err(BindError::InUse)
+        } else {
+            Ok(at.port())
+        };
+        let result = result.map(|port| {
+            self.hosts[host as usize].datagrams.insert(port, (process, token));
+            Endpoint::Tcp(SocketAddr::new(at.ip(), port))
+        });
+        self.input(process, Input::Bound(token, result));
+    }
+
+    fn send_to(&mut self, process: u32, socket: Token, to: Addr, bytes: Bytes) {
+        let host = self.procs[process as usize].host;
+        let this = &self.hosts[host as usize];
+        let bound = this.datagrams.iter().find(|(_, owner)| **owner == (process, socket));
+        let Some((&port, _)) = bound else { return };
+        let there = if self.is_local(host, to.ip()) {
+            host
+        } else if let Some(&there) = self.net.by_ip.get(&to.ip()) {
+            there
+        } else {
+            return;
+        };
+        let from = SocketAddr::new(self.hosts[host as usize].ip, port);
+        let path = self.net.path(host, there);
+        let arrivals = self.net.paths[path as usize].datagram(self.now, bytes.len());
+        for at in arrivals.into_iter().flatten() {
+            let datagram = Datagram { host: there, port: to.port(), from, bytes: bytes.clone() };
+            let index = self.datagrams.put(datagram);
+            self.queue.push(at, Event::Datagram { index });
+        }
+    }
+
+    pub(super) fn datagram_arrives(&mut self, index: u32) {
+        let Some(datagram) = self.datagrams.get(index) else { return };
+        let host = &self.hosts[datagram.host as usize];
+        match host.datagrams.get(&datagram.port) {
+            Some(&(process, _)) => self.input(process, Input::Datagram(index)),
+            None => drop(self.datagrams.take(index)),
+        }
+    }
+
+    pub(super) fn tell_datagram(&mut self, process: u32, index: u32, now: Now) {
+        let Some(datagram) = self.datagrams.take(index) else { return };
+        let host = &self.hosts[datagram.host as usize];
+        let Some(&(_, socket)) = host.datagrams.get(&datagram.port) else { return };
+        self.trace.note(self.now, "datagram", process, socket.0, datagram.bytes.len() as u64);
+        self.trace.content(&datagram.bytes);
+        if let Some(drive) = &mut self.procs[process as usize].drive {
+            drive.datagram(now, socket, datagram.from, &datagram.bytes);
+        }
+    }
+
+    fn resolve(&mut self, process: u32, token: Token, name: &str) {
+        let found = self.names.get(name).filter(|ips| !ips.is_empty());
+        let result = match (self.names_down, name.parse::<IpAddr>(), found) {
+            (_, Ok(ip), _) => Ok(vec![ip]),
+            (true, _, _) => Err(ResolveError::Unavailable),
+            (false, _, Some(ips)) => Ok(ips.clone()),
+            (false, _, None) => Err(ResolveError::NotFound),
+        };
+        let life = self.procs[process as usize].life;
+        let index = self.lookups.put(Lookup { process, life, token, result });
+        self.queue.push(self.now + super::step::LOOKUP, Event::Resolved { index });
+    }
+
+    pub(super) fn lookup_answered(&mut self, index: u32) {
+        let Some(lookup) = self.lookups.take(index) else { return };
+        let proc = &self.procs[lookup.process as usize];
+        if proc.life == lookup.life && proc.state != ProcState::Down {
+            self.input(lookup.process, Input::Resolved(lookup.token, lookup.result));
+        }
+    }
+}
