@@ -27,7 +27,7 @@ pub(crate) enum Event {
     /// The handshake's answer reaches the connecting side.
     SynAck { end: u32, age: u32 },
     /// The handshake's last packet reaches the accepting side.
-    Ack { end: u32, age: u32 },
+    Ack { end: u32, age: u32, attempt: u32 },
     /// A refusal, or word that there is no way, reaches the connecting side.
     Refuse { end: u32, age: u32, unreachable: bool },
     /// The connecting side's patience ends.

@@ -317,7 +317,7 @@ impl Cx {
         let index = usize::from(kind.index);
         self.work[index] += units;
         self.work_names[index] = kind.name;
-        self.spent_ps += u64::from(self.costs.0[index]) * units;
+        self.spent_ps = self.spent_ps.saturating_add(self.costs.0[index].saturating_mul(units));
     }
 
     /// Service time counted since the last call, nanoseconds rounded up to the next call's account.

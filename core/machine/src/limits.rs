@@ -78,7 +78,7 @@ pub struct Work {
 /// Service time of each kind of work, picoseconds per unit. Picoseconds, because a byte copied costs
 /// well under a nanosecond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Costs(pub [u32; WORK_KINDS_MAX]);
+pub struct Costs(pub [u64; WORK_KINDS_MAX]);
 
 /// How listeners take connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

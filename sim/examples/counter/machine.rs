@@ -112,6 +112,14 @@ pub(crate) struct Client {
     pub(crate) conn: Option<Conn>,
 }
 
+impl Client {
+    /// The next increment comes after a random pause, two seconds on average.
+    fn pause(cx: &mut Cx) {
+        let pause = cx.rng().exponential(Duration::from_secs(2));
+        cx.after(Token(0), pause);
+    }
+}
+
 impl Machine for Client {
     fn start(&mut self, cx: &mut Cx, _: Boot) {
         cx.connect(Token(0), self.server.clone(), Duration::from_secs(10));
@@ -119,7 +127,7 @@ impl Machine for Client {
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, _: Open) {
         self.conn = Some(conn);
-        self.timer(cx, Token(0));
+        Self::pause(cx);
     }
 
     fn timer(&mut self, cx: &mut Cx, _: Token) {
@@ -136,8 +144,7 @@ impl Machine for Client {
             if self.left == 0 {
                 cx.close(conn, Close::Flush);
             } else {
-                let pause = cx.rng().exponential(Duration::from_millis(500));
-                cx.after(Token(0), pause);
+                Self::pause(cx);
             }
         }
     }

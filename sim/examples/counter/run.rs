@@ -8,7 +8,7 @@ use storytime_sim::{Config, HostConfig, Outcome, ProcessId, ProgramConfig, World
 const CLIENTS: u64 = 3;
 const INCREMENTS: u64 = 5;
 /// Long enough for every client to finish.
-pub(crate) const END: Time = Time(60_000_000_000);
+pub(crate) const END: Time = Time(300_000_000_000);
 
 /// One counter, three clients.
 pub(crate) fn world(seed: u64, fixed: bool) -> (World, Vec<ProcessId>) {

@@ -64,7 +64,7 @@ pub enum Choice {
 
 /// Ready-made ways to choose. An enumerator cuts a clone of the disk with `Nothing`, reads
 /// [`Plan::asked`], and then tries `Only` and `AllBut` each number below it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashPlan {
     /// The oldest state of everything: only what was flushed.
     Nothing,
@@ -76,8 +76,8 @@ pub enum CrashPlan {
     AllBut(u32),
     /// At random.
     Random {
-        /// Where from.
-        rng: Rng,
+        /// Of the stream that is drawn from.
+        seed: u64,
         /// How often a surviving sector is torn.
         tears: Ratio,
     },
@@ -87,13 +87,15 @@ pub enum CrashPlan {
 #[derive(Clone, Debug)]
 pub struct Plan {
     plan: CrashPlan,
+    rng: Rng,
     asked: u32,
 }
 
 impl Plan {
     /// Begins.
-    pub const fn new(plan: CrashPlan) -> Self {
-        Self { plan, asked: 0 }
+    pub fn new(plan: CrashPlan) -> Self {
+        let seed = if let CrashPlan::Random { seed, .. } = plan { seed } else { 0 };
+        Self { plan, rng: Rng::new(seed, 0), asked: 0 }
     }
 
     /// Choices asked so far.
@@ -108,20 +110,19 @@ impl Chooser for Plan {
         let number = self.asked;
         self.asked += 1;
         let newest = |yes: bool| if yes { options - 1 } else { 0 };
-        match &mut self.plan {
+        match self.plan {
             CrashPlan::Nothing => 0,
             CrashPlan::Everything => options - 1,
-            CrashPlan::Only(only) => newest(*only == number),
-            CrashPlan::AllBut(but) => newest(*but != number),
-            CrashPlan::Random { rng, .. } => rng.below(u64::from(options)) as u32,
+            CrashPlan::Only(only) => newest(only == number),
+            CrashPlan::AllBut(but) => newest(but != number),
+            CrashPlan::Random { .. } => self.rng.below(u64::from(options)) as u32,
         }
     }
 
     fn tear(&mut self, _sector: u64) -> usize {
-        match &mut self.plan {
-            CrashPlan::Random { rng, tears } => {
-                let tears = rng.chance(*tears);
-                if tears { rng.index(SECTOR_BYTES) } else { SECTOR_BYTES }
+        match self.plan {
+            CrashPlan::Random { tears, .. } if self.rng.chance(tears) => {
+                self.rng.index(SECTOR_BYTES)
             }
             _ => SECTOR_BYTES,
         }

@@ -8,7 +8,7 @@ use super::names::PickNames;
 use super::pages::PAGE_BYTES;
 use super::queue::{Lane, Pending};
 use std::collections::{BTreeMap, BTreeSet};
-use storytime_machine::{DiskOp, Ratio, Rng, Time};
+use storytime_machine::{DiskOp, Ratio, Time};
 
 /// What a power cut did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl SimDisk {
     }
 
     fn random_plan(&mut self, tears: Ratio) -> Plan {
-        Plan::new(CrashPlan::Random { rng: Rng::new(self.rng.u64(), 0), tears })
+        Plan::new(CrashPlan::Random { seed: self.rng.u64(), tears })
     }
 
     /// The power goes, with choices of `chooser`. What remains is what a host finds that boots on
@@ -103,7 +103,7 @@ impl SimDisk {
         for (place, bytes) in self.device.take_all() {
             let (file, sector) = place;
             if chooser.choose(Choice::InDrive { file, sector }, 2) > 0 {
-                self.to_medium(place, &bytes[..]);
+                self.store(place, &bytes[..]);
             } else {
                 cut.sectors_lost += 1;
                 cut.lost_by_drive += 1;

@@ -13,8 +13,10 @@ use storytime_machine::{Duration, Rng, Time};
 pub(super) enum Entry {
     /// Consecutive sectors of a file.
     Run { file: u32, sector: u64, bytes: Vec<u8> },
-    /// A file's length, and where it was truncated before it got that length.
-    Length { file: u32, cut: Option<u64>, len: u64 },
+    /// A truncation, ahead of what was written behind it.
+    Truncated { file: u32, len: u64 },
+    /// A file's length.
+    Length { file: u32, len: u64 },
     /// Changes of names.
     Names(Vec<Change>),
 }
@@ -38,7 +40,7 @@ impl Entry {
     fn bytes(&self) -> u64 {
         match self {
             Self::Run { bytes, .. } => bytes.len() as u64,
-            Self::Length { .. } => SECTOR_BYTES as u64,
+            Self::Truncated { .. } | Self::Length { .. } => SECTOR_BYTES as u64,
             Self::Names(changes) => (changes.len() * SECTOR_BYTES) as u64,
         }
     }
@@ -165,7 +167,7 @@ impl Device {
             match entry {
                 Entry::Run { bytes, .. } => sectors += (bytes.len() / SECTOR_BYTES) as u64,
                 Entry::Names(changes) => names += changes.len() as u64,
-                Entry::Length { .. } => {}
+                Entry::Truncated { .. } | Entry::Length { .. } => {}
             }
         }
         (sectors, names)

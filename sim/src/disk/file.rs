@@ -45,6 +45,8 @@ pub(super) struct File {
     pub(super) queued_bytes: u64,
     /// When the last queued operation on it completes.
     pub(super) lane: Time,
+    /// When the last completed operation on it completed.
+    pub(super) completed: Time,
     pub(super) opens: u32,
     /// Versions up to this one were acknowledged by a file system that lied.
     pub(super) acknowledged: u64,

@@ -169,15 +169,19 @@ impl SimDisk {
 
     /// Carries an operation out, at its time. `None` if its process died or the power went.
     ///
-    /// Operations of one file must be completed in the order of their times.
+    /// # Panics
+    /// If operations of one file are not completed in the order of their times.
     pub fn complete(&mut self, id: u64) -> Option<(u32, OpKey, DiskResult)> {
-        debug_assert!(!self.queue.is_overtaking(id), "operations of a file keep their order");
         let Pending { owner, key, op, at, lane } = self.queue.take(id)?;
         self.advance(at);
-        if let (Lane::File(file), DiskOp::Write { data, .. }) = (lane, &op)
+        if let Lane::File(file) = lane
             && let Some(file) = self.file_mut(file)
         {
-            file.queued_bytes -= data.len() as u64;
+            assert!(at > file.completed, "operations of a file keep their order");
+            file.completed = at;
+            if let DiskOp::Write { data, .. } = &op {
+                file.queued_bytes -= data.len() as u64;
+            }
         }
         let result = self.carry_out(owner, op);
         Some((owner, key, result))

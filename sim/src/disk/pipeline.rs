@@ -189,10 +189,13 @@ impl SimDisk {
             return;
         }
         let Some(flushed) = self.with_file(number, super::File::take_flush) else { return };
+        if let Some(len) = flushed.cut {
+            self.send(Entry::Truncated { file: number, len });
+        }
         for (sector, bytes) in flushed.runs {
             self.send(Entry::Run { file: number, sector, bytes });
         }
-        self.send(Entry::Length { file: number, cut: flushed.cut, len: flushed.len });
+        self.send(Entry::Length { file: number, len: flushed.len });
         self.flush_device();
     }
 
@@ -214,42 +217,41 @@ impl SimDisk {
             self.device.push(self.now, entry, &self.config.controller);
             self.chore = self.chore.min(self.device.due());
         } else {
-            self.to_drive(entry);
+            self.pass_to_drive(entry);
         }
     }
 
-    fn to_drive(&mut self, entry: Entry) {
+    fn pass_to_drive(&mut self, entry: Entry) {
         match entry {
             Entry::Run { file, sector, bytes } => {
                 for (index, bytes) in bytes.chunks(SECTOR_BYTES).enumerate() {
-                    self.sector_to_drive((file, sector + index as u64), bytes);
+                    self.pass_sector((file, sector + index as u64), bytes);
                 }
             }
-            Entry::Length { file, cut, len } => {
-                if let Some(cut) = cut {
-                    self.device.truncate(file, cut);
-                }
+            Entry::Truncated { file, len } => {
+                self.device.truncate(file, len);
                 self.with_file(file, |file| {
-                    if let Some(cut) = cut {
-                        file.durable.truncate(cut);
-                    }
-                    file.durable_len = len;
+                    file.durable.truncate(len);
+                    file.durable_len = file.durable_len.min(len);
                 });
+            }
+            Entry::Length { file, len } => {
+                self.with_file(file, |file| file.durable_len = len);
             }
             Entry::Names(changes) => self.names.settle(&changes),
         }
     }
 
-    fn sector_to_drive(&mut self, place: (u32, u64), bytes: &[u8]) {
+    fn pass_sector(&mut self, place: (u32, u64), bytes: &[u8]) {
         if self.config.lies.drive {
             self.device.put(self.now, place, bytes, &self.config.drive);
             self.chore = self.chore.min(self.device.due());
         } else {
-            self.to_medium(place, bytes);
+            self.store(place, bytes);
         }
     }
 
-    pub(super) fn to_medium(&mut self, (number, sector): (u32, u64), bytes: &[u8]) {
+    pub(super) fn store(&mut self, (number, sector): (u32, u64), bytes: &[u8]) {
         if let Some(file) = self.file_mut(number) {
             file.durable.set_sector(sector, bytes);
             file.unreadable.remove(&sector);
@@ -263,11 +265,11 @@ impl SimDisk {
         }
         if !self.config.lies.controller {
             while let Some(entry) = self.device.pop_any() {
-                self.to_drive(entry);
+                self.pass_to_drive(entry);
             }
             if !self.config.lies.drive {
                 for (place, bytes) in self.device.take_all() {
-                    self.to_medium(place, &bytes[..]);
+                    self.store(place, &bytes[..]);
                 }
             }
         }
@@ -277,12 +279,12 @@ impl SimDisk {
     /// What the caches do by themselves.
     fn drain(&mut self) {
         while let Some(entry) = self.device.pop(self.now, &self.config.controller) {
-            self.to_drive(entry);
+            self.pass_to_drive(entry);
         }
         while let Some((place, bytes)) =
             self.device.take(self.now, &self.config.drive, &mut self.rng)
         {
-            self.to_medium(place, &bytes[..]);
+            self.store(place, &bytes[..]);
         }
     }
 }

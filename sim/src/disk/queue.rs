@@ -79,13 +79,6 @@ impl Queue {
         taken
     }
 
-    /// Whether an earlier operation of the same lane is still queued.
-    pub(super) fn is_overtaking(&self, id: u64) -> bool {
-        let mut before = self.ring.iter().take((id - self.first) as usize).flatten();
-        let this = self.ring.get((id - self.first) as usize).and_then(Option::as_ref);
-        this.is_some_and(|p| p.lane != Lane::Refused && before.any(|other| other.lane == p.lane))
-    }
-
     /// Occupies the device for `cost_ns` from `now` on and returns when that ends.
     pub(super) fn occupy(&mut self, now: Time, cost_ns: u64) -> Time {
         let start = now.max(self.device_free).max(self.stalled);

@@ -2,7 +2,8 @@
 //!
 //! The modelled kernel completes a handshake and takes data before the process accepts. With the
 //! accept queue full a SYN is dropped and the connecting side tries again after 1, 2, 4 … seconds,
-//! until its own time-out.
+//! until its own time-out; a handshake that was under way when the queue filled up is complete for the
+//! connecting side alone, and is reset when room does not come.
 //!
 //! Not modelled: SYN cookies, simultaneous open, TIME_WAIT.
 
@@ -17,8 +18,8 @@ use storytime_machine::{Conn, Duration, Endpoint, Gone, IpAddr, Time, Token};
 const SYN_RTO: Duration = Duration::from_secs(1);
 /// SYNs of one connect, the first included, as Linux's default.
 const SYN_ATTEMPTS_MAX: u32 = 7;
-/// How long the handshake's last packet waits for room in the accept queue.
-const ACK_RETRY: Duration = Duration::from_millis(200);
+/// How often the handshake's answer is sent again, as Linux's default.
+const SYN_ACK_RETRIES_MAX: u32 = 5;
 
 /// What a listener listens on, within one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,26 +231,41 @@ impl Net {
         let path = self.ends[client as usize].path;
         let at = self.paths[path as usize].packet(now);
         let age = self.ends[server as usize].age;
-        queue.push(at, Event::Ack { end: server, age });
+        queue.push(at, Event::Ack { end: server, age, attempt: 0 });
         Notice::Connected(client)
     }
 
-    /// The handshake is complete: into the accept queue, if it has room.
-    pub(super) fn ack(&mut self, queue: &mut Queue, now: Time, server: u32) -> Notice {
+    /// The handshake's last packet. If the accept queue is full it counts for nothing, and the answer
+    /// is sent again for a while; meanwhile the connecting side believes in its connection.
+    pub(super) fn ack(&mut self, queue: &mut Queue, now: Time, server: u32, attempt: u32) -> Notice {
         let Phase::AwaitAck(index) = self.ends[server as usize].phase else {
             return Notice::Nothing;
         };
         let through = self.gets_through(self.ends[(server ^ 1) as usize].path);
-        let listener = &mut self.listeners[index as usize];
-        if !listener.open {
-            listener.half_open -= 1;
+        let notice = if through { self.promote(server) } else { Notice::Nothing };
+        if notice != Notice::Nothing {
+            return notice;
+        }
+        if attempt == SYN_ACK_RETRIES_MAX || !self.listeners[index as usize].open {
+            // A real kernel forgets in silence and resets at the peer's next packet.
+            self.listeners[index as usize].half_open -= 1;
             self.answer_with_rst(queue, now, server);
             self.release(server, Phase::Free);
             return Notice::Nothing;
         }
-        if !through || listener.queue.len() >= listener.backlog as usize {
-            let age = self.ends[server as usize].age;
-            queue.push(now + ACK_RETRY, Event::Ack { end: server, age });
+        let age = self.ends[server as usize].age;
+        let next = now + SYN_RTO * (1 << attempt);
+        queue.push(next, Event::Ack { end: server, age, attempt: attempt + 1 });
+        Notice::Nothing
+    }
+
+    /// Moves a half-open connection into the accept queue, if that has room.
+    pub(super) fn promote(&mut self, server: u32) -> Notice {
+        let Phase::AwaitAck(index) = self.ends[server as usize].phase else {
+            return Notice::Nothing;
+        };
+        let listener = &mut self.listeners[index as usize];
+        if !listener.open || listener.queue.len() >= listener.backlog as usize {
             return Notice::Nothing;
         }
         listener.half_open -= 1;

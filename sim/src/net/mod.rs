@@ -148,7 +148,9 @@ impl Net {
                 Notice::Nothing
             }
             Event::SynAck { end, age } if self.fits(end, age) => self.syn_ack(queue, now, end),
-            Event::Ack { end, age } if self.fits(end, age) => self.ack(queue, now, end),
+            Event::Ack { end, age, attempt } if self.fits(end, age) => {
+                self.ack(queue, now, end, attempt)
+            }
             Event::Refuse { end, age, unreachable } if self.fits(end, age) => {
                 let why = if unreachable { Gone::Unreachable } else { Gone::Refused };
                 self.connect_over(end, why)

@@ -270,7 +270,7 @@ impl Net {
                 }
                 Phase::AwaitAck(_) => {
                     this.arrived += bytes;
-                    return self.ack(queue, now, end);
+                    return self.promote(end);
                 }
                 Phase::Free | Phase::Vanished => {
                     self.answer_with_rst(queue, now, end);
