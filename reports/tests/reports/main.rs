@@ -1,0 +1,7 @@
+//! Reports as their readers see them.
+
+mod fixture;
+mod json;
+mod page;
+mod pictures;
+mod summary;
