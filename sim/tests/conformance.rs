@@ -1,10 +1,10 @@
-//! The driver conformance suite on the simulator, on a quiet network and on one that cuts, delays
-//! and loses.
+//! The driver conformance suite on the simulator: on a quiet network, and on one that cuts every
+//! burst of bytes somewhere.
 
 use storytime_conformance::{Ability, Arm, Ending, Scene, suite};
 use storytime_machine::{Drive, IpAddr, Ipv4Addr, Process, Ratio, Time};
 use storytime_sim::disk::{DiskConfig, Profile};
-use storytime_sim::{Config, HostConfig, Link, ProgramConfig, Ran, World};
+use storytime_sim::{Config, Fault, HostConfig, Link, ProgramConfig, Ran, World};
 
 struct SimArm {
     config: Config,
@@ -44,7 +44,11 @@ impl Arm for SimArm {
             });
             program.limits = actor.limits;
             program.autostart = false;
-            cast.extend(world.add_program(host, program));
+            let process = world.add_program(host, program)[0];
+            if let Some(after) = actor.stop_after {
+                world.schedule(Time::ZERO + after, Fault::Stop(process));
+            }
+            cast.push(process);
             world.power_on(host);
         }
         for (name, ips) in scene.names {

@@ -52,7 +52,7 @@ pub(crate) struct Listener {
 }
 
 impl Net {
-    /// Opens a listener, or joins the one that the same program has there.
+    /// Opens a listener, or joins the one that another worker of the same program has there.
     pub(crate) fn listen(
         &mut self,
         key: Key,
@@ -62,7 +62,8 @@ impl Net {
     ) -> Result<(), ()> {
         if let Some(&index) = self.listening.get(&key) {
             let listener = &mut self.listeners[index as usize];
-            if listener.program != program {
+            let twice = listener.acceptors.iter().any(|a| a.process == acceptor.process);
+            if listener.program != program || twice {
                 return Err(());
             }
             listener.acceptors.push(acceptor);
