@@ -74,7 +74,8 @@ pub enum CrashPlan {
     Only(u32),
     /// The oldest state of one choice and the newest of all others.
     AllBut(u32),
-    /// At random.
+    /// At random. Each plan draws a leaning first: none, towards the newest, or towards the oldest;
+    /// otherwise states in which nearly everything survived would almost never be seen.
     Random {
         /// Of the stream that is drawn from.
         seed: u64,
@@ -87,15 +88,35 @@ pub enum CrashPlan {
 #[derive(Clone, Debug)]
 pub struct Plan {
     plan: CrashPlan,
+    leaning: Leaning,
     rng: Rng,
     asked: u32,
 }
+
+/// What a random plan prefers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaning {
+    None,
+    Newest,
+    Oldest,
+}
+
+/// How often a plan with a leaning follows it without drawing among all options.
+const LEANS: Ratio = Ratio::new(15, 16);
+/// How often a plan with a leaning considers a tear at all.
+const TEARS_CONSIDERED: Ratio = Ratio::new(1, 8);
 
 impl Plan {
     /// Begins.
     pub fn new(plan: CrashPlan) -> Self {
         let seed = if let CrashPlan::Random { seed, .. } = plan { seed } else { 0 };
-        Self { plan, rng: Rng::new(seed, 0), asked: 0 }
+        let mut rng = Rng::new(seed, 0);
+        let leaning = match rng.below(4) {
+            0 => Leaning::Newest,
+            1 => Leaning::Oldest,
+            _ => Leaning::None,
+        };
+        Self { plan, leaning, rng, asked: 0 }
     }
 
     /// Choices asked so far.
@@ -115,16 +136,19 @@ impl Chooser for Plan {
             CrashPlan::Everything => options - 1,
             CrashPlan::Only(only) => newest(only == number),
             CrashPlan::AllBut(but) => newest(but != number),
-            CrashPlan::Random { .. } => self.rng.below(u64::from(options)) as u32,
+            CrashPlan::Random { .. } => {
+                if self.leaning != Leaning::None && self.rng.chance(LEANS) {
+                    return newest(self.leaning == Leaning::Newest);
+                }
+                self.rng.below(u64::from(options)) as u32
+            }
         }
     }
 
     fn tear(&mut self, _sector: u64) -> usize {
-        match self.plan {
-            CrashPlan::Random { tears, .. } if self.rng.chance(tears) => {
-                self.rng.index(SECTOR_BYTES)
-            }
-            _ => SECTOR_BYTES,
-        }
+        let CrashPlan::Random { tears, .. } = self.plan else { return SECTOR_BYTES };
+        let considered = self.leaning == Leaning::None || self.rng.chance(TEARS_CONSIDERED);
+        let torn = considered && self.rng.chance(tears);
+        if torn { self.rng.index(SECTOR_BYTES) } else { SECTOR_BYTES }
     }
 }

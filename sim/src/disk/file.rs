@@ -25,6 +25,8 @@ pub(super) struct File {
     pub(super) len: u64,
     /// Pages whose content in the cache may differ from the durable one.
     pub(super) view: BTreeMap<u64, Cached>,
+    /// Those of them with something that a flush must write.
+    pub(super) dirty_pages: BTreeSet<u64>,
     /// Lengths since the last flush.
     pub(super) lens: Vec<Length>,
     /// The lowest truncation since the last flush.
@@ -109,7 +111,7 @@ impl File {
     /// Separate transfers that a flush of what is dirty now would take.
     pub(super) fn dirty_runs(&self) -> u64 {
         let (mut runs, mut next) = (u64::from(!self.tail.is_empty()), 0);
-        for (&page, _) in self.view.iter().filter(|(_, cached)| cached.dirty != 0) {
+        for &page in &self.dirty_pages {
             runs += u64::from(page != next || runs == 0);
             next = page + 1;
         }
@@ -159,12 +161,16 @@ impl File {
             let (first, last) = (offset / SECTOR_BYTES, (offset + range.len() - 1) / SECTOR_BYTES);
             let cached = self.cache_page(page);
             let clean = cached.dirty.count_zeros();
+            let was_clean = cached.dirty == 0;
             for sector in first..=last {
                 cached.begin_version(sector, seq);
             }
             let fresh = clean - cached.dirty.count_zeros();
             cached.data[offset..offset + range.len()].copy_from_slice(&data[range]);
             self.dirty_bytes += u64::from(fresh) * SECTOR_BYTES as u64;
+            if was_clean {
+                self.dirty_pages.insert(page);
+            }
         });
         let end = at + data.len() as u64;
         if end > self.len {
@@ -202,12 +208,16 @@ impl File {
 
     fn truncate_view(&mut self, len: u64, seq: u64) {
         let (page, offset) = locate(len);
-        drop(self.view.split_off(&(page + u64::from(offset > 0))));
-        self.dirty_bytes = 0; // counted again below
+        let gone = page + u64::from(offset > 0);
+        drop(self.view.split_off(&gone));
+        drop(self.dirty_pages.split_off(&gone));
         if let Some(cached) = self.view.get_mut(&page) {
             cached.truncate(offset, seq);
+            if cached.dirty == 0 {
+                self.dirty_pages.remove(&page);
+            }
         }
-        let dirty: u32 = self.view.values().map(|cached| cached.dirty.count_ones()).sum();
+        let dirty: u32 = self.dirty_pages.iter().map(|p| self.view[p].dirty.count_ones()).sum();
         self.dirty_bytes = u64::from(dirty) * SECTOR_BYTES as u64;
     }
 
@@ -298,6 +308,8 @@ impl File {
         assert!(self.dirty_bytes == 0 || self.is_dirty(), "dirty bytes without a dirty file");
         assert!(self.cut.is_none_or(|cut| cut.seq > 0), "a truncation is a version");
         for (page, cached) in &self.view {
+            let listed = self.dirty_pages.contains(page);
+            assert_eq!(cached.dirty != 0, listed, "page {page}: the list of dirty pages");
             assert_eq!(cached.dirty & cached.orphan, 0, "page {page}: both dirty and thrown away");
             let of_dirty = |older: &Older| cached.dirty & (1 << older.sector) != 0;
             assert!(cached.older.iter().all(of_dirty), "page {page}: versions of a clean sector");

@@ -3,7 +3,7 @@
 use super::chooser::{Choice, Chooser};
 use super::file::{Cached, Cut, File, Length};
 use super::pages::{PAGE_SECTORS, SECTOR_BYTES, Sector};
-use storytime_machine::Rng;
+use storytime_machine::{Rng, Time};
 
 /// What a file sends towards the device.
 #[derive(Clone, Debug)]
@@ -51,7 +51,8 @@ impl File {
         if !self.tail.is_empty() {
             self.commit_tail();
         }
-        for (&page, cached) in &mut self.view {
+        for &page in &self.dirty_pages {
+            let cached = &self.view[&page];
             for sector in cached.dirty_sectors() {
                 let number = page * PAGE_SECTORS as u64 + sector as u64;
                 self.durable.set_sector(number, cached.sector(sector));
@@ -79,7 +80,8 @@ impl File {
     pub(super) fn take_flush(&mut self) -> Flushed {
         self.spill();
         let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
-        for (&page, cached) in &self.view {
+        for &page in &self.dirty_pages {
+            let cached = &self.view[&page];
             for sector in cached.dirty_sectors() {
                 let number = page * PAGE_SECTORS as u64 + sector as u64;
                 match runs.last_mut() {
@@ -100,17 +102,25 @@ impl File {
     }
 
     fn clean(&mut self, forget: bool) {
-        for cached in self.view.values_mut() {
-            cached.dirty = 0;
-            cached.older.clear();
+        while let Some(page) = self.dirty_pages.pop_first() {
+            if let Some(cached) = self.view.get_mut(&page) {
+                cached.dirty = 0;
+                cached.older.clear();
+            }
         }
         if forget {
-            self.view.retain(|_, cached| cached.orphan != 0);
-            self.masked = None;
+            self.forget();
         }
         self.lens.clear();
         self.dirty_bytes = 0;
         self.dirty_since = None;
+    }
+
+    /// Forgets cached pages that say nothing that the medium does not say: for when all caches below
+    /// are empty.
+    pub(super) fn forget(&mut self) {
+        self.view.retain(|_, cached| cached.dirty | cached.orphan != 0);
+        self.masked = None;
     }
 
     /// A flush that fails: each dirty sector and the length is durable or thrown away. Returns the
@@ -125,7 +135,8 @@ impl File {
         if rng.below(2) == 1 {
             self.durable_len = self.len;
         }
-        for (&page, cached) in &mut self.view {
+        for page in &self.dirty_pages {
+            let cached = self.view.get_mut(page).expect("dirty pages are cached");
             for sector in cached.dirty_sectors() {
                 let number = page * PAGE_SECTORS as u64 + sector as u64;
                 if rng.below(2) == 1 {
@@ -177,7 +188,7 @@ impl File {
         self.len = len;
         self.clean(true);
         (self.acknowledged, self.queued_bytes, self.opens) = (0, 0, 0);
-        self.listed = false;
+        (self.listed, self.lane) = (false, Time::ZERO);
         outcome
     }
 

@@ -1,11 +1,11 @@
 //! Faults on order, for timelines and tests, and what they did.
 
+use super::DiskFaults;
 use super::SimDisk;
 use super::config::{Damage, DamageKind, DiskConfig, Lies};
 use super::names::Target;
 use super::pages::{PAGE_BYTES, SECTOR_BYTES};
 use super::queue::Costs;
-use super::{DiskFaults, Full};
 use storytime_machine::{DiskError, Time};
 
 impl SimDisk {
@@ -129,7 +129,6 @@ impl SimDisk {
 
     /// Whether the disk has no room for `more` bytes.
     pub fn is_full(&self, more: u64) -> bool {
-        debug_assert!(matches!(self.config.full, Full::AtWrite | Full::AtSync));
         !self.fits(more)
     }
 }

@@ -12,12 +12,7 @@ use storytime_machine::{DiskError, DiskOk, DiskOp, DiskResult, FileId};
 
 impl SimDisk {
     pub(super) fn carry_out(&mut self, owner: u32, op: DiskOp) -> DiskResult {
-        if !op.is_valid() {
-            return Err(DiskError::Invalid);
-        }
-        if self.queue.is_full() {
-            return Err(DiskError::Denied);
-        }
+        debug_assert!(op.is_valid(), "others are refused when they are submitted");
         let done = |result: Result<(), DiskError>| result.map(|()| DiskOk::Done);
         match op {
             DiskOp::Write { file, at, data } => done(self.write(owner, file, at, data)),

@@ -10,7 +10,7 @@ use storytime_machine::{DiskError, Time};
 impl SimDisk {
     /// Lets time pass: write-back of what is old, caches that drain.
     pub fn advance(&mut self, now: Time) {
-        while self.chore <= now {
+        while self.chore <= now && self.chore < Time::MAX {
             self.now = self.now.max(self.chore);
             self.chores();
         }
@@ -188,7 +188,14 @@ impl SimDisk {
             self.with_file(number, |file| file.commit(true));
             return;
         }
-        let Some(flushed) = self.with_file(number, super::File::take_flush) else { return };
+        let drained = self.device.is_empty();
+        let flushed = self.with_file(number, |file| {
+            if drained {
+                file.forget();
+            }
+            file.take_flush()
+        });
+        let Some(flushed) = flushed else { return };
         if let Some(len) = flushed.cut {
             self.send(Entry::Truncated { file: number, len });
         }

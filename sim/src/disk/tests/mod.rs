@@ -9,7 +9,7 @@ mod writes;
 
 use super::*;
 use bytes::Bytes;
-use storytime_machine::{DiskError, DiskOk, Duration, FileId, Ratio, Token};
+use storytime_machine::{DiskOk, Duration, FileId, Ratio, Token};
 
 const KEY: OpKey = OpKey::Machine(Token(0));
 const OWNER: u32 = 1;
