@@ -1,17 +1,22 @@
 //! What a driver offers to be put through the suite.
 
-use storytime_machine::{Duration, Exit, IpAddr, Limits, Machine};
+use storytime_machine::{Duration, Endpoint, Exit, IpAddr, Limits, Machine};
 
-/// One process of a scene, on a host of its own.
+/// The name for which the TLS arms hold a certificate, and which their clients trust.
+pub const TLS_NAME: &str = "storytime.test";
+
+/// One process of a scene, with an empty data directory of its own.
 pub struct Actor {
     /// Name in failures.
     pub name: &'static str,
-    /// Its host's address: one of [`Arm::ip`].
+    /// Its host's address: one of [`Arm::ip`]. Actors with the same address share a host.
     pub ip: IpAddr,
     /// What runs there.
     pub machine: Box<dyn Machine>,
     /// Its byte caps and water marks.
     pub limits: Limits,
+    /// When the driver asks it to stop, from the scene's start; never if `None`.
+    pub stop_after: Option<Duration>,
 }
 
 /// A set of processes that run until all have exited.
@@ -66,6 +71,10 @@ pub trait Arm {
     fn ip(&self, host: u8) -> IpAddr;
     /// An address to which there is no way.
     fn nowhere(&self) -> IpAddr;
+    /// A place for a unix socket of this name, free at the start of every scene.
+    fn unix(&self, name: &str) -> Endpoint {
+        Endpoint::unix(name)
+    }
     /// Plays the scene and tells how each actor ended. Calls every machine's `invariants` after each
     /// step.
     fn play(&mut self, scene: Scene) -> Vec<Ending>;

@@ -1,0 +1,5 @@
+//! The three machines together, over a disk that lies on demand.
+
+mod bench;
+mod lies;
+mod machines;
