@@ -34,6 +34,33 @@ pub enum Command {
     Verify(VerifierConfig),
 }
 
+/// Help for a terminal, one screen.
+pub const HELP: &str = "\
+Does your disk keep what fsync promised? Write, flush, tell another machine, pull the plug, check.
+
+On a machine that stays up:
+  diskcheck record [-p PORT] [--steps-max N]
+
+On the machine under test, until its plug is pulled:
+  diskcheck write --recorder HOST[:PORT] [--blocks N] [--block-bytes N] [--outstanding N]
+                  [--steps N] [--run N] FILE
+
+On the same machine, when it is back:
+  diskcheck verify --recorder HOST[:PORT] [--run N] FILE
+
+verify prints what was acknowledged, what survived, and which layer must have lied: the file system,
+the controller or the drive. It exits with 0 if nothing is lost, 1 if something is, 2 if the command
+line is wrong. FILE is made where there is none; files of its name with an ending lie beside it.
+
+  -p, --port PORT      where the recorder listens (5400)
+  --steps-max N        steps the recorder remembers (1048576)
+  --blocks N           size of FILE in blocks
+  --block-bytes N      size of a block, bytes
+  --outstanding N      steps under way at once
+  --steps N            stop after so many; without it, write until stopped
+  --run N              name of the run; drawn by the writer, and verify takes the latest
+";
+
 /// Reads command lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Config;

@@ -48,7 +48,7 @@ pub mod wire;
 pub mod writer;
 
 pub use config::{
-    Command, Config, Host, PORT, RecorderConfig, UsageError, VerifierConfig, WriterConfig,
+    Command, Config, HELP, Host, PORT, RecorderConfig, UsageError, VerifierConfig, WriterConfig,
 };
 pub use recorder::Recorder;
 pub use verdict::{Kind, Tally, Verdict};

@@ -1,1 +1,68 @@
 //! memcached as sans-IO machines: server, client, protocol, placement.
+//!
+//! [`Server`] is a [machine](storytime_machine::Machine): give it the options of a command line and
+//! a data set, put it in a [process](storytime_machine::Process), and any driver can run it.
+//! [`Client`] is a part for other machines: it keeps connections to many servers and places keys on
+//! them as the original libraries do.
+//!
+//! ```
+//! use storytime_machine::{Process, Rng, Setup};
+//! use storytime_memcached::{Config, Server};
+//!
+//! let config = Config::from_words(&["-m", "1024", "-p", "11211"])?;
+//! let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2007, 0)) };
+//! let process = Process::new(Server::alone(config), setup);
+//! # let _ = process;
+//! # Ok::<(), storytime_memcached::config::UsageError>(())
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`server`] | the machine: connections, limits, counters |
+//! | [`text`] | the classic text protocol, one file per command or small family |
+//! | [`store`] | items, memory limit, eviction; knows no protocol |
+//! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
+//! | [`config`] | the command line |
+//! | [`clock`] | seconds and expiry times |
+//! | [`client`] | connections to many servers, and the placement of keys |
+//!
+//! # Where it differs from the original
+//!
+//! Compared with memcached 1.6.45, byte for byte on the same streams. Where the two differ:
+//!
+//! | request | the original | here |
+//! |---|---|---|
+//! | `flush_all`, then `flush_all <delay>` before flushed items were met | they can be read again | flushed stays flushed |
+//! | over-long key in a retrieval behind other requests in one packet | the replies to those are lost, and a stray line end is sent | every reply is sent |
+//! | over-long key in a get of more than 2,048 bytes | only the error is sent | hits so far, then the error in place of `END` |
+//! | flags or exptime beyond 32 bits in a storage line | cut to 32 bits and stored | `CLIENT_ERROR bad command line format` |
+//! | peer closes its side within a data block | earlier replies in the same packet are lost | they are sent |
+//! | line above 2,048 bytes that arrives in one packet | may still be served | always closed, however it was cut |
+//! | long line with leading spaces before `get` | `ERROR` once it is whole | closed |
+//! | `flush_all <date in the past>` | flushes what was last used before that date | flushes everything |
+//! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come, at most twice |
+//! | `gets` | versions count every attempt to store | versions count what was stored |
+//! | `stats` | also of slabs, threads, the process | what this server has |
+//!
+//! # Not modelled
+//!
+//! Slab classes and segmented LRU lists, the meta commands, the binary protocol, UDP, SASL and TLS,
+//! `watch`, `lru_crawler`, `slabs`, `shutdown`, external storage, the built-in proxy.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod server;
+pub mod shared;
+pub mod store;
+pub mod text;
+
+pub use client::Client;
+pub use config::Config;
+pub use server::Server;
+pub use shared::Shared;
+
+/// What `version` answers: the release of the original whose behaviour is followed, and ours.
+pub const VERSION: &str = concat!("1.6.45-storytime-", env!("CARGO_PKG_VERSION"));

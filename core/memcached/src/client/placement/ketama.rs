@@ -1,0 +1,78 @@
+//! libmemcached's consistent hashing: points on a ring, a key belongs to the next one.
+
+use super::{KeyHash, Node};
+use md5::{Digest as _, Md5};
+
+/// Points per server where all weigh the same.
+const POINTS_PER_SERVER: u32 = 100;
+/// Points per server on average where they do not.
+const POINTS_PER_SERVER_WEIGHTED: u32 = 160;
+/// Points that one MD5 digest gives where servers are weighted.
+const POINTS_PER_DIGEST: u32 = 4;
+
+/// Points in order.
+#[derive(Clone, Debug)]
+pub(super) struct Ring(Vec<Point>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Point {
+    at: u32,
+    server: u32,
+}
+
+/// The `n`th little-endian word of a digest.
+pub(super) fn word(digest: &[u8], n: usize) -> u32 {
+    let bytes = digest[4 * n..4 * n + 4].try_into().expect("a digest of 16 bytes has four words");
+    u32::from_le_bytes(bytes)
+}
+
+impl Ring {
+    /// One hundred points per server.
+    pub(super) fn even(nodes: &[Node], hash: KeyHash) -> Self {
+        let mut points = Vec::with_capacity(nodes.len() * POINTS_PER_SERVER as usize);
+        for (server, node) in (0..).zip(nodes) {
+            let name = node.point_name();
+            let at = |n| hash.of(format!("{name}{n}").as_bytes());
+            points.extend((0..POINTS_PER_SERVER).map(|n| Point { at: at(n), server }));
+        }
+        Self::sorted(points)
+    }
+
+    /// Points in proportion to weights, four from each digest.
+    pub(super) fn weighted(nodes: &[Node]) -> Self {
+        let total = nodes.iter().map(|node| u64::from(node.weight())).sum();
+        let mut points = Vec::new();
+        for (server, node) in (0..).zip(nodes) {
+            let name = node.point_name();
+            for n in 0..digests(node.weight(), total, nodes.len()) {
+                let digest = Md5::digest(format!("{name}{n}").as_bytes());
+                let at = |quarter| word(digest.as_slice(), quarter as usize);
+                let quarters = 0..POINTS_PER_DIGEST;
+                points.extend(quarters.map(|quarter| Point { at: at(quarter), server }));
+            }
+        }
+        Self::sorted(points)
+    }
+
+    fn sorted(mut points: Vec<Point>) -> Self {
+        points.sort_unstable();
+        Self(points)
+    }
+
+    pub(super) fn pick(&self, hash: u32) -> Option<usize> {
+        let next = self.0.partition_point(|point| point.at < hash);
+        let point = self.0.get(next).or_else(|| self.0.first())?;
+        Some(point.server as usize)
+    }
+}
+
+/// How many digests a server's share of the ring is worth.
+///
+/// In single precision, as the original computes it: its rounding is part of the contract between
+/// all clients of one set of servers. IEEE arithmetic gives the same result on every platform.
+fn digests(weight: u32, total: u64, servers: usize) -> u32 {
+    let share = weight as f32 / total as f32;
+    let per_digest = (POINTS_PER_SERVER_WEIGHTED / POINTS_PER_DIGEST) as f32;
+    let exact = share * per_digest * servers as f32 + 1e-10;
+    exact.floor() as u32
+}

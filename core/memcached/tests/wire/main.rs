@@ -1,0 +1,7 @@
+//! The server as its clients see it: bytes in, bytes out, through the shell that drivers use.
+
+mod commands;
+mod cuts;
+mod pressure;
+mod recovery;
+mod rig;

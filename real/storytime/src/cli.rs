@@ -1,0 +1,204 @@
+//! The command line, as clap sees it. Servers read their own words.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  storytime run add-a-server             a story of 2007, simulated, with a report
+  storytime run add-a-server --real      the same on real sockets, both in one report
+  storytime campaign does-fsync-work --seeds 200
+  storytime memcached -m 64 -p 11211     a server under the original's flags";
+
+/// What happens at twice the load, or without box 7? The stack of 2007 as a deterministic testbed.
+#[derive(Debug, Parser)]
+#[command(name = "storytime", version, after_help = EXAMPLES, subcommand_required = true)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where a server runs: given by the runner of a story, and useful by hand.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HostOptions {
+    /// Address that stands for "every address", and source of connects
+    #[arg(long, value_name = "IP", hide = true)]
+    pub(crate) host_ip: Option<IpAddr>,
+    /// A name and its address, before the system's resolver
+    #[arg(long, value_name = "NAME=IP", value_parser = name_and_ip, hide = true)]
+    pub(crate) host_name: Vec<(String, IpAddr)>,
+    /// Where a server's files are
+    #[arg(long, value_name = "DIR", default_value = ".", hide = true)]
+    pub(crate) data_dir: PathBuf,
+    /// Seed of a server's random streams
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    pub(crate) server_seed: u64,
+    /// Serve counters as Prometheus text at this address
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// What to log: error, warn, info, debug, or a filter such as storytime_real=debug
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the stories
+    Stories(StoriesOptions),
+    /// Run a story, check its expectations, write the report
+    Run(RunOptions),
+    /// Run a story under many seeds; failing ones are kept as files
+    Campaign(CampaignOptions),
+    /// Repeat a failing seed to the byte
+    Replay(ReplayOptions),
+    /// Be a memcached server (its own flags: storytime memcached -h)
+    Memcached(Words),
+    /// Does your disk keep what fsync promised? (record, write, verify)
+    Diskcheck(Words),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StoriesOptions {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  storytime run add-a-server
+  storytime run add-a-server --seed 7 --set load.web.keys=50000
+  storytime run ./my-story.toml --json
+Exit status: 0 all expectations hold, 1 one does not, 2 the file or the command line is wrong.")]
+pub(crate) struct RunOptions {
+    /// A story's name (see `storytime stories`) or a scenario file
+    pub(crate) story: String,
+    /// Where all chance comes from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Then run it on real sockets too, on the loopback
+    #[arg(long)]
+    pub(crate) real: bool,
+    /// Change a value of the file, as often as needed
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Where the report goes
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// One JSON object in place of the summary
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  storytime campaign add-a-server --seeds 200
+  storytime campaign does-fsync-work --seeds 10000 --jobs 2 --partition 1/4")]
+pub(crate) struct CampaignOptions {
+    /// A story's name or a scenario file
+    pub(crate) story: String,
+    /// How many seeds
+    #[arg(long, default_value_t = 50)]
+    pub(crate) seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) first: u64,
+    /// Seeds at a time; as many as there are cores if left out
+    #[arg(long)]
+    pub(crate) jobs: Option<usize>,
+    /// Only the k-th of n shares of the seeds
+    #[arg(long, value_name = "K/N", value_parser = partition)]
+    pub(crate) partition: Option<(u64, u64)>,
+    /// Change a value of the file, as often as needed
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Use the file's full size, not the small one it states for campaigns
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Write each seed and its digest to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) digests: Option<PathBuf>,
+    /// Where failing seeds are kept
+    #[arg(long, value_name = "DIR", default_value = "failures")]
+    pub(crate) failures: PathBuf,
+    /// One JSON object a seed
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  storytime replay failures/add-a-server-17.json
+  storytime replay failures/add-a-server-17.json --trace --until 5000")]
+pub(crate) struct ReplayOptions {
+    /// A failure file that a campaign left
+    pub(crate) failure: PathBuf,
+    /// Print every event
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Print events up to this number only
+    #[arg(long, value_name = "EVENT")]
+    pub(crate) until: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Words {
+    /// The server's own words
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+fn name_and_ip(text: &str) -> Result<(String, IpAddr), String> {
+    let wanted = "expected a name and an address, such as cache1=127.0.0.2";
+    let (name, ip) = text.split_once('=').ok_or(wanted)?;
+    let ip = ip.parse().map_err(|_| wanted)?;
+    Ok((name.to_owned(), ip))
+}
+
+fn partition(text: &str) -> Result<(u64, u64), String> {
+    let wanted = "expected a share such as 1/4: the first of four";
+    let (k, n) = text.split_once('/').ok_or(wanted)?;
+    let (k, n): (u64, u64) = (k.parse().map_err(|_| wanted)?, n.parse().map_err(|_| wanted)?);
+    if k == 0 || k > n { Err(wanted.to_owned()) } else { Ok((k, n)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_help_fits_a_screen() {
+        Cli::command().debug_assert();
+        let all = [Cli::command()].into_iter().chain(Cli::command().get_subcommands().cloned());
+        for mut command in all {
+            let lines = command.render_help().to_string().lines().count();
+            assert!(lines <= 40, "{}: {lines} lines", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_servers_words_are_left_to_the_server() {
+        let words = ["storytime", "memcached", "-m", "64", "-vv", "--help"];
+        let Command::Memcached(found) = Cli::try_parse_from(words).expect("it parses").command else {
+            panic!("it is the server");
+        };
+        assert_eq!(found.words, ["-m", "64", "-vv", "--help"]);
+    }
+
+    #[test]
+    fn shares_of_seeds_are_checked() {
+        assert_eq!(partition("2/4"), Ok((2, 4)));
+        for wrong in ["0/4", "5/4", "x", "1/", "/"] {
+            assert!(partition(wrong).is_err(), "{wrong}");
+        }
+    }
+}
