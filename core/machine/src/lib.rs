@@ -22,11 +22,11 @@
 //!
 //! | effect | simulator | tokio | madsim |
 //! |---|---|---|---|
-//! | listen, slots, backlog | SYN and accept queues of the modelled kernel | `listen(2)`; accepts only while slots are free | accepts only while slots are free; no backlog |
+//! | listen, slots, backlog | SYN and accept queues of the modelled kernel | `listen(2)`; accepts only while slots are free | accepts only while slots are free; no backlog: a connect comes up when it is accepted |
 //! | connect, time-out | SYN with retries over the modelled path | `connect(2)` under a timer | `connect` under a timer |
 //! | output | bytes cut at arbitrary places, window, bandwidth | `writev(2)` | write and flush |
 //! | pause | the receive window fills | the socket is not read | the socket is not read; madsim has no window |
-//! | close: write, flush, abort | FIN; FIN and linger; RST | `shutdown(2)`; and linger; `SO_LINGER` 0 | shutdown; and linger; drop |
+//! | close: write, flush, abort | FIN; FIN and linger; RST | `shutdown(2)`; and linger; `SO_LINGER` 0 | a FIN frame of our own; and linger; a reset frame |
 //! | file to connection | read-ahead through the modelled disk | read-ahead through the disk executor | the same, over memory |
 //! | TLS | a handshake of two round trips, bytes not transformed | rustls | `Misbehaved` at once |
 //! | name look-up | the world's table, with latency and outages | hosts given, then the system's resolver | the hosts given |

@@ -1,0 +1,132 @@
+//! Disk operations, off the process's thread and in order per file.
+//!
+//! Each open file is a lane: its operations run one after the other, in the order of issue.
+//! Operations on names are lanes of their own and may overtake each other, as the contract allows. At
+//! most [`LANES_RUNNING_MAX`] lanes run at once; the rest queue. A machine cannot be told to stop
+//! asking, so the queue is bounded at its source: above [`OPS_QUEUED_MAX`] the process's connections
+//! are not read until it is half empty, and the peers feel it.
+//!
+//! Rejected: one thread per file (files are many), and a queue per thread (a slow sync would hold up
+//! the files that share its thread).
+
+#[cfg(not(madsim))]
+mod files;
+#[cfg(madsim)]
+mod memory;
+
+#[cfg(not(madsim))]
+pub(crate) use files::HostFiles;
+#[cfg(madsim)]
+pub use memory::MemoryDisk;
+
+use crate::Host;
+use crate::worker::Worker;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use storytime_machine::{DiskError, DiskOp, DiskResult, FileId, OpKey};
+
+/// Lanes served at the same time: threads of the blocking pool.
+pub(crate) const LANES_RUNNING_MAX: usize = 16;
+/// Queued operations above which connections are not read.
+const OPS_QUEUED_MAX: usize = 1024;
+
+/// Carries out one operation, at once and to its end.
+pub(crate) trait Files: Send + Sync + 'static {
+    /// What the operation came to. Called for one operation per file at a time.
+    fn carry_out(&self, op: DiskOp) -> DiskResult;
+}
+
+/// The disk of one process.
+pub(crate) struct Disk {
+    files: Arc<dyn Files>,
+    /// Operations behind the one that runs or waits to run, of each file that has any.
+    lanes: BTreeMap<FileId, VecDeque<(OpKey, DiskOp)>>,
+    /// Heads of lanes that wait to run.
+    ready: VecDeque<(OpKey, DiskOp)>,
+    running: usize,
+    /// Operations not completed.
+    open: usize,
+}
+
+impl Disk {
+    pub(crate) fn new(host: &Host) -> Self {
+        #[cfg(not(madsim))]
+        let files = Arc::new(HostFiles::new(&host.data_dir));
+        #[cfg(madsim)]
+        let files = Arc::new(host.disk.process());
+        let (lanes, ready) = (BTreeMap::new(), VecDeque::new());
+        Self { files, lanes, ready, running: 0, open: 0 }
+    }
+
+    /// Whether so many operations wait that connections should not be read.
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        self.open > OPS_QUEUED_MAX
+    }
+
+    pub(crate) fn submit(&mut self, worker: &Arc<Worker>, key: OpKey, op: DiskOp) {
+        self.open += 1;
+        if let Some(file) = op.file() {
+            if let Some(lane) = self.lanes.get_mut(&file) {
+                lane.push_back((key, op));
+                return;
+            }
+            self.lanes.insert(file, VecDeque::new());
+        }
+        self.ready.push_back((key, op));
+        self.dispatch(worker);
+    }
+
+    fn dispatch(&mut self, worker: &Arc<Worker>) {
+        while self.running < LANES_RUNNING_MAX
+            && let Some((key, op)) = self.ready.pop_front()
+        {
+            self.running += 1;
+            tokio::spawn(run(Arc::clone(worker), Arc::clone(&self.files), key, op));
+        }
+        assert!(self.running <= self.open, "what runs is not completed");
+    }
+
+    /// An operation on `file` has run: the next of its lane joins the queue.
+    fn finished(&mut self, worker: &Arc<Worker>, file: Option<FileId>) {
+        self.running -= 1;
+        self.open -= 1;
+        if let Some(file) = file {
+            match self.lanes.get_mut(&file).and_then(VecDeque::pop_front) {
+                Some(next) => self.ready.push_back(next),
+                None => drop(self.lanes.remove(&file)),
+            }
+        }
+        self.dispatch(worker);
+    }
+}
+
+/// Runs one operation and tells the process.
+async fn run(worker: Arc<Worker>, files: Arc<dyn Files>, key: OpKey, op: DiskOp) {
+    let file = op.file();
+    let valid = op.is_valid();
+    let result = if valid { offload(files, op).await } else { Some(Err(DiskError::Invalid)) };
+    let mut turn = worker.turn();
+    let result = result.expect("the disk executor does not panic");
+    turn.disk.finished(&worker, file);
+    let now = turn.now;
+    turn.drive.disk_done(now, key, result);
+    turn.settle(None);
+    if turn.disk.open <= OPS_QUEUED_MAX / 2 {
+        turn.release();
+    }
+}
+
+#[cfg(not(madsim))]
+async fn offload(files: Arc<dyn Files>, op: DiskOp) -> Option<DiskResult> {
+    tokio::task::spawn_blocking(move || files.carry_out(op)).await.ok()
+}
+
+/// A disk that answers after a random moment, so that files overtake each other.
+#[cfg(madsim)]
+async fn offload(files: Arc<dyn Files>, op: DiskOp) -> Option<DiskResult> {
+    use madsim::rand::Rng as _;
+    let delay = madsim::rand::thread_rng().gen_range(100..10_000);
+    tokio::time::sleep(storytime_machine::Duration::from_micros(delay)).await;
+    Some(files.carry_out(op))
+}
