@@ -1,0 +1,60 @@
+//! The stories that are built into the program, so that they run without a checkout.
+
+use crate::diagnostic::{Checked, Diagnostic};
+use crate::read::File;
+use crate::story::Card;
+use crate::suggest::did_you_mean;
+use std::path::Path;
+
+/// The stories: file name, content.
+pub const STORIES: &[(&str, &str)] = &[
+    ("add-a-server.toml", include_str!("../add-a-server.toml")),
+    ("does-fsync-work.toml", include_str!("../does-fsync-work.toml")),
+];
+
+/// Opens a story by its id, or a scenario file by its path: whatever ends in `.toml` or has a
+/// slash.
+///
+/// # Errors
+/// If there is no such story or file, or it is no scenario.
+pub fn open(name: &str) -> Checked<File> {
+    if name.ends_with(".toml") || name.contains('/') {
+        return File::open(Path::new(name));
+    }
+    let found = STORIES.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(name));
+    match found {
+        Some((file, text)) => File::from_bytes(file, text.as_bytes().to_vec()),
+        None => {
+            let ids = STORIES.iter().filter_map(|(file, _)| file.strip_suffix(".toml"));
+            Err(Diagnostic::plain(format!("unknown story `{name}`"))
+                .help(did_you_mean(name, "story", ids))
+                .help("a scenario file of your own is given as a path: ./my-story.toml")
+                .into())
+        }
+    }
+}
+
+/// The cards of all built-in stories, in order.
+///
+/// # Errors
+/// If one is no scenario, which the tests rule out.
+pub fn cards() -> Checked<Vec<Card>> {
+    STORIES
+        .iter()
+        .map(|(name, text)| File::from_bytes(name, text.as_bytes().to_vec())?.card())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_story_is_filed_under_its_id() {
+        for card in cards().expect("the stories are valid") {
+            assert_eq!(open(&card.id).expect("found").card().expect("valid"), card);
+        }
+        let missing = open("add-a-sever").expect_err("misspelt");
+        assert!(missing.render(false).contains("did you mean `add-a-server`?"));
+    }
+}

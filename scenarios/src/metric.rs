@@ -1,0 +1,183 @@
+//! What can be measured, by name: `web.hit_ratio`, `db.queries`, `writer.lost`.
+//!
+//! The part before the dot is a load, a model or a host; the part behind it is one of the metrics
+//! that this kind of source states here. The tables are static, so an unknown metric is found when
+//! the file is read and not after the run.
+
+use crate::story::Figure;
+
+/// What kind of figures a metric has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Things counted in buckets of time.
+    Series,
+    /// A share in each bucket of time.
+    Shares,
+    /// A histogram of lengths of time over the whole run.
+    Latency,
+    /// One number at the end of the run.
+    Count,
+    /// One share at the end of the run.
+    Share,
+    /// One word at the end of the run.
+    Word,
+}
+
+/// A metric of one kind of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricDef {
+    /// Its name behind the dot.
+    pub name: &'static str,
+    /// What kind of figures it has.
+    pub kind: Kind,
+    /// What it is, for the axis of a chart.
+    pub label: &'static str,
+}
+
+/// Where a metric comes from, by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum From {
+    /// A load, all of its hosts together.
+    Load(usize),
+    /// A model.
+    Model(usize),
+    /// The programs of a host.
+    Host(usize),
+}
+
+/// A resolved metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// As written: `web.hit_ratio`.
+    pub text: String,
+    /// Whose.
+    pub from: From,
+    /// Which.
+    pub def: MetricDef,
+}
+
+/// What of a metric is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Everything in the window; of shares, the share of everything.
+    Total,
+    /// The mean rate in the window.
+    Rate,
+    /// The rate in the highest bucket of the window; of shares, the highest.
+    Peak,
+    /// The rate in the lowest bucket of the window; of shares, the lowest.
+    Trough,
+    /// A quantile of the histogram.
+    Quantile(Quantile),
+}
+
+/// Quantiles that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    /// The median.
+    P50,
+    /// Nine of ten.
+    P90,
+    /// 99 of 100.
+    P99,
+    /// 999 of 1000.
+    P999,
+    /// The greatest.
+    Max,
+}
+
+/// Every name of a [`Take`].
+pub const TAKES: &[(&str, Take)] = &[
+    ("total", Take::Total),
+    ("rate", Take::Rate),
+    ("peak", Take::Peak),
+    ("trough", Take::Trough),
+    ("p50", Take::Quantile(Quantile::P50)),
+    ("p90", Take::Quantile(Quantile::P90)),
+    ("p99", Take::Quantile(Quantile::P99)),
+    ("p999", Take::Quantile(Quantile::P999)),
+    ("max", Take::Quantile(Quantile::Max)),
+];
+
+/// The unit of a figure, which decides how a bound is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureUnit {
+    /// A whole number.
+    Count,
+    /// Per second.
+    Rate,
+    /// Part of a whole.
+    Share,
+    /// A quotient.
+    Factor,
+    /// A length of time.
+    Time,
+    /// A word.
+    Word,
+}
+
+impl Kind {
+    /// Whether it has buckets of time, so that windows and lines make sense.
+    pub const fn is_series(self) -> bool {
+        matches!(self, Self::Series | Self::Shares)
+    }
+
+    /// What may be taken of it; the first is taken unless the file says otherwise.
+    pub fn takes(self) -> impl Iterator<Item = (&'static str, Take)> + Clone {
+        TAKES.iter().copied().filter(move |(_, take)| match take {
+            Take::Total => self != Self::Latency,
+            Take::Rate => self == Self::Series,
+            Take::Peak | Take::Trough => self.is_series(),
+            Take::Quantile(_) => self == Self::Latency,
+        })
+    }
+
+    /// The unit of what is taken of it.
+    pub const fn unit(self, take: Take) -> FigureUnit {
+        match (self, take) {
+            (Self::Word, _) => FigureUnit::Word,
+            (Self::Latency, _) => FigureUnit::Time,
+            (Self::Share | Self::Shares, _) => FigureUnit::Share,
+            (Self::Series, Take::Rate | Take::Peak | Take::Trough) => FigureUnit::Rate,
+            (Self::Series | Self::Count, _) => FigureUnit::Count,
+        }
+    }
+}
+
+impl Figure {
+    /// The number with its unit, for people.
+    pub fn show(self) -> String {
+        use crate::units::{show_duration, show_thousandths};
+        match self {
+            Self::Count(n) => n.to_string(),
+            Self::Rate(milli) if milli >= 1_000_000 => format!("{}/s", milli / 1_000),
+            Self::Rate(milli) => format!("{}/s", show_thousandths(milli)),
+            Self::Share(share) => share.percent(),
+            Self::Factor(factor) => format!("{}x", show_thousandths(factor.0 / 1_000)),
+            Self::Time(ns) => show_duration(ns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Millionths;
+
+    #[test]
+    fn every_kind_has_something_to_take() {
+        for kind in
+            [Kind::Series, Kind::Shares, Kind::Latency, Kind::Count, Kind::Share, Kind::Word]
+        {
+            assert!(kind.takes().next().is_some(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn figures_print_with_their_units() {
+        assert_eq!(Figure::Rate(1_500).show(), "1.5/s");
+        assert_eq!(Figure::Rate(1_234_567).show(), "1234/s");
+        assert_eq!(Figure::Factor(Millionths(2_345_678)).show(), "2.345x");
+        assert_eq!(Figure::Share(Millionths(800_000)).show(), "80.0 %");
+    }
+}

@@ -1,0 +1,296 @@
+//! The programs that a host can run: from the words of a command line to machines.
+//!
+//! One table for scenario files and for the `storytime` program, so that the same words mean the
+//! same thing in both.
+
+use crate::diagnostic::{Checked, Diagnostic};
+use crate::fields::Word;
+use crate::metric::{Kind, MetricDef};
+use crate::models;
+use crate::suggest::did_you_mean;
+use std::fmt;
+use std::sync::Arc;
+use storytime_diskcheck as diskcheck;
+use storytime_machine::{Drive, Limits, Process, Setup, Work};
+use storytime_memcached as memcached;
+use storytime_sim::Factory;
+
+/// Longest command line, bytes.
+pub const COMMAND_BYTES_MAX: usize = 4096;
+/// The programs' names.
+pub const PROGRAMS: &[&str] = &["memcached", "diskcheck"];
+
+/// A command line and what it starts.
+#[derive(Clone, Debug)]
+pub struct CommandLine {
+    /// As it was typed.
+    pub text: String,
+    /// Its words, the program's name first.
+    pub words: Vec<String>,
+    /// What it starts.
+    pub program: Program,
+}
+
+/// A program with its options.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A memcached server.
+    Memcached(memcached::Config),
+    /// The disk checker's recorder, writer or verifier.
+    Diskcheck(diskcheck::Command),
+}
+
+/// Why words start no program: the caller's mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProgramError {
+    /// No words.
+    Nothing,
+    /// No program has this name.
+    Unknown(String),
+    /// The program refuses its options, in its own words.
+    Usage(&'static str, String),
+    /// A quote without its end.
+    Quote,
+    /// Longer than [`COMMAND_BYTES_MAX`].
+    TooLong,
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("an empty command line"),
+            Self::Unknown(name) => write!(f, "unknown program `{name}`"),
+            Self::Usage(program, message) => write!(f, "{program}: {message}"),
+            Self::Quote => f.write_str("a quote that does not end"),
+            Self::TooLong => write!(f, "a command line of over {COMMAND_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for ProgramError {}
+
+impl CommandLine {
+    /// Reads a command line of a scenario file.
+    ///
+    /// # Errors
+    /// Points at the line and says what the program said.
+    pub fn parse(word: &Word) -> Checked<Self> {
+        let wrong = |error: &ProgramError| {
+            let label = match error {
+                ProgramError::Unknown(_) => "expected the name of a program first",
+                ProgramError::Usage(..) => "the program would refuse this line",
+                _ => "not a command line",
+            };
+            let mut diagnostic = Diagnostic::at(&word.span, error.to_string(), label);
+            if let ProgramError::Unknown(name) = error {
+                let help = did_you_mean(name, "program", PROGRAMS.iter().copied());
+                diagnostic = diagnostic.help(help);
+            }
+            Box::new(diagnostic)
+        };
+        let words = split(&word.text).map_err(|error| wrong(&error))?;
+        let program = Program::from_words(&words).map_err(|error| wrong(&error))?;
+        Ok(Self { text: word.text.clone(), words, program })
+    }
+}
+
+/// Splits a command line at blanks; single and double quotes hold words together.
+fn split(text: &str) -> Result<Vec<String>, ProgramError> {
+    if text.len() > COMMAND_BYTES_MAX {
+        return Err(ProgramError::TooLong);
+    }
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => word.get_or_insert_default().push(c),
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, _) if c.is_whitespace() => words.extend(word.take()),
+            (None, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err(ProgramError::Quote);
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+const RECORD_METRICS: &[MetricDef] = &[
+    MetricDef { name: "steps", kind: Kind::Count, label: "steps announced" },
+    MetricDef { name: "acknowledged", kind: Kind::Count, label: "flushes acknowledged" },
+];
+
+const VERIFY_METRICS: &[MetricDef] = &[
+    MetricDef { name: "acknowledged", kind: Kind::Count, label: "acknowledged" },
+    MetricDef { name: "surviving", kind: Kind::Count, label: "surviving" },
+    MetricDef { name: "lost", kind: Kind::Count, label: "lost" },
+    MetricDef { name: "torn", kind: Kind::Count, label: "torn" },
+    MetricDef { name: "corrupt", kind: Kind::Count, label: "corrupt" },
+    MetricDef { name: "invented", kind: Kind::Count, label: "invented" },
+    MetricDef { name: "verdict", kind: Kind::Word, label: "verdict" },
+];
+
+impl Program {
+    /// Reads the words of a command line, the program's name first.
+    ///
+    /// # Errors
+    /// If there is no such program, or it refuses its options.
+    pub fn from_words<S: AsRef<str>>(words: &[S]) -> Result<Self, ProgramError> {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let Some((name, options)) = words.split_first() else { return Err(ProgramError::Nothing) };
+        match *name {
+            "memcached" => memcached::Config::from_words(options)
+                .map(Self::Memcached)
+                .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
+            "diskcheck" => diskcheck::Config::from_words(options)
+                .map(Self::Diskcheck)
+                .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
+            other => Err(ProgramError::Unknown(other.to_owned())),
+        }
+    }
+
+    /// The program's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Memcached(_) => "memcached",
+            Self::Diskcheck(_) => "diskcheck",
+        }
+    }
+
+    /// What a host that runs it is for, in a word.
+    pub const fn role(&self) -> &'static str {
+        match self {
+            Self::Memcached(_) => "cache",
+            Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
+            Self::Diskcheck(_) => "writer",
+        }
+    }
+
+    /// The port of a memcached that serves on TCP.
+    pub fn memcached_port(&self) -> Option<u16> {
+        match self {
+            Self::Memcached(config) => {
+                config.endpoints().iter().find_map(storytime_machine::Endpoint::port)
+            }
+            Self::Diskcheck(_) => None,
+        }
+    }
+
+    /// The port that it listens on, if it does.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
+            _ => self.memcached_port(),
+        }
+    }
+
+    /// Whether it ends by itself, so that a run on real sockets has to wait for it.
+    pub const fn ends(&self) -> bool {
+        matches!(self, Self::Diskcheck(diskcheck::Command::Verify(_)))
+    }
+
+    /// How many processes share its port.
+    pub const fn workers(&self) -> u32 {
+        match self {
+            Self::Memcached(config) => config.threads,
+            Self::Diskcheck(_) => 1,
+        }
+    }
+
+    /// Byte caps and water marks.
+    pub fn limits(&self) -> Limits {
+        match self {
+            Self::Memcached(config) => config.limits(),
+            Self::Diskcheck(_) => Limits::default(),
+        }
+    }
+
+    /// The kinds of work that it counts.
+    pub const fn works(&self) -> &'static [Work] {
+        match self {
+            Self::Memcached(_) => MEMCACHED_WORKS,
+            Self::Diskcheck(_) => &[],
+        }
+    }
+
+    /// What can be measured about it.
+    pub const fn metrics(&self) -> &'static [MetricDef] {
+        match self {
+            Self::Diskcheck(diskcheck::Command::Record(_)) => RECORD_METRICS,
+            Self::Diskcheck(diskcheck::Command::Verify(_)) => VERIFY_METRICS,
+            Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
+            Self::Memcached(_) => MEMCACHED_METRICS,
+        }
+    }
+
+    /// Makes its processes. The workers of one life are made one after the other and share what
+    /// threads of one process share.
+    pub fn factory(&self) -> Factory {
+        match self.clone() {
+            Self::Memcached(config) => {
+                let (mut made, mut shared) = (0, Arc::new(memcached::Shared::new(&config)));
+                Box::new(move |setup| {
+                    if made == config.threads {
+                        (made, shared) = (0, Arc::new(memcached::Shared::new(&config)));
+                    }
+                    made += 1;
+                    boxed(memcached::Server::new(config.clone(), Arc::clone(&shared)), setup)
+                })
+            }
+            Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
+                diskcheck::Command::Record(config) => {
+                    boxed(diskcheck::Recorder::new(config), setup)
+                }
+                diskcheck::Command::Write(config) => boxed(diskcheck::Writer::new(config), setup),
+                diskcheck::Command::Verify(config) => {
+                    boxed(diskcheck::Verifier::new(config), setup)
+                }
+            }),
+        }
+    }
+}
+
+fn boxed<M: storytime_machine::Machine>(machine: M, setup: Setup) -> Box<dyn Drive> {
+    Box::new(Process::new(machine, setup))
+}
+
+const MEMCACHED_WORKS: &[Work] = &[
+    memcached::server::WORK_REQUESTS,
+    memcached::server::WORK_LOOKUPS,
+    memcached::server::WORK_BYTES,
+];
+
+const MEMCACHED_METRICS: &[MetricDef] = &[];
+
+/// Every kind of work that `[costs]` may price.
+pub fn work_names() -> Vec<&'static str> {
+    MEMCACHED_WORKS.iter().chain(models::WORKS).map(|work| work.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_by_a_shell() {
+        assert_eq!(
+            split("a  b 'c d' \"e\"f ''"),
+            Ok(vec!["a".into(), "b".into(), "c d".into(), "ef".into(), String::new()])
+        );
+        assert_eq!(split("a 'b"), Err(ProgramError::Quote));
+        assert_eq!(split("  "), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_wrong_line_is_blamed_on_its_program() {
+        let error = Program::from_words(&["memcached", "--frobnicate"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("memcached", _)));
+        let error = Program::from_words(&["mamcached"]).unwrap_err();
+        assert_eq!(error, ProgramError::Unknown("mamcached".into()));
+        assert_eq!(Program::from_words::<&str>(&[]).unwrap_err(), ProgramError::Nothing);
+    }
+}

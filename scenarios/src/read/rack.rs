@@ -1,0 +1,218 @@
+//! Hosts, disks and the network.
+
+use super::{check_unique, index_of};
+use crate::diagnostic::{Checked, Diagnostic};
+use crate::fields::{BANDWIDTH, BYTES, CHANCE, DURATION, Fields, Word, unknown};
+use crate::program::CommandLine;
+use crate::story::{Disk, HOSTS_MAX, Host, PARTS_MAX};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use storytime_machine::{Ratio, nanos};
+use storytime_sim::disk::{Lies, Profile};
+use storytime_sim::{DiskConfig, Link};
+
+/// The first address given to hosts without one: the talk's.
+const FIRST_IP: u32 = u32::from_be_bytes([10, 0, 0, 100]);
+
+/// Reads `[[disk]]` and `[[host]]`; returns the hosts and their names.
+pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
+    let disks = disks(top)?;
+    let disk_names: Vec<Word> = disks.iter().map(|(name, _)| name.clone()).collect();
+    let (mut hosts, mut names) = (Vec::new(), Vec::new());
+    let nodes = top.tables("host", HOSTS_MAX)?;
+    if nodes.is_empty() {
+        return Err(Diagnostic::at(
+            top.span(),
+            "a story without hosts",
+            "no `[[host]]` in this file",
+        )
+        .help("add a section `[[host]]` with a `name` and what it is to `run`")
+        .into());
+    }
+    for (n, node) in nodes.iter().enumerate() {
+        const FIELDS: &[&str] = &["name", "ip", "role", "run", "cores", "memory", "disk", "start"];
+        let fields = Fields::of(node, "host", FIELDS)?;
+        let name = fields.text("name", "what other sections call it")?;
+        let run = fields.texts("run", "command lines such as [\"memcached -m 64\"]")?;
+        let run: Vec<CommandLine> = run.iter().map(CommandLine::parse).collect::<Checked<_>>()?;
+        let role = fields.text_if("role", "what it is for, in a word")?;
+        let disk = match fields.text_if("disk", "the name of a `[[disk]]`")? {
+            None => None,
+            Some(word) => Some(disks[index_of(&disk_names, &word, "disk")?].1.clone()),
+        };
+        let starts = [("at-boot", true), ("later", false)];
+        hosts.push(Host {
+            ip: ip(&fields, n)?,
+            role: role.map_or_else(|| default_role(&run), |word| word.text),
+            cores: fields.integer("cores", 1..=64, Some(1))? as u32,
+            memory_bytes: fields.quantity_if("memory", BYTES)?,
+            at_boot: fields.choice("start", &starts, Some(true))?,
+            name: name.text.clone(),
+            run,
+            disk,
+        });
+        names.push(name);
+    }
+    check_unique(&names, "host")?;
+    check_ips(nodes, &hosts)?;
+    Ok((hosts, names))
+}
+
+fn default_role(run: &[CommandLine]) -> String {
+    run.first().map_or("", |line| line.program.role()).to_owned()
+}
+
+fn ip(fields: &Fields<'_>, n: usize) -> Checked<IpAddr> {
+    let Some(word) = fields.text_if("ip", "an address such as \"10.0.0.100\"")? else {
+        return Ok(Ipv4Addr::from(FIRST_IP + n as u32).into());
+    };
+    word.text.parse().map_err(|_| {
+        let title = format!("\"{}\" is not an address", word.text);
+        let label = "expected an address such as \"10.0.0.100\"";
+        Box::new(Diagnostic::at(&word.span, title, label))
+    })
+}
+
+fn check_ips(nodes: &[crate::tree::Node], hosts: &[Host]) -> Checked<()> {
+    for (n, host) in hosts.iter().enumerate() {
+        if let Some(first) = hosts[..n].iter().position(|other| other.ip == host.ip) {
+            let title = format!("two hosts have the address {}", host.ip);
+            return Err(Diagnostic::at(&nodes[n].span, title, format!("host `{}`", host.name))
+                .also(&nodes[first].span, format!("host `{}`", hosts[first].name))
+                .help("give one of them another `ip`")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+const DISK_FIELDS: &[&str] = &[
+    "name",
+    "profile",
+    "lies",
+    "size",
+    "iops",
+    "bandwidth",
+    "flush",
+    "write_back",
+    "cache",
+    "cache_iops",
+    "cache_bandwidth",
+    "flush_fails",
+    "rot",
+];
+
+fn disks(top: &Fields<'_>) -> Checked<Vec<(Word, Disk)>> {
+    let mut found = Vec::new();
+    for node in top.tables("disk", PARTS_MAX)? {
+        let fields = Fields::of(node, "disk", DISK_FIELDS)?;
+        let name = fields.text("name", "what hosts call it")?;
+        let config = disk_config(&fields)?;
+        let disk = Disk { name: name.text.clone(), config };
+        found.push((name, disk));
+    }
+    let names: Vec<Word> = found.iter().map(|(name, _)| name.clone()).collect();
+    check_unique(&names, "disk")?;
+    Ok(found)
+}
+
+fn disk_config(fields: &Fields<'_>) -> Checked<DiskConfig> {
+    let profiles = Profile::ALL.map(|profile| (profile.as_str(), profile));
+    let profile = fields.choice("profile", &profiles, Some(Profile::Posix))?;
+    let mut config = DiskConfig::new(profile);
+    for word in fields.texts("lies", "the layers that lie: file-system, controller, drive")? {
+        match word.text.as_str() {
+            "file-system" => config.lies.file_system = true,
+            "controller" => config.lies.controller = true,
+            "drive" => config.lies.drive = true,
+            "nobody" => config.lies = Lies::NONE,
+            _ => {
+                let layers = ["file-system", "controller", "drive", "nobody"];
+                return Err(unknown(&word, "layer", layers).into());
+            }
+        }
+    }
+    config.capacity_bytes = fields.quantity("size", BYTES, Some(config.capacity_bytes))?;
+    config.iops = fields.integer("iops", 1..=10_000_000, Some(config.iops.into()))? as u32;
+    let bandwidth = config.bandwidth_bytes_per_s;
+    config.bandwidth_bytes_per_s = above_zero(fields, "bandwidth", bandwidth)?;
+    config.flush = fields.quantity("flush", DURATION, Some(config.flush))?;
+    config.write_back = fields.quantity("write_back", DURATION, Some(config.write_back))?;
+    for cache in [&mut config.controller, &mut config.drive] {
+        cache.bytes_max = fields.quantity("cache", BYTES, Some(cache.bytes_max))?;
+        cache.iops = fields.integer("cache_iops", 1..=10_000_000, Some(cache.iops.into()))? as u32;
+        cache.bytes_per_s = above_zero(fields, "cache_bandwidth", cache.bytes_per_s)?;
+    }
+    config.faults.sync_fails = fields.quantity("flush_fails", CHANCE, Some(Ratio::NEVER))?;
+    config.faults.rot = fields.quantity("rot", CHANCE, Some(Ratio::NEVER))?;
+    Ok(config)
+}
+
+fn above_zero(fields: &Fields<'_>, key: &str, otherwise: u64) -> Checked<u64> {
+    let value = fields.quantity(key, BANDWIDTH, Some(otherwise))?;
+    match fields.get(key) {
+        Some(node) if value == 0 => {
+            let title = format!("`{key}` is zero: nothing would ever be transferred");
+            Err(Diagnostic::at(&node.span, title, "expected more than 0").into())
+        }
+        _ => Ok(value),
+    }
+}
+
+const LINK_FIELDS: &[&str] =
+    &["latency", "bandwidth", "queue", "loss", "cut", "duplicate", "reorder"];
+
+/// Reads `[network]`: the link between all hosts.
+pub(super) fn network(top: &Fields<'_>) -> Checked<Link> {
+    match top.get("network") {
+        None => Ok(Link::RACK),
+        Some(node) => link(&Fields::of(node, "[network]", LINK_FIELDS)?, Link::RACK),
+    }
+}
+
+/// Reads `[[link]]`: the exceptions.
+pub(super) fn links(
+    top: &Fields<'_>,
+    hosts: &[Word],
+    network: Link,
+) -> Checked<Vec<(usize, usize, Link)>> {
+    let known: Vec<&str> = ["between", "name"].iter().chain(LINK_FIELDS).copied().collect();
+    let mut found = Vec::new();
+    for node in top.tables("link", PARTS_MAX)? {
+        let fields = Fields::of(node, "link", &known)?;
+        fields.required("between", "two hosts, such as [\"web1\", \"db\"]")?;
+        let ends = fields.texts("between", "two hosts")?;
+        let ends: Vec<usize> =
+            ends.iter().map(|word| index_of(hosts, word, "host")).collect::<Checked<_>>()?;
+        let (a, b) = match ends[..] {
+            [a, b] if a != b => (a, b),
+            _ => {
+                let title = "a link goes between two different hosts";
+                let at = &fields.required("between", "")?.span;
+                return Err(Diagnostic::at(at, title, "expected [\"one\", \"other\"]").into());
+            }
+        };
+        found.push((a, b, link(&fields, network)?));
+    }
+    Ok(found)
+}
+
+fn link(fields: &Fields<'_>, base: Link) -> Checked<Link> {
+    let latency = (base.latency_min, base.latency_max);
+    let (latency_min, latency_max) = fields.range("latency", DURATION, Some(latency))?;
+    if let Some(node) = fields.get("latency")
+        && nanos(latency_max) > nanos(Duration::from_secs(3600))
+    {
+        return Err(Diagnostic::at(&node.span, "a latency of over an hour", "too long").into());
+    }
+    Ok(Link {
+        latency_min,
+        latency_max,
+        bandwidth: fields.quantity("bandwidth", BANDWIDTH, Some(base.bandwidth))?,
+        queue_bytes_max: fields.quantity("queue", BYTES, Some(base.queue_bytes_max))?,
+        loss: fields.quantity("loss", CHANCE, Some(base.loss))?,
+        cut: fields.quantity("cut", CHANCE, Some(base.cut))?,
+        duplicate: fields.quantity("duplicate", CHANCE, Some(base.duplicate))?,
+        reorder: fields.quantity("reorder", CHANCE, Some(base.reorder))?,
+    })
+}

@@ -1,0 +1,291 @@
+//! Running a story in the simulator: one world for each variant, all from the same seed.
+
+use crate::build;
+use crate::models::Results;
+use crate::models::database::{self, Database};
+use crate::models::results::Result as Figure;
+use crate::models::web_pages::{self, WebServer};
+use crate::plan::Plan;
+use crate::program::{CommandLine, Program};
+use crate::run::{Breakage, Measured, Run, VariantRun};
+use crate::story::{Action, Setup, Story};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use storytime_diskcheck::Verifier;
+use storytime_machine::{Machine, Process, Time};
+use storytime_reports::model::Arm;
+use storytime_sim::{Config, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
+
+/// How a run is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Keep the trace, as far as the world keeps it.
+    pub trace: bool,
+    /// Stop each variant after so many events.
+    pub until_event: Option<u64>,
+}
+
+/// A program of a host in the world.
+struct Running {
+    host: usize,
+    program: Program,
+    processes: Vec<ProcessId>,
+}
+
+/// A variant's world, and who is who in it.
+struct Stage<'a> {
+    setup: &'a Setup,
+    world: World,
+    hosts: Vec<HostId>,
+    programs: Vec<Running>,
+    /// By load, its hosts' processes.
+    loads: Vec<Vec<ProcessId>>,
+    models: Vec<ProcessId>,
+    options: Options,
+}
+
+/// Runs every variant of a story.
+pub fn run_simulated(story: &Story, seed: u64, options: Options) -> Run {
+    let began = Instant::now();
+    let variants = story.variants.iter().enumerate();
+    let variants = variants.map(|(n, variant)| run_variant(n, &variant.setup, seed, options));
+    let variants = variants.collect();
+    let notes = Vec::new();
+    Run { arm: Arm::Simulated, seed, variants, wall: began.elapsed(), notes }
+}
+
+fn run_variant(variant: usize, setup: &Setup, seed: u64, options: Options) -> VariantRun {
+    let plan = Plan::draw(seed, setup);
+    let mut stage = Stage::new(setup, &plan, seed, options);
+    // A machine's broken invariant is a panic: it ends this run, not the campaign.
+    let broken = match catch_unwind(AssertUnwindSafe(|| stage.play(&plan))) {
+        Ok(broken) => broken,
+        Err(panic) => {
+            let (at_ns, event) = (stage.world.now().0, stage.world.events());
+            Some(Breakage { at_ns, event, text: panic_text(&*panic) })
+        }
+    };
+    VariantRun {
+        variant,
+        measured: stage.measured(),
+        digest: stage.world.digest(),
+        events: stage.world.events(),
+        reached_ns: stage.world.now().0,
+        trace: if options.trace { stage.trace_lines() } else { Vec::new() },
+        broken,
+        plan,
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+fn boxed<M: Machine>(
+    machine: M,
+    setup: storytime_machine::Setup,
+) -> Box<dyn storytime_machine::Drive> {
+    Box::new(Process::new(machine, setup))
+}
+
+impl<'a> Stage<'a> {
+    fn new(setup: &'a Setup, plan: &Plan, seed: u64, options: Options) -> Self {
+        let mut config = Config::new(seed);
+        config.link = setup.link;
+        config.trace_all = options.trace;
+        config.events_max = options.until_event.unwrap_or(config.events_max);
+        let mut world = World::new(config);
+        let hosts: Vec<HostId> = setup
+            .hosts
+            .iter()
+            .map(|host| {
+                world.add_host(HostConfig {
+                    ip: Some(host.ip),
+                    cores: host.cores,
+                    memory_bytes: host.memory_bytes,
+                    disk: host.disk.as_ref().map(|disk| disk.config.clone()),
+                    ..HostConfig::new(host.name.clone())
+                })
+            })
+            .collect();
+        for &(a, b, link) in &setup.links {
+            world.link(hosts[a], hosts[b], link);
+        }
+        let (programs, loads, models) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stage = Self { setup, world, hosts, programs, loads, models, options };
+        for (n, host) in setup.hosts.iter().enumerate() {
+            for line in &host.run {
+                stage.add_program(n, line, true);
+            }
+        }
+        stage.add_models();
+        stage.add_loads(plan);
+        stage
+    }
+
+    fn add_program(&mut self, host: usize, line: &CommandLine, autostart: bool) -> usize {
+        let program = line.program.clone();
+        let config = ProgramConfig {
+            name: program.name().to_owned(),
+            workers: program.workers(),
+            limits: program.limits(),
+            costs: build::costs(self.setup, program.works()),
+            autostart,
+            factory: program.factory(),
+        };
+        let processes = self.world.add_program(self.hosts[host], config);
+        self.programs.push(Running { host, program, processes });
+        self.programs.len() - 1
+    }
+
+    fn add_models(&mut self) {
+        for (n, model) in self.setup.models.iter().enumerate() {
+            let fresh = self.setup.clone();
+            let factory = move |setup| boxed(build::database(&fresh, n), setup);
+            let config = ProgramConfig {
+                costs: build::costs(self.setup, &[database::WORK_QUERIES]),
+                ..ProgramConfig::new(model.name.clone(), factory)
+            };
+            let processes = self.world.add_program(self.hosts[model.host], config);
+            self.models.extend(processes);
+        }
+    }
+
+    fn add_loads(&mut self, plan: &Plan) {
+        for (n, load) in self.setup.loads.iter().enumerate() {
+            let mut processes = Vec::new();
+            for (part, &host) in load.on.iter().enumerate() {
+                let (fresh, plan) = (self.setup.clone(), plan.clone());
+                let factory = move |setup| {
+                    let address = |host: usize| fresh.hosts[host].ip;
+                    boxed(build::web_server(&fresh, &plan, n, part, &address), setup)
+                };
+                let config = ProgramConfig {
+                    costs: build::costs(self.setup, &[web_pages::WORK_PAGES]),
+                    ..ProgramConfig::new(load.name.clone(), factory)
+                };
+                processes.extend(self.world.add_program(self.hosts[host], config));
+            }
+            self.loads.push(processes);
+        }
+    }
+
+    /// Plays the timeline to the story's end, or until something breaks.
+    fn play(&mut self, plan: &Plan) -> Option<Breakage> {
+        for (n, host) in self.setup.hosts.iter().enumerate() {
+            if host.at_boot {
+                self.world.power_on(self.hosts[n]);
+            }
+        }
+        for n in plan.order() {
+            if let Some(broken) = self.run_until(plan.at[n]) {
+                return Some(broken);
+            }
+            if self.stopped() {
+                return None;
+            }
+            self.act(&self.setup.timeline[n].action);
+        }
+        self.run_until(Time::ZERO + self.setup.duration)
+    }
+
+    /// Whether the run was stopped where it was to stop.
+    fn stopped(&self) -> bool {
+        self.options.until_event.is_some_and(|events| self.world.events() > events)
+    }
+
+    fn run_until(&mut self, until: Time) -> Option<Breakage> {
+        match self.world.run_until(until) {
+            Ran::Reached | Ran::Quiet => None,
+            // The world was made to break off there.
+            Ran::Broken(_) if self.stopped() => None,
+            Ran::Broken(failure) => Some(Breakage {
+                at_ns: failure.at.0,
+                event: failure.event,
+                text: format!("{}: {}", failure.who, failure.what),
+            }),
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::PowerOn(host) => self.world.power_on(self.hosts[*host]),
+            Action::PowerCut(host) => self.world.power_cut(self.hosts[*host]),
+            Action::Stop(host) => self.each_process(*host, World::stop),
+            Action::Kill(host) => self.each_process(*host, World::kill),
+            Action::Restart(host) => self.each_process(*host, World::start),
+            Action::Freeze(host) => self.each_process(*host, World::freeze),
+            Action::Thaw(host) => self.each_process(*host, World::thaw),
+            Action::Cut(a, b) => self.both_ways(*a, *b, |from, to| Fault::Cut { from, to }),
+            Action::Heal(a, b) => self.both_ways(*a, *b, |from, to| Fault::Mend { from, to }),
+            Action::Run(host, line) => {
+                let added = self.add_program(*host, line, false);
+                for process in self.programs[added].processes.clone() {
+                    self.world.start(process);
+                }
+            }
+            // The load carries its own list of changes.
+            Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+        }
+    }
+
+    fn each_process(&mut self, host: usize, mut act: impl FnMut(&mut World, ProcessId)) {
+        for process in self.world.processes(self.hosts[host]) {
+            act(&mut self.world, process);
+        }
+    }
+
+    fn both_ways(&mut self, a: usize, b: usize, fault: impl Fn(HostId, HostId) -> Fault) {
+        let (a, b) = (self.hosts[a], self.hosts[b]);
+        self.world.apply(&fault(a, b));
+        self.world.apply(&fault(b, a));
+    }
+
+    fn measured(&mut self) -> Measured {
+        let mut measured = Measured::default();
+        for processes in &self.loads {
+            let mut all = Results::default();
+            for &process in processes {
+                if let Some(machine) = self.world.machine::<WebServer>(process) {
+                    all.merge(machine.results());
+                }
+            }
+            measured.loads.push(all);
+        }
+        for &process in &self.models {
+            let results = self.world.machine::<Database>(process).map(|m| m.results());
+            measured.models.push(results.unwrap_or_default());
+        }
+        measured.hosts = vec![Results::default(); self.hosts.len()];
+        for running in &self.programs {
+            let into = &mut measured.hosts[running.host];
+            program_results(&mut self.world, running, into);
+        }
+        measured
+    }
+
+    fn trace_lines(&self) -> Vec<String> {
+        self.world.trace().records().map(|record| self.world.line(record).to_string()).collect()
+    }
+}
+
+/// What a host's program measured: its counters that are metrics, and the verifier's verdict.
+fn program_results(world: &mut World, running: &Running, into: &mut Results) {
+    let metrics = running.program.metrics();
+    for &process in &running.processes {
+        let mut found = Results::default();
+        world.counters(process, &mut |name, count| {
+            if let Some(def) = metrics.iter().find(|def| def.name == name) {
+                found.0.insert(def.name, Figure::Count(count));
+            }
+        });
+        if let Some(verdict) = world.machine::<Verifier>(process).and_then(|m| m.verdict().cloned())
+        {
+            found.0.insert("verdict", Figure::Word(verdict.kind.as_str().to_owned()));
+        }
+        into.merge(found);
+    }
+}

@@ -1,0 +1,407 @@
+//! A story that has been read and checked: plain data, every name resolved to an index.
+//!
+//! Nothing here can be wrong any more. What is still open are the values that each seed draws
+//! (times given as ranges, the first key); [`crate::plan`] draws them.
+
+use crate::metric::{Metric, Quantile, Take};
+use crate::program::CommandLine;
+use crate::units::Millionths;
+use std::net::IpAddr;
+use std::time::Duration;
+use storytime_sim::{DiskConfig, Link};
+
+/// Most hosts of a story: on real sockets each gets an address of one block of 256.
+pub const HOSTS_MAX: usize = 250;
+/// Most disks, links, models, loads and happenings of a story, each.
+pub const PARTS_MAX: usize = 256;
+/// Most variants of a story: each is a world of its own.
+pub const VARIANTS_MAX: usize = 16;
+/// Longest run, on the story's own clock: a simulated week.
+pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Most buckets of a time series.
+pub const BUCKETS_MAX: u64 = 10_000;
+
+/// A story, ready to run.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What it is about.
+    pub card: Card,
+    /// The same story with and without the cure; at least one.
+    pub variants: Vec<Variant>,
+    /// What must come out.
+    pub expects: Vec<Expect>,
+    /// What to draw.
+    pub charts: Vec<ChartSpec>,
+    /// Which hosts have names, and what they are made of, for the report: those of the first
+    /// variant.
+    pub profile: Profile,
+}
+
+/// A story in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Unique name, as typed after `storytime run`.
+    pub id: String,
+    /// A heading.
+    pub title: String,
+    /// Where it was told: `LJ 37`.
+    pub source: String,
+    /// The question.
+    pub asks: String,
+    /// What the run must show.
+    pub shows: String,
+    /// Whether it can run on real sockets.
+    pub real: bool,
+}
+
+/// Which of a file's sets of values is laid over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// None: the story as written.
+    Full,
+    /// `[campaign]`: small sizes for many seeds.
+    Campaign,
+    /// `[real]`: what one machine can carry, in a time a person waits for.
+    Real,
+}
+
+/// One way of running the story.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name; `None` if the story has only one way.
+    pub name: Option<String>,
+    /// Whether it also runs on real sockets, if the story does.
+    pub real: bool,
+    /// The world it runs in.
+    pub setup: Setup,
+}
+
+/// One world.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How long it runs.
+    pub duration: Duration,
+    /// Width of a bucket of the time series.
+    pub bucket: Duration,
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The link between hosts that have none of their own.
+    pub link: Link,
+    /// Links of their own: two hosts and the link, both ways.
+    pub links: Vec<(usize, usize, Link)>,
+    /// Models of servers that are no component of ours.
+    pub models: Vec<Model>,
+    /// Where the work comes from.
+    pub loads: Vec<Load>,
+    /// What happens, in the order of the file.
+    pub timeline: Vec<Happening>,
+    /// Service time of work: name of the kind, picoseconds per unit.
+    pub costs: Vec<(String, u64)>,
+}
+
+/// A host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub ip: IpAddr,
+    /// What it is for, in a word.
+    pub role: String,
+    /// Command lines that its boot starts.
+    pub run: Vec<CommandLine>,
+    /// Processor cores.
+    pub cores: u32,
+    /// Memory, bytes; `None` is unlimited.
+    pub memory_bytes: Option<u64>,
+    /// Its disk, if it has one.
+    pub disk: Option<Disk>,
+    /// Whether it is switched on at the beginning.
+    pub at_boot: bool,
+}
+
+/// A host's disk.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// Its name in the file.
+    pub name: String,
+    /// What it is like.
+    pub config: DiskConfig,
+}
+
+/// A model of a server.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// Where it runs.
+    pub host: usize,
+    /// What it models.
+    pub kind: ModelKind,
+}
+
+/// What a model models.
+#[derive(Clone, Debug)]
+pub enum ModelKind {
+    /// A database with a stated number of connections that work at a time.
+    Database(DatabaseModel),
+}
+
+/// The numbers of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseModel {
+    /// TCP port.
+    pub port: u16,
+    /// Queries worked on at once.
+    pub slots: u32,
+    /// Queries that wait for a slot; further ones are refused.
+    pub queue_max: u32,
+    /// Shortest and longest time a query takes; drawn evenly between the two.
+    pub service: (Duration, Duration),
+    /// Length of a row, bytes.
+    pub row_bytes: u32,
+}
+
+/// A load.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// The hosts that carry it, each an equal part.
+    pub on: Vec<usize>,
+    /// What it does.
+    pub kind: LoadKind,
+}
+
+/// What a load does.
+#[derive(Clone, Debug)]
+pub enum LoadKind {
+    /// Web servers that read rows through a cache.
+    WebPages(WebPages),
+}
+
+/// The numbers of the web servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebPages {
+    /// The memcached servers at the beginning: host and port, in the order of the list.
+    pub caches: Vec<(usize, u16)>,
+    /// How a key finds its server.
+    pub placement: Placement,
+    /// The database behind: index of its model.
+    pub database: usize,
+    /// When pages are asked for.
+    pub arrivals: Arrivals,
+    /// How many different rows there are.
+    pub keys: u32,
+    /// Rows that one page needs, one after the other.
+    pub keys_per_page: u32,
+    /// Which rows are asked for.
+    pub skew: Skew,
+    /// How long a page waits for one answer before it fails.
+    pub timeout: Duration,
+    /// Pages under way at once on one host; further ones fail.
+    pub pages_max: u32,
+}
+
+/// How a key finds its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// CRC32 of the key, modulo the number of servers.
+    Modulo,
+    /// Consistent hashing as by ketama.
+    Ring,
+}
+
+/// When pages are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// An open loop: a Poisson stream that does not wait for answers.
+    Open {
+        /// Pages per second from all hosts together, in thousandths.
+        rate_milli: u64,
+    },
+    /// A closed loop: each user waits for the page, thinks, and asks for the next one.
+    Closed {
+        /// Users of all hosts together.
+        users: u32,
+        /// Mean of the exponentially distributed pause.
+        think: Duration,
+    },
+}
+
+/// Which keys are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skew {
+    /// All alike.
+    Uniform,
+    /// The n-th most popular with a chance proportional to 1/n.
+    Zipf,
+}
+
+/// One entry of the timeline.
+#[derive(Clone, Debug)]
+pub struct Happening {
+    /// Its name, for expectations and other entries.
+    pub name: Option<String>,
+    /// Earliest and latest offset; drawn evenly between the two.
+    pub at: (Duration, Duration),
+    /// Counted from an earlier entry, instead of from the beginning.
+    pub after: Option<usize>,
+    /// What happens.
+    pub action: Action,
+    /// The words of the file, for the report.
+    pub text: String,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Switch a host on.
+    PowerOn(usize),
+    /// Pull its plug: no process hears of it, no peer gets a FIN.
+    PowerCut(usize),
+    /// Ask its processes to end (SIGTERM).
+    Stop(usize),
+    /// End its processes at once (`kill -9`); their sockets are closed by the kernel.
+    Kill(usize),
+    /// Start the processes of a running host again.
+    Restart(usize),
+    /// Freeze its processes (`SIGSTOP`).
+    Freeze(usize),
+    /// Let them go on.
+    Thaw(usize),
+    /// Nothing passes between two hosts.
+    Cut(usize, usize),
+    /// It does again.
+    Heal(usize, usize),
+    /// A person types a command line: one more program on a running host.
+    Run(usize, CommandLine),
+    /// A load's list of caches gets one more at its end.
+    AddCache {
+        /// Which load.
+        load: usize,
+        /// Host and port of the cache.
+        cache: (usize, u16),
+    },
+    /// A load's list of caches loses one.
+    RemoveCache {
+        /// Which load.
+        load: usize,
+        /// Host and port of the cache.
+        cache: (usize, u16),
+    },
+}
+
+/// Something that must come out.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Its name.
+    pub name: String,
+    /// The expectation as a sentence.
+    pub says: Option<String>,
+    /// The variants it is about, by index.
+    pub variants: Vec<usize>,
+    /// What is measured.
+    pub measure: Measure,
+    /// What is allowed.
+    pub bound: Bound,
+    /// The talk's figure, in words.
+    pub talk: Option<String>,
+}
+
+/// How one figure is taken from a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Which metric.
+    pub metric: Metric,
+    /// What of it.
+    pub take: Take,
+    /// When.
+    pub window: Window,
+    /// Divide by the same figure in the equally long window before the entry of the timeline.
+    pub against_before: bool,
+}
+
+/// Which part of a run is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// All of it.
+    Whole,
+    /// From an entry of the timeline on.
+    After {
+        /// Which entry.
+        happening: usize,
+        /// For how long.
+        length: Duration,
+    },
+    /// Up to an entry of the timeline.
+    Before {
+        /// Which entry.
+        happening: usize,
+        /// For how long.
+        length: Duration,
+    },
+}
+
+/// What a figure may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Numbers from the first to the second, both included; a missing end is open.
+    Range(Option<Figure>, Option<Figure>),
+    /// This word.
+    Word(String),
+}
+
+/// A number with its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// Things.
+    Count(u64),
+    /// Things per second, in thousandths.
+    Rate(u64),
+    /// A share of a whole.
+    Share(Millionths),
+    /// A quotient of two figures of one kind.
+    Factor(Millionths),
+    /// A length of time, nanoseconds.
+    Time(u64),
+}
+
+/// A picture to draw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChartSpec {
+    /// Unique within the story; letters, digits and dashes.
+    pub name: String,
+    /// Its heading.
+    pub title: String,
+    /// A sentence under it.
+    pub caption: Option<String>,
+    /// What is drawn.
+    pub draw: Draw,
+}
+
+/// What a picture draws.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// One metric over time, a line for each variant.
+    Lines(Metric),
+    /// Groups of bars, a group for each variant and a bar for each metric.
+    Bars(Vec<(Metric, Take)>),
+}
+
+impl Story {
+    /// The index of a variant by name.
+    pub fn variant(&self, name: &str) -> Option<usize> {
+        self.variants.iter().position(|v| v.name.as_deref() == Some(name))
+    }
+}
+
+impl Take {
+    /// The quantile, if that is what is taken.
+    pub const fn quantile(self) -> Option<Quantile> {
+        match self {
+            Self::Quantile(q) => Some(q),
+            _ => None,
+        }
+    }
+}
