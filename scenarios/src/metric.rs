@@ -149,10 +149,14 @@ impl Figure {
     pub fn show(self) -> String {
         use crate::units::{show_duration, show_thousandths};
         match self {
-            Self::Count(n) => n.to_string(),
+            Self::Count(n) => storytime_reports::format::grouped(n),
             Self::Rate(milli) if milli >= 1_000_000 => format!("{}/s", milli / 1_000),
             Self::Rate(milli) => format!("{}/s", show_thousandths(milli)),
             Self::Share(share) => share.percent(),
+            // Three digits tell enough: 0.243x, 55.7x.
+            Self::Factor(factor) if factor.0 >= 10_000_000 => {
+                format!("{}x", show_thousandths(factor.0 / 100_000 * 100))
+            }
             Self::Factor(factor) => format!("{}x", show_thousandths(factor.0 / 1_000)),
             Self::Time(ns) => show_duration(ns),
         }

@@ -2,6 +2,7 @@
 
 use crate::cli::HostOptions;
 use crate::{FAILED, OK, WRONG};
+use rustix::process::Signal;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,6 +99,13 @@ fn verify(host: &HostOptions, verifier: diskcheck::Verifier) -> u8 {
 }
 
 fn place(options: &HostOptions) -> Host {
+    if options.host_ip.is_some() {
+        // One of a story's servers: it ends with the run, however that ends.
+        let ended = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+        if let Err(why) = ended {
+            tracing::warn!("this server may outlive its story: {why}");
+        }
+    }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
     let seed = options.server_seed;
     Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }

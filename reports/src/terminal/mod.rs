@@ -96,44 +96,29 @@ impl Summary {
         self.blank();
     }
 
-    /// In one line each where all fit, else in two.
+    /// In one line each where all fit; else under their sentences, each said once.
     fn expectations(&mut self, report: &Report) {
         let mut holding = 0;
         let shown = report.expectations.iter().filter(|verdict| {
             holding += usize::from(verdict.holds);
             !verdict.holds || holding <= HOLDING_MAX
         });
-        let rows: Vec<Row> = shown.map(|verdict| Row::new(report, verdict)).collect();
-        let widest =
-            |of: fn(&Row) -> &str| rows.iter().map(|row| columns(of(row))).max().unwrap_or(0);
-        let what = widest(|row| &row.what);
-        let (measured, bound, talk) =
-            (widest(|row| &row.measured), widest(|row| &row.bound), widest(|row| &row.talk));
+        let mut rows: Vec<Row> = shown.map(|verdict| Row::new(report, verdict)).collect();
+        let titles: Vec<String> = rows.iter().map(|row| row.title.clone()).collect();
+        rows.sort_by_key(|row| titles.iter().position(|title| *title == row.title));
+        let widest = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let what = widest(|row| columns(&row.what()));
+        let measured = widest(|row| columns(&row.measured));
+        let bound = widest(|row| columns(&row.bound));
+        let talk = widest(|row| columns(&row.talk));
         let one_line = Row::INDENT + what + 2 + measured + 2 + bound + 2 + talk <= self.width;
+        let mut said = "";
         for row in &rows {
-            let (ink, sign) = outcome(row.holds);
-            let word = if row.holds { "holds" } else { "FAILS" };
-            let head = format!("  {sign} {word}  ");
             if one_line {
-                let figures = format!(
-                    "  {}  {}  {}",
-                    fit_right(&row.measured, measured),
-                    fit(&row.bound, bound),
-                    row.talk
-                );
-                self.line(&[
-                    (ink, &head),
-                    (Ink::Plain, &fit(&row.what, what)),
-                    (Ink::Plain, &figures),
-                ]);
-                continue;
-            }
-            let room = self.width - Row::INDENT;
-            self.line(&[(ink, &head), (Ink::Plain, &cut(&row.what, room))]);
-            let figures = [row.measured.as_str(), &row.bound, &row.talk];
-            let figures: Vec<&str> = figures.into_iter().filter(|text| !text.is_empty()).collect();
-            for line in wrap(&figures.join(", "), room) {
-                self.line(&[(Ink::Dim, &" ".repeat(Row::INDENT)), (Ink::Dim, &line)]);
+                self.row_in_one_line(row, [what, measured, bound]);
+            } else {
+                self.row_under_its_title(row, row.title != said);
+                said = &row.title;
             }
         }
         let left_out = report.expectations.len() - rows.len();
@@ -145,6 +130,29 @@ impl Summary {
         }
         if !rows.is_empty() {
             self.blank();
+        }
+    }
+
+    fn row_in_one_line(&mut self, row: &Row, [what, measured, bound]: [usize; 3]) {
+        let (measured, bound) = (fit_right(&row.measured, measured), fit(&row.bound, bound));
+        let figures = format!("  {measured}  {bound}  {}", row.talk);
+        let (ink, head) = row.head();
+        let what = fit(&row.what(), what);
+        self.line(&[(ink, &head), (Ink::Plain, &what), (Ink::Plain, &figures)]);
+    }
+
+    fn row_under_its_title(&mut self, row: &Row, fresh: bool) {
+        if fresh {
+            for line in wrap(&row.title, self.width - 2) {
+                self.line(&[(Ink::Plain, "  "), (Ink::Plain, &line)]);
+            }
+        }
+        let figures = [row.place.as_str(), &row.measured, &row.bound, &row.talk];
+        let figures: Vec<&str> = figures.into_iter().filter(|text| !text.is_empty()).collect();
+        let (ink, mut head) = row.head();
+        for line in wrap(&figures.join(" · "), self.width - Row::INDENT - 2) {
+            self.line(&[(ink, "  "), (ink, &head), (Ink::Dim, &line)]);
+            head = " ".repeat(Row::INDENT);
         }
     }
 
@@ -314,7 +322,9 @@ fn bar_rows(chart: &Chart) -> Vec<BarRow> {
 /// An expectation in words.
 struct Row {
     holds: bool,
-    what: String,
+    title: String,
+    /// Variant and runtime, where there are several.
+    place: String,
     measured: String,
     bound: String,
     talk: String,
@@ -325,19 +335,29 @@ impl Row {
     const INDENT: usize = 11;
 
     fn new(report: &Report, verdict: &Verdict) -> Self {
-        let title = verdict.says.as_deref().unwrap_or(&verdict.name);
-        let place = place(report, verdict.variant.as_deref(), verdict.arm);
-        let what = if place.is_empty() { title.to_owned() } else { format!("{title} · {place}") };
+        let talk = verdict.talk.as_ref().map(|talk| clean(&format!("talk: {talk}")));
         Self {
             holds: verdict.holds,
-            what: clean(&what),
+            title: clean(verdict.says.as_deref().unwrap_or(&verdict.name)),
+            place: clean(&place(report, verdict.variant.as_deref(), verdict.arm)),
             measured: clean(&verdict.measured),
             bound: clean(&format!("asked for {}", verdict.bound)),
-            talk: verdict
-                .talk
-                .as_ref()
-                .map_or_else(String::new, |talk| clean(&format!("talk: {talk}"))),
+            talk: talk.unwrap_or_default(),
         }
+    }
+
+    /// Title and place.
+    fn what(&self) -> String {
+        match self.place.as_str() {
+            "" => self.title.clone(),
+            place => format!("{} · {place}", self.title),
+        }
+    }
+
+    fn head(&self) -> (Ink, String) {
+        let (ink, sign) = outcome(self.holds);
+        let word = if self.holds { "holds" } else { "FAILS" };
+        (ink, format!("  {sign} {word}  "))
     }
 }
 
