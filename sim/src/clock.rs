@@ -31,7 +31,7 @@ impl Clock {
     pub(crate) fn read(&self, at: Time) -> Now {
         let elapsed = self.scale(at.0);
         Now {
-            mono: Time(self.uptime_ns + elapsed),
+            mono: Time(self.uptime_ns.saturating_add(elapsed)),
             wall: WallTime(self.wall.0.saturating_add(elapsed)),
         }
     }
@@ -42,19 +42,26 @@ impl Clock {
             return ns;
         }
         let scaled = i128::from(ns) + i128::from(ns) * i128::from(self.drift_ppm) / 1_000_000;
-        u64::try_from(scaled).expect("drift is bounded, so scaled time stays positive")
+        u64::try_from(scaled).unwrap_or(u64::MAX)
     }
 
-    /// The world's time at which the monotonic clock first reads `mono` or more.
+    /// Whether it can be a clock at all.
+    pub(crate) const fn assert_valid(&self) {
+        assert!(self.drift_ppm.unsigned_abs() <= DRIFT_PPM_MAX as u32, "the oscillator is broken");
+    }
+
+    /// The world's time at which the monotonic clock first reads `mono` or more; [`Time::MAX`] if it
+    /// never does.
     #[inline]
     pub(crate) fn world_time(&self, mono: Time) -> Time {
         let elapsed = mono.0.saturating_sub(self.uptime_ns);
-        if self.drift_ppm == 0 {
-            return Time(elapsed);
+        if self.drift_ppm == 0 || mono == Time::MAX {
+            return if mono == Time::MAX { mono } else { Time(elapsed) };
         }
         let rate = i128::from(1_000_000 + self.drift_ppm);
-        let mut at = (i128::from(elapsed) * 1_000_000 / rate) as u64;
-        while self.scale(at) < elapsed {
+        let at = i128::from(elapsed) * 1_000_000 / rate;
+        let mut at = u64::try_from(at).unwrap_or(u64::MAX);
+        while self.scale(at) < elapsed && at < u64::MAX {
             at += 1;
         }
         Time(at)
@@ -83,6 +90,16 @@ mod tests {
                     assert!(clock.read(Time(at.0 - 1)).mono < Time(mono), "{drift_ppm} ppm, late");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn never_is_never_on_every_clock() {
+        for drift_ppm in [-100_000, 0, 100_000] {
+            let clock = Clock { drift_ppm, uptime_ns: 5_000, ..Clock::default() };
+            assert_eq!(clock.world_time(Time::MAX), Time::MAX);
+            assert_eq!(clock.world_time(Time(u64::MAX - 1)) == Time::MAX, drift_ppm < 0);
+            assert!(clock.read(Time::MAX).mono > Time(u64::MAX / 2), "it does not wrap");
         }
     }
 

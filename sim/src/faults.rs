@@ -97,7 +97,9 @@ pub enum Fault {
         /// The new behaviour.
         config: DiskConfig,
     },
-    /// Everything is mended and switched on; processes that did not exit by themselves start again.
+    /// Every path is mended and every host switched on; frozen processes go on, and programs that start
+    /// with their host and did not exit by themselves start again. Changed properties of links and
+    /// disks stay.
     HealAll,
 }
 
@@ -154,7 +156,15 @@ pub struct FaultPlan {
 
 impl FaultPlan {
     /// Draws a plan from stream [`FAULTS`](crate::streams::FAULTS) of `seed`.
+    ///
+    /// # Panics
+    /// If the mean pause is zero, or the longest trouble shorter than the shortest.
     pub fn draw(seed: u64, menu: &Menu) -> Self {
+        assert!(!menu.gap.is_zero(), "without a pause the plan would have no end");
+        assert!(
+            menu.window.0 <= menu.window.1,
+            "the shortest trouble is no longer than the longest"
+        );
         let mut rng = Rng::new(seed, crate::streams::FAULTS);
         let mut weights = Vec::new();
         for class in CLASSES {
@@ -178,7 +188,10 @@ impl FaultPlan {
         // Until when each host is in trouble.
         let mut hurt_until = vec![Time::ZERO; menu.hosts.len()];
         let mut at = Time::ZERO + rng.exponential(menu.gap);
-        while at < self.heals_at && self.faults.len() < PLAN_FAULTS_MAX {
+        for _ in 0..PLAN_FAULTS_MAX {
+            if at >= self.heals_at || self.faults.len() >= PLAN_FAULTS_MAX {
+                break;
+            }
             let end = (at + rng.duration(menu.window.0, menu.window.1)).min(self.heals_at);
             let victim = rng.index(menu.hosts.len());
             let hurt = hurt_until.iter().filter(|until| **until > at).count();

@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::disk::{DiskConfig, SimDisk};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
     BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey, ResolveError,
     Setup, Time, Token,
@@ -106,14 +106,13 @@ pub(crate) struct Host {
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) rack: u32,
     pub(crate) power: Power,
-    pub(crate) incarnation: u32,
     pub(crate) disk: Option<SimDisk>,
     pub(crate) first_core: u32,
     pub(crate) cores: u32,
     /// Processes on this host, by number.
     pub(crate) processes: Vec<u32>,
     /// Ports and addresses of datagram sockets: port → (process, token).
-    pub(crate) datagrams: std::collections::BTreeMap<u16, (u32, Token)>,
+    pub(crate) datagrams: BTreeMap<u16, (u32, Token)>,
     pub(crate) next_port: u16,
 }
 
@@ -125,11 +124,19 @@ pub(crate) struct Core {
     /// Raised when the power goes, so that an old `CoreFree` is stale.
     pub(crate) life: u32,
     /// Inputs waiting for the core.
-    pub(crate) ready: VecDeque<(u32, Input)>,
+    pub(crate) ready: VecDeque<Waiting>,
     /// `run_core` is on the stack for this core.
     pub(crate) running: bool,
     /// Time spent working, nanoseconds.
     pub(crate) busy_ns: u64,
+}
+
+/// An input that waits for a core, and the life of the process that it is meant for.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) process: u32,
+    pub(crate) life: u32,
+    pub(crate) input: Input,
 }
 
 /// Something that a process has yet to be told. Ends carry their age: they may be gone, and their
@@ -167,12 +174,23 @@ pub(crate) struct Proc {
     pub(crate) core: u32,
     pub(crate) drive: Option<Box<dyn Drive>>,
     pub(crate) state: ProcState,
-    /// Raised at each start, so that old alarms are stale.
+    /// Raised at each start and end, so that old alarms and inputs are stale.
     pub(crate) life: u32,
+    /// How often it was started before.
+    pub(crate) incarnation: u32,
+    /// Inputs that wait while it is frozen.
+    pub(crate) parked: VecDeque<Input>,
     /// The end of each connection slot.
     pub(crate) ends: Vec<u32>,
-    /// When the earliest alarm in the queue rings, world time.
-    pub(crate) alarm: Option<Time>,
+    /// Ends of connects that it does not yet know the outcome of.
+    pub(crate) connecting: BTreeSet<u32>,
+    /// Its listeners: number in the network, by token.
+    pub(crate) listeners: BTreeMap<Token, u32>,
+    /// Ports of its datagram sockets, by token.
+    pub(crate) sockets: BTreeMap<Token, u16>,
+    /// When its alarms in the queue ring, world time; the earliest last. One is added only when it is
+    /// earlier than all others, so each rings once and none is planned twice.
+    pub(crate) alarms: Vec<Time>,
     pub(crate) exit: Option<Exit>,
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     SynAck { end: u32, age: u32 },
     /// The handshake's last packet reaches the accepting side.
     Ack { end: u32, age: u32, attempt: u32 },
+    /// A half-open connection has waited long enough for the handshake's last packet.
+    HalfOpenOver { end: u32, age: u32 },
     /// A refusal, or word that there is no way, reaches the connecting side.
     Refuse { end: u32, age: u32, unreachable: bool },
     /// The connecting side's patience ends.
@@ -41,7 +43,7 @@ pub(crate) enum Event {
     /// A core has finished the work of a step.
     CoreFree { core: u32, life: u32 },
     /// A disk operation is due.
-    Disk { host: u32, op: u32 },
+    Disk { host: u32, op: u64 },
     /// A datagram arrives.
     Datagram { index: u32 },
     /// A name look-up is answered.

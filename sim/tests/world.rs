@@ -424,8 +424,7 @@ fn a_rack_goes_dark_together() {
     }
     world.run_until(Time(1));
     world.apply(&Fault::RackPower { rack: 1, on: false });
-    let running: Vec<bool> =
-        (0..3).map(|process| world.is_running(ProcessId(process))).collect();
+    let running: Vec<bool> = (0..3).map(|process| world.is_running(ProcessId(process))).collect();
     assert_eq!(running, [false, false, true]);
 }
 

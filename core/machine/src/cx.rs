@@ -24,6 +24,8 @@ pub struct Cx {
     pub(crate) rng: Rng,
     pub(crate) conns: ConnSlots,
     pub(crate) listeners: Vec<Listener>,
+    /// Number of the next listener.
+    next_listener: u64,
     pub(crate) timers: Timers,
     pub(crate) effects: VecDeque<Effect>,
     /// Connections that this step touched and `settle` has to look at.
@@ -45,12 +47,16 @@ pub struct Cx {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) token: Token,
+    /// Tells listeners apart that had the same token one after the other.
+    pub(crate) number: u64,
     pub(crate) slots: Slots,
     /// Connections accepted here and not yet gone.
     pub(crate) open: u32,
     /// Whether the driver was last told to accept.
     pub(crate) accepting: bool,
     pub(crate) listening: bool,
+    /// `bound` has yet to tell its outcome.
+    pub(crate) unbound: bool,
 }
 
 /// A datagram longer than [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX): the caller's mistake.
@@ -77,6 +83,7 @@ impl Cx {
             rng,
             conns: ConnSlots::default(),
             listeners: Vec::new(),
+            next_listener: 0,
             timers: Timers::default(),
             effects: VecDeque::new(),
             touched: Vec::new(),
@@ -136,16 +143,21 @@ impl Cx {
     // ---- stream connections --------------------------------------------------------------------
 
     /// Opens a listener under a token of the machine's choice; `bound` tells the outcome.
+    ///
+    /// # Panics
+    /// If a listener has that token.
     pub fn listen(&mut self, listener: Token, listen: Listen) {
         assert!(self.listener(listener).is_none(), "a listener's token is used once at a time");
-        let slots = listen.slots;
         self.listeners.push(Listener {
             token: listener,
-            slots,
+            number: self.next_listener,
+            slots: listen.slots,
             open: 0,
             accepting: false,
             listening: true,
+            unbound: true,
         });
+        self.next_listener += 1;
         self.effects.push_back(Effect::Listen { listener, listen });
     }
 
@@ -198,9 +210,9 @@ impl Cx {
     pub fn pause(&mut self, conn: Conn, on: bool) {
         let Some(slot) = self.conns.get_mut(conn) else { return };
         match (slot.read, on) {
-            (Read::Open, true) => slot.read = Read::Paused,
+            (Read::Open | Read::Resuming, true) => slot.read = Read::Paused,
             (Read::Paused, false) => {
-                slot.read = Read::Open;
+                slot.read = Read::Resuming;
                 self.resumed.push_back(conn);
             }
             _ => return,
@@ -229,8 +241,8 @@ impl Cx {
     }
 
     /// Starts TLS: output put so far leaves in clear text, all later output waits for the handshake.
-    /// `secured` or `gone(Misbehaved)` follows. Input left unread behind this call was sent in clear
-    /// text before the handshake; the connection is then reset, because trusting it would be the
+    /// `secured` or `gone(Misbehaved)` follows; until then no input is told. Input left unread behind
+    /// this call, or coming in clear text after it, resets the connection: trusting it would be the
     /// classic STARTTLS injection.
     pub fn start_tls(&mut self, conn: Conn, tls: Tls) {
         let Some(slot) = self.conns.get_mut(conn) else { return };
@@ -253,9 +265,9 @@ impl Cx {
 
     // ---- timers, disk, datagrams, names ---------------------------------------------------------
 
-    /// Sets or moves a timer.
+    /// Sets or moves a timer. A time that has passed means now.
     pub fn at(&mut self, timer: Token, when: Time) {
-        self.timers.set(timer, when);
+        self.timers.set(timer, when.max(self.now.mono));
     }
 
     /// Sets or moves a timer to `delay` from now.
@@ -273,7 +285,8 @@ impl Cx {
         self.effects.push_back(Effect::Disk { key: OpKey::Machine(op), op: what });
     }
 
-    /// Opens a datagram socket; `bound` tells the outcome.
+    /// Opens a datagram socket; `bound` tells the outcome. Listeners and datagram sockets share one
+    /// name space, because `bound` answers both.
     pub fn bind_datagram(&mut self, socket: Token, at: Addr) {
         self.effects.push_back(Effect::BindDatagram { socket, at });
     }
@@ -303,7 +316,8 @@ impl Cx {
 
     // ---- the process itself ---------------------------------------------------------------------
 
-    /// Ends the process after this call. The machine hears nothing more.
+    /// Ends the process after this call. The machine hears nothing more, and nothing that it asks for
+    /// after this is carried out.
     pub fn exit(&mut self, exit: Exit) {
         if self.exit.is_none() {
             self.exit = Some(exit);
@@ -320,7 +334,7 @@ impl Cx {
         self.spent_ps = self.spent_ps.saturating_add(self.costs.0[index].saturating_mul(units));
     }
 
-    /// Service time counted since the last call, nanoseconds rounded up to the next call's account.
+    /// Service time counted since the last call, whole nanoseconds; the rest counts in the next call.
     #[inline]
     pub(crate) fn take_spent_ns(&mut self) -> u64 {
         let ns = self.spent_ps / 1000;

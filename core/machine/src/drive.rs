@@ -2,7 +2,7 @@
 
 use crate::buggify::Site;
 use crate::effect::{Breach, Closing, OpKey, View};
-use crate::slot::{PeerFin, Read, TlsState, Write};
+use crate::slot::{PeerFin, TlsState, Write};
 use crate::{
     Addr, BindError, Boot, Conn, DiskResult, Effect, Endpoint, Exit, Gone, IpAddr, Limits, Machine,
     Now, Open, Process, ResolveError, Time, Token,
@@ -117,7 +117,7 @@ impl<M: Machine> Drive for Process<M> {
         }
         let found = self.cx.listeners.iter_mut().find(|l| l.token == listener && l.listening)?;
         found.open += 1;
-        let conn = self.cx.conns.open(Some(listener));
+        let conn = self.cx.conns.open(Some(found.number));
         self.machine.open(&mut self.cx, conn, Open::Accepted { listener, peer });
         self.cx.touch(conn);
         self.settle();
@@ -168,9 +168,7 @@ impl<M: Machine> Drive for Process<M> {
             && slot.fin == PeerFin::NotSeen
         {
             slot.fin = PeerFin::Held;
-            if slot.read != Read::Discard {
-                self.deliver_fin(conn);
-            }
+            self.deliver_fin(conn);
             self.cx.touch(conn);
         }
         self.settle();
@@ -247,8 +245,10 @@ impl<M: Machine> Drive for Process<M> {
         if !self.begin(now) {
             return;
         }
-        if result.is_err() {
-            self.cx.listeners.retain(|l| l.token != socket);
+        // Without one it answers a datagram socket.
+        if let Some(found) = self.cx.listeners.iter_mut().find(|l| l.token == socket && l.unbound) {
+            found.unbound = false;
+            found.listening &= result.is_ok();
         }
         self.machine.bound(&mut self.cx, socket, result);
         self.settle();
@@ -303,11 +303,18 @@ impl<M: Machine> Drive for Process<M> {
 
     #[inline]
     fn next_effect(&mut self) -> Option<Effect> {
-        self.cx.effects.pop_front()
+        let effect = self.cx.effects.pop_front()?;
+        if matches!(effect, Effect::Exit(_)) {
+            self.cx.effects.clear();
+        }
+        Some(effect)
     }
 
     #[inline]
     fn deadline(&mut self) -> Option<Time> {
+        if self.cx.exit.is_some() {
+            return None;
+        }
         if !self.cx.resumed.is_empty() {
             return Some(self.cx.now.mono);
         }

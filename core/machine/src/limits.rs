@@ -11,6 +11,8 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_507;
 pub const PUSH_COPY_BYTES_MAX: usize = 512;
 /// How much of a file is read ahead for [`Tx::push_file`](crate::Tx::push_file), bytes.
 pub const FILE_CHUNK_BYTES: usize = 64 << 10;
+/// Longest file range that one [`Tx::push_file`](crate::Tx::push_file) takes, bytes.
+pub const FILE_RANGE_BYTES_MAX: u64 = 1 << 48;
 
 /// Byte caps and water marks of one process.
 ///
@@ -32,7 +34,7 @@ pub struct Limits {
     pub buffers_bytes_max: usize,
     /// Most connections at once. At the cap nothing is accepted and connects fail with `NoResources`.
     pub conns_max: usize,
-    /// How long a flushed connection waits for the peer's close.
+    /// How long a flushed connection waits for the peer's close, from when its output has left.
     pub linger: Duration,
 }
 

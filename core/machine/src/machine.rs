@@ -40,8 +40,8 @@ pub trait Machine: Send + 'static {
 
     /// Bytes arrived. `rx` holds everything not yet eaten, in order: take whole frames from the
     /// front, leave the rest. Called again only when more arrives or the connection is resumed, so
-    /// eat all that can be eaten. Leaving more than [`Limits::rx_bytes_max`](crate::Limits) is a bug:
-    /// close a peer whose frame cannot fit.
+    /// eat all that can be eaten. Leaving [`Limits::rx_bytes_max`](crate::Limits) or more is a bug,
+    /// because nothing more would ever be read: pause, or close a peer whose frame cannot fit.
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         let _ = (cx, conn);
         rx.clear();
@@ -129,8 +129,8 @@ pub struct Boot {
     pub host: u32,
     /// Which of the processes that share a port this is, from 0.
     pub worker: u32,
-    /// How many times this host was started before. Higher after every crash in the simulator;
-    /// always 0 on the real runtime, which cannot know.
+    /// How many times this process was started before. Higher after every exit, kill and power cut in
+    /// the simulator; always 0 on the real runtime, which cannot know.
     pub incarnation: u32,
 }
 
@@ -157,7 +157,8 @@ pub enum Close {
     /// Half-close: send the pending output, then FIN; go on reading.
     Write,
     /// Send the pending output, then FIN; further input is thrown away. `gone(Closed)` follows when
-    /// the peer has closed too, or after [`Limits::linger`](crate::Limits), whichever is first.
+    /// the peer has closed too, or [`Limits::linger`](crate::Limits) after the FIN, whichever is
+    /// first. A peer that takes no output can put that off for ever: set a timer, and abort.
     Flush,
     /// Drop pending output and reset at once. `gone(Aborted)` follows.
     Abort,

@@ -7,10 +7,10 @@
 
 use crate::buggify::Buggify;
 use crate::effect::{Breach, OpKey};
-use crate::slot::{PeerFin, Read, TlsState, Write};
+use crate::slot::{PeerFin, Read, Slot, TlsState, Write};
 use crate::{
     Conn, Costs, Cx, DiskOk, DiskOp, DiskResult, Effect, FILE_CHUNK_BYTES, Gone, Limits, Machine,
-    Now, Rng, Slots,
+    Now, Rng, Slots, Tls,
 };
 use std::collections::VecDeque;
 
@@ -84,21 +84,41 @@ impl<M: Machine> Process<M> {
         let Some(slot) = self.cx.conns.get_mut(conn) else { return };
         if slot.read == Read::Discard || matches!(slot.write, Write::Aborting(_)) {
             slot.rx.clear();
+            if slot.accounted != slot.tx.memory() {
+                self.cx.touch(conn);
+            }
             return;
         }
-        if slot.read == Read::Paused {
+        if slot.read != Read::Open || slot.starts_tls() {
+            // It waits, and counts. Clear text under a TLS start is seen to by `settle_conn`.
+            self.cx.touch(conn);
             return;
         }
         if !slot.rx.is_empty() {
             let mut rx = core::mem::take(&mut slot.rx);
             self.machine.data(&mut self.cx, conn, &mut rx);
+            let max = self.cx.limits.rx_bytes_max;
             let Some(slot) = self.cx.conns.get_mut(conn) else { return };
             slot.rx = rx;
-            if slot.accounted != slot.rx.len() + slot.tx.pending() && !slot.touched {
+            let unread = slot.rx.len();
+            if unread >= max && slot.read == Read::Open {
+                self.cx.breach = Some(Breach::UnreadInput { conn, bytes: unread });
+            }
+            if slot.accounted != unread + slot.tx.memory() && !slot.touched {
                 self.cx.touch(conn);
             }
         }
         self.deliver_fin(conn);
+    }
+
+    /// Gives the machine what waited while a connection was paused.
+    fn resume(&mut self, conn: Conn) {
+        let Some(slot) = self.cx.conns.get_mut(conn) else { return };
+        if slot.read == Read::Resuming {
+            slot.read = Read::Open;
+            self.cx.touch(conn);
+            self.deliver(conn);
+        }
     }
 
     pub(crate) fn deliver_fin(&mut self, conn: Conn) {
@@ -111,18 +131,19 @@ impl<M: Machine> Process<M> {
     }
 
     /// After every input: serves resumed connections, then looks at each touched one.
+    #[inline]
     pub(crate) fn settle(&mut self) {
         for _ in 0..RESUMES_PER_STEP_MAX {
             let Some(conn) = self.cx.resumed.pop_front() else { break };
             if self.cx.exit.is_some() {
                 break;
             }
-            self.deliver(conn);
+            self.resume(conn);
         }
         while let Some(conn) = self.cx.touched.pop() {
             self.settle_conn(conn);
         }
-        if !self.cx.listeners.is_empty() {
+        if !self.cx.listeners.is_empty() && self.cx.exit.is_none() {
             self.settle_listeners();
         }
     }
@@ -131,42 +152,47 @@ impl<M: Machine> Process<M> {
         let limits = self.cx.limits;
         let Some(slot) = self.cx.conns.get_mut(conn) else { return };
         slot.touched = false;
+        if slot.read == Read::Discard {
+            slot.rx.clear();
+        }
         let unread = slot.rx.len();
-        let pending = slot.tx.pending();
-        if pending > limits.tx_high {
+        if slot.tx.pending() > limits.tx_high {
             slot.slow = true;
         }
-        // Files are only counted where they are in memory; the walk is needed for slow ones alone.
-        let memory = if pending > limits.tx_high { slot.tx.memory() } else { pending };
+        let memory = slot.tx.memory();
         self.cx.buffered = self.cx.buffered + unread + memory - slot.accounted;
         slot.accounted = unread + memory;
-        if unread > limits.rx_bytes_max && slot.read == Read::Open {
-            self.cx.breach = Some(Breach::UnreadInput { conn, bytes: unread });
-        }
         if memory > limits.tx_bytes_max {
             self.cx.breach = Some(Breach::PendingOutput { conn, bytes: memory });
         }
         if self.cx.buffered > limits.buffers_bytes_max {
             self.cx.breach = Some(Breach::Buffers { bytes: self.cx.buffered });
         }
-        if let Some(range) = slot.tx.begin_file_read() {
-            let len = range.len.min(FILE_CHUNK_BYTES as u64) as u32;
-            let op = DiskOp::Read { file: range.file, at: range.at, len };
-            self.cx.effects.push_back(Effect::Disk { key: OpKey::SendFile(conn), op });
+        if slot.starts_tls() && unread > 0 && !matches!(slot.write, Write::Aborting(_)) {
+            slot.write = Write::Aborting(Gone::Misbehaved);
         }
-        if matches!(slot.tls, TlsState::Wanted(_)) {
-            if unread > 0 {
-                slot.write = Write::Aborting(Gone::Misbehaved);
-            } else if slot.tx.tls_due()
-                && let TlsState::Wanted(tls) =
-                    core::mem::replace(&mut slot.tls, TlsState::Handshake)
-            {
-                self.cx.effects.push_back(Effect::StartTls { conn, tls });
-            }
+        if !matches!(slot.write, Write::Aborting(_)) && self.cx.exit.is_none() {
+            Self::ask_for_conn(&mut self.cx.effects, conn, slot);
         }
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push_back(conn);
+        }
+    }
+
+    /// Asks the driver for what a connection needs: the next piece of a file, a handshake.
+    fn ask_for_conn(effects: &mut VecDeque<Effect>, conn: Conn, slot: &mut Slot) {
+        if let Some(range) = slot.tx.begin_file_read() {
+            let len = range.len.min(FILE_CHUNK_BYTES as u64) as u32;
+            let op = DiskOp::Read { file: range.file, at: range.at, len };
+            effects.push_back(Effect::Disk { key: OpKey::SendFile(conn), op });
+        }
+        if slot.tx.tls_due()
+            && let TlsState::Wanted(tls) = &mut slot.tls
+        {
+            let tls = core::mem::replace(tls, Tls::Server);
+            slot.tls = TlsState::Handshake;
+            effects.push_back(Effect::StartTls { conn, tls });
         }
     }
 
@@ -187,7 +213,7 @@ impl<M: Machine> Process<M> {
                 }
             }
         }
-        self.cx.listeners.retain(|l| l.listening || l.open > 0);
+        self.cx.listeners.retain(|l| l.listening || l.open > 0 || l.unbound);
     }
 
     pub(crate) fn free(&mut self, conn: Conn) {
@@ -196,10 +222,8 @@ impl<M: Machine> Process<M> {
         self.cx.buffered -= accounted;
         if let Some(listener) = listener {
             // Listeners are few, and removed only when nothing refers to them.
-            let found = self.cx.listeners.iter_mut().find(|l| l.token == listener);
-            if let Some(found) = found {
-                found.open -= 1;
-            }
+            let found = self.cx.listeners.iter_mut().find(|l| l.number == listener);
+            found.expect("a listener outlives its connections").open -= 1;
         }
         self.cx.conns.close(conn);
     }

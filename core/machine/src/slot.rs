@@ -1,6 +1,6 @@
 //! Bookkeeping of a process's connections: a slab with ages.
 
-use crate::{Conn, Gone, Limits, Tls, Token, Tx};
+use crate::{Conn, Gone, Limits, Tls, Tx};
 use bytes::BytesMut;
 
 /// One place for a connection; reused, with a higher age.
@@ -20,8 +20,8 @@ pub(crate) struct Slot {
     pub(crate) dirty: bool,
     /// Bytes of this connection in the process's total.
     pub(crate) accounted: usize,
-    /// The listener that accepted it.
-    pub(crate) listener: Option<Token>,
+    /// Number of the listener that accepted it.
+    pub(crate) listener: Option<u64>,
     pub(crate) tx: Tx,
     pub(crate) rx: BytesMut,
 }
@@ -32,6 +32,8 @@ pub(crate) enum Read {
     #[default]
     Open,
     Paused,
+    /// Resumed; what waits in the buffer has yet to be told.
+    Resuming,
     /// Closed by us: input is thrown away.
     Discard,
 }
@@ -41,7 +43,7 @@ pub(crate) enum Read {
 pub(crate) enum PeerFin {
     #[default]
     NotSeen,
-    /// Arrived while paused: told after the rest of the input.
+    /// Arrived while input waits: told after it.
     Held,
     Told,
 }
@@ -83,8 +85,8 @@ impl Slots {
         self.slots.len() - self.free.len()
     }
 
-    /// Takes a free slot, lowest age of reuse last in first out.
-    pub(crate) fn open(&mut self, listener: Option<Token>) -> Conn {
+    /// Takes a free slot, the one freed last first.
+    pub(crate) fn open(&mut self, listener: Option<u64>) -> Conn {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("conns_max keeps slots within u32")
@@ -128,14 +130,21 @@ impl Slots {
 }
 
 impl Slot {
+    /// TLS was asked for and is not up: what comes now belongs to the handshake.
+    #[inline]
+    pub(crate) const fn starts_tls(&self) -> bool {
+        matches!(self.tls, TlsState::Wanted(_) | TlsState::Handshake)
+    }
+
     /// Whether the driver should read from the transport.
     #[inline]
     pub(crate) fn wants_input(&self, limits: &Limits) -> bool {
         self.fin == PeerFin::NotSeen
             && !matches!(self.write, Write::Aborting(_))
+            && !self.starts_tls()
             && match self.read {
                 Read::Open => self.rx.len() < limits.rx_bytes_max,
-                Read::Paused => false,
+                Read::Paused | Read::Resuming => false,
                 Read::Discard => true,
             }
     }

@@ -4,7 +4,8 @@ use core::fmt;
 
 /// A name that a machine chooses for a listener, connect, timer, look-up, datagram socket or disk
 /// operation, and gets back with the completion. Drivers attach no meaning to it. Each kind has its
-/// own name space: a timer and a disk operation may share a token.
+/// own name space: a timer and a disk operation may share a token. Only listeners and datagram
+/// sockets share theirs, because [`Machine::bound`](crate::Machine::bound) answers both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Token(pub u64);
 

@@ -1,7 +1,7 @@
 //! The output side of a connection: what the machine has said and the transport has not taken.
 
 use crate::FileId;
-use crate::limits::PUSH_COPY_BYTES_MAX;
+use crate::limits::{FILE_RANGE_BYTES_MAX, PUSH_COPY_BYTES_MAX};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -17,6 +17,8 @@ pub struct Tx {
     tail: BytesMut,
     /// Bytes in queue and tail, file ranges included.
     pending: usize,
+    /// How many of them are in files still.
+    in_files: usize,
     /// While TLS is being started: how many pending bytes still go in clear text.
     clear: Option<usize>,
     /// Whether a read for the file range at the head is under way.
@@ -61,12 +63,18 @@ impl Tx {
     ///
     /// File bytes count towards [`pending`](Self::pending) but not towards the memory caps: only
     /// [`FILE_CHUNK_BYTES`](crate::FILE_CHUNK_BYTES) of them are in memory at a time.
+    ///
+    /// # Panics
+    /// If `len` is above [`FILE_RANGE_BYTES_MAX`](crate::limits::FILE_RANGE_BYTES_MAX): no file is
+    /// that long.
     pub fn push_file(&mut self, file: FileId, at: u64, len: u64) {
+        assert!(len <= FILE_RANGE_BYTES_MAX, "no file is that long");
         if len == 0 {
             return;
         }
         self.seal_tail();
-        self.pending = self.pending.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+        self.pending += len as usize;
+        self.in_files += len as usize;
         self.queue.push_back(Chunk::File(FileRange { file, at, len }));
     }
 
@@ -92,11 +100,9 @@ impl Tx {
     }
 
     /// Bytes held in memory: pending output without the file ranges.
-    pub(crate) fn memory(&self) -> usize {
-        self.queue.iter().fold(self.tail.len(), |sum, chunk| match chunk {
-            Chunk::Bytes(bytes) => sum + bytes.len(),
-            Chunk::File(_) => sum,
-        })
+    #[inline]
+    pub(crate) const fn memory(&self) -> usize {
+        self.pending - self.in_files
     }
 
     /// From here on output waits for TLS.
@@ -238,6 +244,7 @@ impl Tx {
         }
         range.at += len;
         range.len -= len;
+        self.in_files -= len as usize;
         if range.len == 0 {
             self.queue.pop_front();
         }
@@ -253,7 +260,8 @@ impl Tx {
             self.tail = BytesMut::new();
         }
         self.tail.clear();
-        (self.pending, self.clear, self.reading) = (0, None, false);
+        (self.pending, self.in_files) = (0, 0);
+        (self.clear, self.reading) = (None, false);
     }
 }
 

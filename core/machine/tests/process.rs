@@ -194,7 +194,8 @@ fn reads(effects: &[Effect]) -> usize {
 
 #[test]
 fn files_on_their_way_take_no_memory_however_many_they_are() {
-    let limits = Limits { tx_high: 5_000, tx_bytes_max: 8_000, buffers_bytes_max: 9_000, ..small() };
+    let limits =
+        Limits { tx_high: 5_000, tx_bytes_max: 8_000, buffers_bytes_max: 9_000, ..small() };
     let mut hand = Hand::new(limits);
     for _ in 0..10 {
         let conn = hand.connected();

@@ -20,6 +20,8 @@ const SYN_RTO: Duration = Duration::from_secs(1);
 const SYN_ATTEMPTS_MAX: u32 = 7;
 /// How often the handshake's answer is sent again, as Linux's default.
 const SYN_ACK_RETRIES_MAX: u32 = 5;
+/// How long a half-open connection waits: 1, 2, 4 … seconds for each answer.
+const HALF_OPEN_MAX: Duration = Duration::from_secs((1 << (SYN_ACK_RETRIES_MAX + 1)) - 1);
 
 /// What a listener listens on, within one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,20 +48,24 @@ pub(crate) struct Listener {
     /// Which acceptor is asked first, in turn.
     turn: usize,
     backlog: u32,
+    /// Listens on the loopback address: no other host gets in.
+    near: bool,
     half_open: u32,
     queue: VecDeque<u32>,
     pub(crate) open: bool,
 }
 
 impl Net {
-    /// Opens a listener, or joins the one that another worker of the same program has there.
+    /// Opens a listener, or joins the one that another worker of the same program has there. Returns
+    /// its number.
     pub(crate) fn listen(
         &mut self,
         key: Key,
         program: u32,
         backlog: u32,
+        near: bool,
         acceptor: Acceptor,
-    ) -> Result<(), ()> {
+    ) -> Result<u32, ()> {
         if let Some(&index) = self.listening.get(&key) {
             let listener = &mut self.listeners[index as usize];
             let twice = listener.acceptors.iter().any(|a| a.process == acceptor.process);
@@ -67,7 +73,7 @@ impl Net {
                 return Err(());
             }
             listener.acceptors.push(acceptor);
-            return Ok(());
+            return Ok(index);
         }
         // A closed listener's place is used again, so that reopening for ever costs nothing.
         let place = self.listeners.iter().position(|l| !l.open && l.half_open == 0);
@@ -78,6 +84,7 @@ impl Net {
             acceptors: vec![acceptor],
             turn: 0,
             backlog,
+            near,
             half_open: 0,
             queue: VecDeque::new(),
             open: true,
@@ -87,7 +94,7 @@ impl Net {
             None => self.listeners.push(listener),
         }
         self.listening.insert(key, index as u32);
-        Ok(())
+        Ok(index as u32)
     }
 
     /// Whether something of another program listens at the key.
@@ -95,27 +102,12 @@ impl Net {
         !self.listening.contains_key(key)
     }
 
-    /// Takes a process's hands off its listener, or off all of them. The last one closes it and
-    /// resets its queue.
-    pub(crate) fn unlisten(
-        &mut self,
-        queue: &mut Queue,
-        now: Time,
-        process: u32,
-        token: Option<Token>,
-    ) {
-        for index in 0..self.listeners.len() {
-            let listener = &mut self.listeners[index];
-            if !listener.open {
-                continue;
-            }
-            let before = listener.acceptors.len();
-            listener
-                .acceptors
-                .retain(|a| a.process != process || token.is_some_and(|t| a.token != t));
-            if listener.acceptors.is_empty() && before > 0 {
-                self.close_listener(queue, now, index as u32, true);
-            }
+    /// Takes a process's hands off a listener. The last one closes it and resets its queue.
+    pub(crate) fn unlisten(&mut self, queue: &mut Queue, now: Time, process: u32, index: u32) {
+        let listener = &mut self.listeners[index as usize];
+        listener.acceptors.retain(|a| a.process != process);
+        if listener.open && listener.acceptors.is_empty() {
+            self.close_listener(queue, now, index, true);
         }
     }
 
@@ -141,7 +133,7 @@ impl Net {
         target: Option<(u32, Key)>,
         owner: Owner,
         timeout: Duration,
-    ) {
+    ) -> u32 {
         let client = self.new_pair();
         let to = target.as_ref().map_or(from, |(host, _)| *host);
         let path = self.path(from, to);
@@ -154,7 +146,7 @@ impl Net {
         let Some((_, key)) = target else {
             let at = self.paths[path as usize].packet(now);
             queue.push(at, Event::Refuse { end: client, age, unreachable: true });
-            return;
+            return client;
         };
         // The accepting side's owner holds the key until somebody accepts.
         self.ends[(client ^ 1) as usize].owner.peer = match &key {
@@ -162,6 +154,7 @@ impl Net {
             Key::Unix { path, .. } => Endpoint::Unix(path.clone()),
         };
         self.syn_retry(queue, now, client, 0);
+        client
     }
 
     /// Sends the SYN, and plans the next.
@@ -212,6 +205,9 @@ impl Net {
         let Some(&index) = self.listening.get(&key) else { return Admission::Refused };
         let syn_backlog = self.tcp.syn_backlog;
         let listener = &mut self.listeners[index as usize];
+        if listener.near && self.paths[self.ends[server as usize].path as usize].to != host {
+            return Admission::Refused;
+        }
         if listener.queue.len() >= listener.backlog as usize || listener.half_open >= syn_backlog {
             return Admission::Dropped;
         }
@@ -222,10 +218,20 @@ impl Net {
 
     pub(super) fn syn_ack(&mut self, queue: &mut Queue, now: Time, client: u32) -> Notice {
         let server = client ^ 1;
-        if self.ends[client as usize].phase != Phase::AwaitSynAck
-            || !self.gets_through(self.ends[server as usize].path)
-            || matches!(self.ends[server as usize].phase, Phase::Free | Phase::Vanished)
-        {
+        let through = self.gets_through(self.ends[server as usize].path);
+        let (asks, answers) = (self.ends[client as usize].phase, self.ends[server as usize].phase);
+        if !through || asks != Phase::AwaitSynAck {
+            if matches!(answers, Phase::AwaitAck(_)) && asks != Phase::Open {
+                // The accepting side waits in vain, for a time at the longest.
+                let age = self.ends[server as usize].age;
+                queue.push(now + HALF_OPEN_MAX, Event::HalfOpenOver { end: server, age });
+                if through {
+                    self.send_rst(queue, now, client);
+                }
+            }
+            return Notice::Nothing;
+        }
+        if matches!(answers, Phase::Free | Phase::Vanished) {
             return Notice::Nothing;
         }
         self.ends[client as usize].phase = Phase::Open;
@@ -238,7 +244,13 @@ impl Net {
 
     /// The handshake's last packet. If the accept queue is full it counts for nothing, and the answer
     /// is sent again for a while; meanwhile the connecting side believes in its connection.
-    pub(super) fn ack(&mut self, queue: &mut Queue, now: Time, server: u32, attempt: u32) -> Notice {
+    pub(super) fn ack(
+        &mut self,
+        queue: &mut Queue,
+        now: Time,
+        server: u32,
+        attempt: u32,
+    ) -> Notice {
         let Phase::AwaitAck(index) = self.ends[server as usize].phase else {
             return Notice::Nothing;
         };
@@ -260,6 +272,14 @@ impl Net {
         Notice::Nothing
     }
 
+    /// No last packet came in all the time that the answer was sent again.
+    pub(super) fn half_open_over(&mut self, server: u32) {
+        if matches!(self.ends[server as usize].phase, Phase::AwaitAck(_)) {
+            self.leave_listener(server);
+            self.release(server, Phase::Free);
+        }
+    }
+
     /// Moves a half-open connection into the accept queue, if that has room.
     pub(super) fn promote(&mut self, server: u32) -> Notice {
         let Phase::AwaitAck(index) = self.ends[server as usize].phase else {
@@ -275,21 +295,23 @@ impl Net {
         Notice::Acceptable(index)
     }
 
-    /// The next acceptor that wants a connection waiting here, in turn.
-    pub(crate) fn next_acceptor(&mut self, index: u32) -> Option<Acceptor> {
+    /// The acceptor that wants a connection waiting here: the least reluctant, and of these the next
+    /// in turn.
+    pub(crate) fn next_acceptor(
+        &mut self,
+        index: u32,
+        reluctance: impl Fn(u32) -> u32,
+    ) -> Option<Acceptor> {
         let listener = &mut self.listeners[index as usize];
         if listener.queue.is_empty() {
             return None;
         }
         let count = listener.acceptors.len();
-        for step in 0..count {
-            let at = (listener.turn + step) % count;
-            if listener.acceptors[at].accepting {
-                listener.turn = (at + 1) % count;
-                return Some(listener.acceptors[at]);
-            }
-        }
-        None
+        let in_turn = (0..count).map(|step| (listener.turn + step) % count);
+        let wanting = in_turn.filter(|&at| listener.acceptors[at].accepting);
+        let at = wanting.min_by_key(|&at| reluctance(listener.acceptors[at].process))?;
+        listener.turn = (at + 1) % count;
+        Some(listener.acceptors[at])
     }
 
     /// Takes the first waiting connection.
@@ -299,16 +321,12 @@ impl Net {
         Some(end)
     }
 
-    /// The listener where this process listens under the token.
-    pub(crate) fn listener_of(
-        &mut self,
-        process: u32,
-        token: Token,
-    ) -> Option<(u32, &mut Acceptor)> {
-        self.listeners.iter_mut().enumerate().filter(|(_, l)| l.open).find_map(|(index, l)| {
-            let found = l.acceptors.iter_mut().find(|a| a.process == process && a.token == token);
-            found.map(|acceptor| (index as u32, acceptor))
-        })
+    /// Whether a process takes connections from a listener of its own.
+    pub(crate) fn set_accepting(&mut self, index: u32, process: u32, on: bool) {
+        let acceptors = &mut self.listeners[index as usize].acceptors;
+        if let Some(acceptor) = acceptors.iter_mut().find(|a| a.process == process) {
+            acceptor.accepting = on;
+        }
     }
 
     /// An end that waits in a listener's queues leaves them.

@@ -135,7 +135,7 @@ impl Net {
                 self.retransmit(queue, now, end)
             }
             Event::Window { end, age } if self.fits(end, age) => {
-                self.ends[end as usize].blocked = false;
+                self.window_came(end);
                 Notice::Writable(end)
             }
             Event::Linger { end, age } if self.fits(end, age) => self.linger_over(end),
@@ -150,6 +150,10 @@ impl Net {
             Event::SynAck { end, age } if self.fits(end, age) => self.syn_ack(queue, now, end),
             Event::Ack { end, age, attempt } if self.fits(end, age) => {
                 self.ack(queue, now, end, attempt)
+            }
+            Event::HalfOpenOver { end, age } if self.fits(end, age) => {
+                self.half_open_over(end);
+                Notice::Nothing
             }
             Event::Refuse { end, age, unreachable } if self.fits(end, age) => {
                 let why = if unreachable { Gone::Unreachable } else { Gone::Refused };

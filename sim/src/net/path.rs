@@ -21,7 +21,8 @@ pub struct Link {
     pub latency_max: Duration,
     /// Bytes a second; 0 for unlimited.
     pub bandwidth: u64,
-    /// Most bytes waiting for the link; more are lost and sent again. 0 for unlimited.
+    /// Most bytes waiting for the link; datagrams beyond are lost, and streams lose the time of a
+    /// retransmission. 0 for unlimited.
     pub queue_bytes_max: u64,
     /// Chance that a segment or datagram is lost.
     pub loss: Ratio,
@@ -105,8 +106,9 @@ impl Path {
     #[inline]
     pub(crate) fn stream(&mut self, now: Time, bytes: usize) -> Time {
         let mut delay = self.latency();
+        let queue_lost = self.is_full(now, bytes);
+        // What found the queue full is sent again; its turn on the link comes behind what waits.
         let left = self.transmit(now, bytes);
-        let queue_lost = left.is_none();
         if queue_lost || !self.link.loss.is_never() {
             let mut rto = RTO_MIN;
             let mut losses = u32::from(queue_lost);
@@ -118,25 +120,30 @@ impl Path {
                 rto = (rto * 2).min(RTO_MAX);
             }
         }
-        (left.unwrap_or(self.free_at.max(now)) + delay).max(self.clogged_until)
+        (left + delay).max(self.clogged_until)
     }
 
-    /// When the bytes have left the sender; `None` if the link's queue is full.
+    /// Whether the link's queue has no room. An idle link takes a burst of any length.
     #[inline]
-    fn transmit(&mut self, now: Time, bytes: usize) -> Option<Time> {
+    fn is_full(&self, now: Time, bytes: usize) -> bool {
         let Link { bandwidth, queue_bytes_max, .. } = self.link;
-        if bandwidth == 0 {
-            return Some(now);
+        if bandwidth == 0 || queue_bytes_max == 0 || self.free_at <= now {
+            return false;
         }
-        if queue_bytes_max > 0 {
-            let waiting = u128::from(nanos(self.free_at.since(now))) * u128::from(bandwidth);
-            if waiting / 1_000_000_000 + bytes as u128 > u128::from(queue_bytes_max) {
-                return None;
-            }
+        let waiting = u128::from(nanos(self.free_at.since(now))) * u128::from(bandwidth);
+        waiting / 1_000_000_000 + bytes as u128 > u128::from(queue_bytes_max)
+    }
+
+    /// When the bytes have left the sender.
+    #[inline]
+    fn transmit(&mut self, now: Time, bytes: usize) -> Time {
+        let bandwidth = self.link.bandwidth;
+        if bandwidth == 0 {
+            return now;
         }
         let ns = (bytes as u64).saturating_mul(1_000_000_000) / bandwidth;
         self.free_at = self.free_at.max(now) + Duration::from_nanos(ns);
-        Some(self.free_at)
+        self.free_at
     }
 
     /// Where a burst of `bytes` is cut in two, if it is.
@@ -147,7 +154,10 @@ impl Path {
 
     /// When a datagram sent now arrives: never, once, or twice.
     pub(crate) fn datagram(&mut self, now: Time, bytes: usize) -> [Option<Time>; 2] {
-        let Some(left) = self.transmit(now, bytes) else { return [None; 2] };
+        if self.is_full(now, bytes) {
+            return [None; 2];
+        }
+        let left = self.transmit(now, bytes);
         if self.blocked || self.rng.chance(self.link.loss) {
             return [None; 2];
         }

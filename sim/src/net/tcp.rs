@@ -8,7 +8,7 @@
 //! Modelled: cuts anywhere, order, the receive window, FIN, RST, half-open peers after a power cut,
 //! retransmission with exponential back-off and giving up.
 //! Not modelled: sequence numbers, selective acknowledgement, congestion control, Nagle and delayed
-//! ACK, keep-alive probes, urgent data. An acknowledgement is free and instant for a sender that is
+//! ACK, keep-alive probes, urgent data, loss of window updates and of TLS handshakes. An acknowledgement is free and instant for a sender that is
 //! not blocked; one that is blocked by the window learns of room one latency later.
 
 use super::path::{RTO_MAX, RTO_MIN};
@@ -46,8 +46,9 @@ pub(crate) struct End {
     pub(crate) queued: bool,
     /// Its linger has begun.
     pub(crate) lingering: bool,
-    /// This end wants TLS.
-    pub(crate) tls_wanted: bool,
+    tls: Tls,
+    /// What its peer sent last was lost with the peer: nothing more arrives.
+    cut_off: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,14 @@ enum Fin {
     /// Behind the bytes of `stream`.
     Arrived,
     Told,
+}
+
+/// How far TLS is on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    Clear,
+    Wanted,
+    Up,
 }
 
 /// Whose end it is.
@@ -119,7 +128,8 @@ impl End {
             window_due: false,
             queued: false,
             lingering: false,
-            tls_wanted: false,
+            tls: Tls::Clear,
+            cut_off: false,
         }
     }
 
@@ -127,6 +137,17 @@ impl End {
     #[inline]
     pub(crate) fn fin_arrived(&self) -> bool {
         self.fin == Fin::Arrived
+    }
+
+    /// TLS was asked for on this side and is not up: what arrives is clear text, and a breach.
+    #[inline]
+    pub(crate) fn shakes_hands(&self) -> bool {
+        self.tls == Tls::Wanted
+    }
+
+    /// The handshake is over.
+    pub(crate) fn secured(&mut self) {
+        self.tls = Tls::Up;
     }
 
     /// The process knows of the peer's FIN.
@@ -179,9 +200,14 @@ impl Net {
     }
 
     /// An end goes with its host's power.
-    pub(crate) fn vanish(&mut self, end: u32) {
+    pub(crate) fn vanish(&mut self, queue: &mut Queue, now: Time, end: u32) {
         self.leave_listener(end);
         self.release(end, Phase::Vanished);
+        // A sender that waits for room asks after it, and finds out like one that sends again.
+        let peer = &self.ends[(end ^ 1) as usize];
+        if peer.blocked && peer.phase == Phase::Open {
+            self.stall(queue, now, end, false);
+        }
     }
 
     /// Address of the host at the other end.
@@ -257,6 +283,9 @@ impl Net {
     ) -> Notice {
         let through = self.gets_through(self.ends[(end ^ 1) as usize].path);
         let this = &mut self.ends[end as usize];
+        if this.cut_off {
+            return Notice::Nothing;
+        }
         if through && this.stall.is_none() {
             match this.phase {
                 Phase::Open => {
@@ -286,6 +315,9 @@ impl Net {
     pub(super) fn fin_arrives(&mut self, queue: &mut Queue, now: Time, end: u32) -> Notice {
         let through = self.gets_through(self.ends[(end ^ 1) as usize].path);
         let this = &mut self.ends[end as usize];
+        if this.cut_off {
+            return Notice::Nothing;
+        }
         if !through || this.stall.is_some() {
             self.stall(queue, now, end, true);
             return Notice::Nothing;
@@ -321,17 +353,20 @@ impl Net {
         let patience_over = now.since(stall.since) >= self.tcp.give_up;
         let orphan = self.ends[sender as usize].phase == Phase::Free;
         if self.ends[sender as usize].phase == Phase::Vanished || (orphan && patience_over) {
-            // Whoever would send again is gone; what was held is lost with it.
+            // Whoever would send again is gone; what was held is lost with it, and what is under way
+            // behind it is of no use.
             let this = &mut self.ends[end as usize];
             this.stream.truncate(this.arrived);
-            (this.held, this.stall) = (0, None);
+            (this.held, this.stall, this.cut_off) = (0, None, true);
             return Notice::Nothing;
         }
         if self.gets_through(self.ends[sender as usize].path) {
             let held = core::mem::take(&mut self.ends[end as usize].held);
             self.ends[end as usize].stall = None;
             let data = self.deliver(queue, now, end, held);
-            if stall.fin { self.fin_arrives(queue, now, end) } else { data }
+            let fin = if stall.fin { self.fin_arrives(queue, now, end) } else { Notice::Nothing };
+            // With data the FIN needs no word of its own.
+            if data == Notice::Nothing { fin } else { data }
         } else if patience_over {
             Notice::Gone(sender, Gone::TimedOut)
         } else {
@@ -411,9 +446,10 @@ impl Net {
         }
     }
 
-    /// Clears the note that a window update is on its way, when it has come.
-    pub(crate) fn window_came(&mut self, end: u32) {
-        self.ends[end as usize].window_due = false;
+    /// A window update has come.
+    pub(super) fn window_came(&mut self, end: u32) {
+        let this = &mut self.ends[end as usize];
+        (this.blocked, this.window_due) = (false, false);
     }
 
     /// Starts the linger of a flushed end.
@@ -423,8 +459,8 @@ impl Net {
 
     /// Once both ends want TLS: it is up two round trips later, for both.
     pub(crate) fn want_tls(&mut self, queue: &mut Queue, now: Time, end: u32) {
-        self.ends[end as usize].tls_wanted = true;
-        if !self.ends[(end ^ 1) as usize].tls_wanted {
+        self.ends[end as usize].tls = Tls::Wanted;
+        if self.ends[(end ^ 1) as usize].tls != Tls::Wanted {
             return;
         }
         let mut at = now;

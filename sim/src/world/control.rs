@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::faults::{Fault, Span};
-use crate::host::{HostId, Input, Power, ProcState, ProcessId};
+use crate::host::{HostId, Input, Power, ProcState, ProcessId, Waiting};
 use crate::net::{Link, Phase};
 use crate::streams;
 use storytime_machine::buggify::Buggify;
@@ -32,7 +32,6 @@ impl World {
             return;
         }
         this.power = Power::Off;
-        this.incarnation += 1;
         this.datagrams.clear();
         if let Some(disk) = &mut this.disk {
             disk.power_cut(self.now);
@@ -57,7 +56,7 @@ impl World {
         for end in 0..self.net.ends.len() {
             let phase = self.net.ends[end].phase;
             if !matches!(phase, Phase::Free | Phase::Vanished) && hosts_ends(self, end) {
-                self.net.vanish(end as u32);
+                self.net.vanish(&mut self.queue, self.now, end as u32);
             }
         }
     }
@@ -87,8 +86,7 @@ impl World {
             marks: true,
         };
         proc.drive = Some((program.factory)(setup));
-        (proc.state, proc.exit, proc.alarm) = (ProcState::Running, None, None);
-        proc.ends.clear();
+        (proc.state, proc.exit) = (ProcState::Running, None);
         self.input(process, Input::Start);
     }
 
@@ -107,7 +105,8 @@ impl World {
         }
     }
 
-    /// Stops a process's steps (SIGSTOP). The kernel below it goes on.
+    /// Stops a process's steps (SIGSTOP). The kernel below it goes on, and a step that has begun is
+    /// finished.
     pub fn freeze(&mut self, process: ProcessId) {
         let proc = &mut self.procs[process.0 as usize];
         if proc.state == ProcState::Running {
@@ -120,7 +119,10 @@ impl World {
         let proc = &mut self.procs[process.0 as usize];
         if proc.state == ProcState::Frozen {
             proc.state = ProcState::Running;
-            let core = proc.core;
+            let (core, life) = (proc.core, proc.life);
+            let parked =
+                proc.parked.drain(..).map(|input| Waiting { process: process.0, life, input });
+            self.cores[core as usize].ready.extend(parked);
             self.run_core(core);
         }
     }
@@ -128,51 +130,64 @@ impl World {
     /// Ends a process whose host lives on. An exited machine stays readable until the next start; a
     /// killed one too.
     pub(super) fn end_process(&mut self, process: u32, killed: bool) {
-        let host = self.procs[process as usize].host as usize;
-        let ends = core::mem::take(&mut self.procs[process as usize].ends);
-        for end in ends {
+        self.bury(process);
+        let proc = &mut self.procs[process as usize];
+        let (host, core) = (proc.host as usize, proc.core);
+        let ends = core::mem::take(&mut proc.ends);
+        let connecting = core::mem::take(&mut proc.connecting);
+        let listeners = core::mem::take(&mut proc.listeners);
+        proc.sockets.clear();
+        for end in ends.into_iter().chain(connecting) {
             self.kernel_closes(process, end);
         }
-        // Connects under way and connections not yet attached.
-        for end in 0..self.net.ends.len() as u32 {
-            let this = &self.net.ends[end as usize];
-            if this.owner.process == process && !matches!(this.phase, Phase::Free | Phase::Vanished)
-            {
-                self.net.release(end, Phase::Free);
-            }
-        }
-        self.net.unlisten(&mut self.queue, self.now, process, None);
         self.hosts[host].datagrams.retain(|_, (owner, _)| *owner != process);
         if let Some(disk) = &mut self.hosts[host].disk {
             disk.process_died(self.now, process);
         }
-        let proc = &mut self.procs[process as usize];
-        proc.state = ProcState::Down;
-        proc.life += 1;
-        proc.alarm = None;
-        if killed {
+        for listener in listeners.into_values() {
+            self.leave(process, listener);
+        }
+        if killed && self.cores[core as usize].busy == Some(process) {
             // Output of a step whose time has not passed dies with the process.
-            let core = &mut self.cores[proc.core as usize];
-            if core.busy == Some(process) {
-                core.busy = None;
-                core.life += 1;
-                let core = proc.core;
-                self.run_core(core);
-            }
+            let this = &mut self.cores[core as usize];
+            this.busy = None;
+            this.life += 1;
+            self.run_core(core);
         }
     }
 
-    /// A dead process's connection: output that the process still held is lost; FIN, or RST if
-    /// input was left unread.
+    /// Ends a process's life: nothing that was meant for it reaches the next.
+    fn bury(&mut self, process: u32) {
+        let proc = &mut self.procs[process as usize];
+        proc.state = ProcState::Down;
+        proc.life += 1;
+        proc.incarnation += 1;
+        proc.alarms.clear();
+        for input in core::mem::take(&mut proc.parked) {
+            self.drop_input(&input);
+        }
+    }
+
+    /// A process leaves a listener; another that shares it may take what was offered to the first.
+    pub(super) fn leave(&mut self, process: u32, listener: u32) {
+        self.net.unlisten(&mut self.queue, self.now, process, listener);
+        self.acceptable(listener);
+    }
+
+    /// A dead process's connection, or connect under way: output that the process still held is lost;
+    /// FIN, or RST if input was left unread.
     fn kernel_closes(&mut self, process: u32, end: u32) {
         if end == u32::MAX {
             return;
         }
         let this = &self.net.ends[end as usize];
-        if this.owner.process != process || this.phase != Phase::Open {
+        if this.owner.process != process || !matches!(this.phase, Phase::Open | Phase::AwaitSynAck)
+        {
             return;
         }
-        if this.arrived > 0 {
+        if this.phase == Phase::AwaitSynAck {
+            // An answer that comes now is answered by a reset.
+        } else if this.arrived > 0 {
             self.net.send_rst(&mut self.queue, self.now, end);
         } else if !this.fin_sent {
             self.net.send_fin(&mut self.queue, self.now, end);
@@ -182,14 +197,20 @@ impl World {
 
     /// Forgets a process with its host's power.
     fn forget(&mut self, process: u32) {
+        if self.procs[process as usize].state != ProcState::Down {
+            self.bury(process);
+        }
         let proc = &mut self.procs[process as usize];
-        (proc.state, proc.alarm) = (ProcState::Down, None);
-        proc.life += 1;
         proc.ends.clear();
+        proc.connecting.clear();
+        proc.listeners.clear();
+        proc.sockets.clear();
         let core = &mut self.cores[proc.core as usize];
         core.busy = None;
         core.life += 1;
-        core.ready.clear();
+        for waiting in core::mem::take(&mut core.ready) {
+            self.drop_input(&waiting.input);
+        }
     }
 
     /// Applies a fault now.
@@ -246,7 +267,8 @@ impl World {
         *clogged = until.max(*clogged);
     }
 
-    /// Mends every path, switches every host on, starts every autostart process, thaws all.
+    /// Mends every path, switches every host on, starts every autostart process, thaws all. Properties
+    /// of links and disks that were changed stay.
     fn heal_all(&mut self) {
         for path in &mut self.net.paths {
             path.blocked = false;

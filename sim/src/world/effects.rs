@@ -16,7 +16,9 @@ impl World {
         match effect {
             Effect::Listen { listener, listen } => self.listen(process, listener, listen),
             Effect::Unlisten { listener } => {
-                self.net.unlisten(&mut self.queue, self.now, process, Some(listener));
+                if let Some(index) = self.procs[process as usize].listeners.remove(&listener) {
+                    self.leave(process, index);
+                }
             }
             Effect::Accept { listener, on } => self.accepting(process, listener, on),
             Effect::Connect { connect, to, timeout } => {
@@ -27,8 +29,10 @@ impl World {
             Effect::SendTo { socket, to, bytes } => self.send_to(process, socket, to, bytes),
             Effect::Resolve { lookup, name } => self.resolve(process, lookup, &name),
             Effect::StartTls { conn, tls: _ } => {
-                let end = self.procs[process as usize].ends[conn.index()];
-                self.net.want_tls(&mut self.queue, self.now, end);
+                if let Some(end) = self.end_of(process, conn) {
+                    self.net.want_tls(&mut self.queue, self.now, end);
+                    self.readable(end);
+                }
             }
             Effect::Exit(exit) => {
                 self.trace.note(self.now, "exit", process, 0, 0);
@@ -75,15 +79,18 @@ impl World {
         };
         let result = self.key(host, &listen.at).and_then(|(key, real)| {
             let acceptor = Acceptor { process, token, accepting: false };
-            let opened = self.net.listen(key, program, listen.backlog, acceptor);
-            opened.map(|()| real).map_err(|()| BindError::InUse)
+            let near = matches!(&real, Endpoint::Tcp(addr) if addr.ip().is_loopback());
+            let opened = self.net.listen(key, program, listen.backlog, near, acceptor);
+            let index = opened.map_err(|()| BindError::InUse)?;
+            self.procs[process as usize].listeners.insert(token, index);
+            Ok(real)
         });
         self.input(process, Input::Bound(token, result));
     }
 
     fn accepting(&mut self, process: u32, token: Token, on: bool) {
-        let Some((index, acceptor)) = self.net.listener_of(process, token) else { return };
-        acceptor.accepting = on;
+        let Some(&index) = self.procs[process as usize].listeners.get(&token) else { return };
+        self.net.set_accepting(index, process, on);
         if on {
             self.acceptable(index);
         }
@@ -104,7 +111,8 @@ impl World {
         };
         let conn = Conn { slot: u32::MAX, age: u32::MAX };
         let owner = Owner { process, conn, connect, peer: to.clone() };
-        self.net.connect(&mut self.queue, self.now, host, target, owner, timeout);
+        let end = self.net.connect(&mut self.queue, self.now, host, target, owner, timeout);
+        self.procs[process as usize].connecting.insert(end);
     }
 
     fn submit(&mut self, process: u32, key: OpKey, op: DiskOp) {
@@ -114,13 +122,13 @@ impl World {
             return;
         };
         let submitted = disk.submit(self.now, process, key, op);
-        let op = u32::try_from(submitted.id).expect("operation numbers stay within u32");
+        let op = submitted.id;
         self.queue.push(submitted.at.max(self.now), Event::Disk { host, op });
     }
 
-    pub(super) fn disk_due(&mut self, host: u32, op: u32) {
+    pub(super) fn disk_due(&mut self, host: u32, op: u64) {
         let Some(disk) = self.hosts[host as usize].disk.as_mut() else { return };
-        if let Some((process, key, result)) = disk.complete(u64::from(op)) {
+        if let Some((process, key, result)) = disk.complete(op) {
             self.input(process, Input::Disk(key, result));
         }
     }
@@ -138,6 +146,7 @@ impl World {
         };
         let result = result.map(|port| {
             self.hosts[host as usize].datagrams.insert(port, (process, token));
+            self.procs[process as usize].sockets.insert(token, port);
             Endpoint::Tcp(SocketAddr::new(at.ip(), port))
         });
         self.input(process, Input::Bound(token, result));
@@ -145,9 +154,7 @@ impl World {
 
     fn send_to(&mut self, process: u32, socket: Token, to: Addr, bytes: Bytes) {
         let host = self.procs[process as usize].host;
-        let this = &self.hosts[host as usize];
-        let bound = this.datagrams.iter().find(|(_, owner)| **owner == (process, socket));
-        let Some((&port, _)) = bound else { return };
+        let Some(&port) = self.procs[process as usize].sockets.get(&socket) else { return };
         let there = if self.is_local(host, to.ip()) {
             host
         } else if let Some(&there) = self.net.by_ip.get(&to.ip()) {
@@ -177,7 +184,10 @@ impl World {
     pub(super) fn tell_datagram(&mut self, process: u32, index: u32, now: Now) {
         let Some(datagram) = self.datagrams.take(index) else { return };
         let host = &self.hosts[datagram.host as usize];
-        let Some(&(_, socket)) = host.datagrams.get(&datagram.port) else { return };
+        let Some(&(owner, socket)) = host.datagrams.get(&datagram.port) else { return };
+        if owner != process {
+            return;
+        }
         self.trace.note(self.now, "datagram", process, socket.0, datagram.bytes.len() as u64);
         self.trace.content(&datagram.bytes);
         if let Some(drive) = &mut self.procs[process as usize].drive {

@@ -21,7 +21,7 @@ use crate::streams;
 use crate::trace::Trace;
 use bytes::Bytes;
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{Addr, IpAddr, Ipv4Addr, Ratio, ResolveError, Rng, Time, Token};
 
 /// How a world is made.
@@ -103,7 +103,7 @@ pub struct World {
     pub(crate) names_down: bool,
     pub(crate) datagrams: Table<Datagram>,
     pub(crate) lookups: Table<Lookup>,
-    pub(crate) timeline: Vec<(Time, Fault)>,
+    pub(crate) timeline: Table<Fault>,
     pub(crate) trace: Trace,
     pub(crate) failure: Option<Failure>,
 }
@@ -172,7 +172,7 @@ impl World {
             names_down: false,
             datagrams: Table::new(),
             lookups: Table::new(),
-            timeline: Vec::new(),
+            timeline: Table::new(),
             trace: Trace::new(config.seed, config.trace_all),
             failure: None,
             config,
@@ -182,12 +182,13 @@ impl World {
     /// Adds a host, switched off.
     ///
     /// # Panics
-    /// If there are [`HOSTS_MAX`](crate::HOSTS_MAX) hosts, if it has no core, or if its address is
-    /// taken.
+    /// If there are [`HOSTS_MAX`](crate::HOSTS_MAX) hosts, if it has no core, if its clock drifts by
+    /// more than [`DRIFT_PPM_MAX`](crate::clock::DRIFT_PPM_MAX), or if its address is taken.
     pub fn add_host(&mut self, config: HostConfig) -> HostId {
         let index = self.hosts.len() as u32;
         assert!((index as usize) < crate::HOSTS_MAX, "at most {} hosts", crate::HOSTS_MAX);
         assert!(config.cores > 0, "a host has at least one core");
+        config.clock.assert_valid();
         let ip = config.ip.unwrap_or_else(|| {
             Ipv4Addr::new(10, 0, (index >> 8) as u8, (index & 0xff) as u8).into()
         });
@@ -204,7 +205,6 @@ impl World {
             memory_bytes: config.memory_bytes,
             rack: config.rack,
             power: Power::Off,
-            incarnation: 0,
             disk: config.disk.map(|disk| SimDisk::new(disk, rng)),
             first_core,
             cores: config.cores,
@@ -237,8 +237,13 @@ impl World {
                 drive: None,
                 state: ProcState::Down,
                 life: 0,
+                incarnation: 0,
+                parked: VecDeque::new(),
                 ends: Vec::new(),
-                alarm: None,
+                connecting: BTreeSet::new(),
+                listeners: BTreeMap::new(),
+                sockets: BTreeMap::new(),
+                alarms: Vec::new(),
                 exit: None,
             });
         }
@@ -267,8 +272,7 @@ impl World {
 
     /// Puts a fault on the timeline.
     pub fn schedule(&mut self, at: Time, fault: Fault) {
-        let index = self.timeline.len() as u32;
-        self.timeline.push((at, fault));
+        let index = self.timeline.put(fault);
         self.queue.push(at.max(self.now), Event::Timeline { index });
     }
 

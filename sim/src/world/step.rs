@@ -1,10 +1,10 @@
 //! From an event to an input, from an input to a step of a process.
 
 use super::World;
-use crate::host::{EndRef, Input, ProcState};
-use crate::net::Notice;
+use crate::host::{EndRef, Input, ProcState, Waiting};
+use crate::net::{Notice, Phase};
 use crate::queue::Event;
-use storytime_machine::{Boot, Duration, Now};
+use storytime_machine::{Boot, Duration, Now, Time};
 
 impl World {
     /// Carries out one event.
@@ -17,7 +17,7 @@ impl World {
             Event::Datagram { index } => self.datagram_arrives(index),
             Event::Resolved { index } => self.lookup_answered(index),
             Event::Timeline { index } => {
-                let fault = self.timeline[index as usize].1.clone();
+                let fault = self.timeline.take(index).expect("each entry comes once");
                 self.trace.note(self.now, "timeline", u32::MAX, u64::from(index), 0);
                 self.apply(&fault);
             }
@@ -27,9 +27,6 @@ impl World {
                 }
             }
             _ => {
-                if let Event::Window { end, .. } = event {
-                    self.net.window_came(end);
-                }
                 let notice = self.net.event(&mut self.queue, self.now, event);
                 self.notice(notice);
             }
@@ -62,13 +59,27 @@ impl World {
 
     fn input_for_end(&mut self, end: u32, input: impl FnOnce(EndRef) -> Input) {
         let this = &self.net.ends[end as usize];
+        if matches!(this.phase, Phase::Free | Phase::Vanished) {
+            return; // Its process, or that life of it, knows it no more.
+        }
         let (process, age) = (this.owner.process, this.age);
         self.input(process, input(EndRef { end, age }));
     }
 
     /// A connection waits: one of the listener's acceptors is told, if any wants it.
+    /// Idle workers come first, frozen ones last, as with workers that wait on one queue.
     pub(super) fn acceptable(&mut self, listener: u32) {
-        if let Some(acceptor) = self.net.next_acceptor(listener) {
+        let (procs, cores) = (&self.procs, &self.cores);
+        let reluctance = |process: u32| {
+            let proc = &procs[process as usize];
+            let core = &cores[proc.core as usize];
+            match proc.state {
+                ProcState::Running if core.busy.is_none() && core.ready.is_empty() => 0,
+                ProcState::Running => 1,
+                ProcState::Frozen | ProcState::Down => 2,
+            }
+        };
+        if let Some(acceptor) = self.net.next_acceptor(listener, reluctance) {
             self.input(acceptor.process, Input::Acceptable(listener));
         }
     }
@@ -78,17 +89,32 @@ impl World {
     pub(super) fn input(&mut self, process: u32, input: Input) {
         let core_index = self.procs[process as usize].core;
         let core = &mut self.cores[core_index as usize];
-        if core.running || core.busy.is_some() || !core.ready.is_empty() {
-            core.ready.push_back((process, input));
-            return;
-        }
-        if self.procs[process as usize].state == ProcState::Frozen {
-            core.ready.push_back((process, input));
+        if core.running || core.busy.is_some() {
+            let life = self.procs[process as usize].life;
+            core.ready.push_back(Waiting { process, life, input });
             return;
         }
         core.running = true;
-        self.step(process, input);
+        self.offer(process, input);
         self.finish_core(core_index);
+    }
+
+    /// An input has its turn: a step, or more waiting, or nobody to hear it.
+    #[inline]
+    fn offer(&mut self, process: u32, input: Input) {
+        let proc = &mut self.procs[process as usize];
+        match proc.state {
+            ProcState::Running => self.step(process, input),
+            ProcState::Frozen => proc.parked.push_back(input),
+            ProcState::Down => self.drop_input(&input),
+        }
+    }
+
+    /// Nobody will hear this input: frees what it refers to.
+    pub(super) fn drop_input(&mut self, input: &Input) {
+        if let Input::Datagram(index) = input {
+            self.datagrams.take(*index);
+        }
     }
 
     /// Serves what waits for a core until it is busy or nothing is left.
@@ -103,21 +129,16 @@ impl World {
 
     #[inline]
     fn finish_core(&mut self, core_index: u32) {
-        // Inputs of frozen processes are passed over once each, and stay in order.
-        let mut passed = 0;
         loop {
             let core = &mut self.cores[core_index as usize];
-            if core.busy.is_some() || self.failure.is_some() || passed >= core.ready.len() {
+            if core.busy.is_some() || self.failure.is_some() {
                 break;
             }
-            let Some((process, input)) = core.ready.remove(passed) else { break };
-            match self.procs[process as usize].state {
-                ProcState::Running => self.step(process, input),
-                ProcState::Frozen => {
-                    self.cores[core_index as usize].ready.insert(passed, (process, input));
-                    passed += 1;
-                }
-                ProcState::Down => {}
+            let Some(Waiting { process, life, input }) = core.ready.pop_front() else { break };
+            if self.procs[process as usize].life == life {
+                self.offer(process, input);
+            } else {
+                self.drop_input(&input);
             }
         }
         self.cores[core_index as usize].running = false;
@@ -133,9 +154,6 @@ impl World {
     /// One step: the input, its cost, then its output.
     #[inline]
     fn step(&mut self, process: u32, input: Input) {
-        if self.procs[process as usize].state != ProcState::Running {
-            return;
-        }
         self.tell(process, input);
         let Some(drive) = self.procs[process as usize].drive.as_mut() else { return };
         let spent = drive.take_spent_ns();
@@ -190,7 +208,7 @@ impl World {
         match input {
             Input::Start => {
                 let host = proc.host;
-                let incarnation = self.hosts[host as usize].incarnation;
+                let incarnation = proc.incarnation;
                 self.trace.note(self.now, "start", process, u64::from(incarnation), 0);
                 drive.start(now, Boot { host, worker: proc.worker, incarnation });
             }
@@ -199,6 +217,7 @@ impl World {
                 drive.stop(now);
             }
             Input::Secured(at) => {
+                self.net.ends[at.end as usize].secured();
                 self.trace.note(self.now, "secured", process, u64::from(at.end), 0);
                 drive.secured(now, self.net.ends[at.end as usize].owner.conn);
             }
@@ -257,7 +276,9 @@ impl World {
         let used: u64 = self.hosts[host]
             .processes
             .iter()
-            .filter_map(|&p| self.procs[p as usize].drive.as_ref())
+            .map(|&process| &self.procs[process as usize])
+            .filter(|proc| proc.state != ProcState::Down)
+            .filter_map(|proc| proc.drive.as_ref())
             .map(|drive| drive.memory())
             .sum();
         if used > limit {
@@ -272,7 +293,8 @@ impl World {
         if proc.life != life || proc.state == ProcState::Down {
             return;
         }
-        proc.alarm = None;
+        let rang = proc.alarms.pop();
+        debug_assert_eq!(rang, Some(self.now), "alarms ring in turn");
         let host = proc.host;
         let Some(drive) = proc.drive.as_mut() else { return };
         let mono = self.hosts[host as usize].clock.read(self.now).mono;
@@ -290,8 +312,8 @@ impl World {
         let Some(drive) = proc.drive.as_mut() else { return };
         let Some(deadline) = drive.deadline() else { return };
         let at = self.hosts[proc.host as usize].clock.world_time(deadline).max(self.now);
-        if proc.alarm.is_none_or(|planned| at < planned) {
-            proc.alarm = Some(at);
+        if at < Time::MAX && proc.alarms.last().is_none_or(|&planned| at < planned) {
+            proc.alarms.push(at);
             self.queue.push(at, Event::Alarm { process, life: proc.life });
         }
     }

@@ -17,6 +17,11 @@ impl World {
         let conn = this.owner.conn;
         let Some(drive) = self.procs[process as usize].drive.as_mut() else { return };
         let Some(view) = drive.view(conn) else { return };
+        if this.shakes_hands() && (this.arrived > 0 || this.fin_arrived()) {
+            self.net.send_rst(&mut self.queue, self.now, end);
+            self.tell_gone(process, end, Gone::Misbehaved, now);
+            return;
+        }
         if view.read && this.arrived > 0 {
             let Some(rx) = drive.rx(conn) else { return };
             let had = rx.len();
@@ -56,13 +61,13 @@ impl World {
                 self.net.release(end, Phase::Free);
             }
         }
-        // The slots may have run out with this one: flush first, so that `accepting` is current.
-        self.flush(process);
+        // The slots may have run out with this one: whoever is asked looks again in its own turn.
         self.acceptable(listener);
     }
 
     pub(super) fn tell_connected(&mut self, process: u32, end: u32, now: Now) {
         let connect = self.net.ends[end as usize].owner.connect;
+        self.procs[process as usize].connecting.remove(&end);
         self.trace.note(self.now, "connected", process, u64::from(end), connect.0);
         let Some(drive) = self.procs[process as usize].drive.as_mut() else { return };
         match drive.connected(now, connect) {
@@ -95,6 +100,7 @@ impl World {
             return;
         }
         let connect = self.net.ends[end as usize].owner.connect;
+        self.procs[process as usize].connecting.remove(&end);
         self.net.release(end, Phase::Free);
         self.trace.note(self.now, "failed", process, connect.0, why as u64);
         if let Some(drive) = &mut self.procs[process as usize].drive {
@@ -138,10 +144,20 @@ impl World {
             } else {
                 break;
             }
+            if self.procs[process as usize].state == ProcState::Down {
+                return; // It has exited.
+            }
         }
-        if self.procs[process as usize].state != ProcState::Down {
-            self.arm(process);
-        }
+        self.arm(process);
+    }
+
+    /// The end of a live connection.
+    #[inline]
+    pub(super) fn end_of(&self, process: u32, conn: Conn) -> Option<u32> {
+        let &end = self.procs[process as usize].ends.get(conn.index())?;
+        let this = self.net.ends.get(end as usize)?;
+        let same = this.owner.conn == conn && this.owner.process == process;
+        (same && this.phase == Phase::Open).then_some(end)
     }
 
     /// Sends what a connection may send, and closes it as far as it wants.
@@ -149,10 +165,8 @@ impl World {
     pub(super) fn flush_conn(&mut self, process: u32, conn: Conn) {
         let Some(drive) = self.procs[process as usize].drive.as_mut() else { return };
         let Some(view) = drive.view(conn) else { return };
-        let Some(&end) = self.procs[process as usize].ends.get(conn.index()) else { return };
-        if self.net.ends[end as usize].owner.conn != conn {
-            return; // Not attached yet: `attach` is followed by another look.
-        }
+        // Without an end it is not attached yet: `attach` is followed by another look.
+        let Some(end) = self.end_of(process, conn) else { return };
         if view.closing == Closing::Abort {
             self.net.send_rst(&mut self.queue, self.now, end);
             let now = self.clock(process);
