@@ -1,7 +1,8 @@
 //! How numbers are written for people: three significant figures, with a prefix and a unit.
 //!
 //! Counts are the exception: below ten million they are written out, because a loss of one write
-//! in twelve thousand must not vanish in rounding. Prefixes are decimal: a kilobyte has 1,000 bytes.
+//! in twelve thousand must not vanish in rounding. Prefixes are decimal: a kilobyte has 1,000
+//! bytes.
 //!
 //! Not modelled: other languages' digit groups and decimal marks.
 

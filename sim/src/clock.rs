@@ -50,8 +50,8 @@ impl Clock {
         assert!(self.drift_ppm.unsigned_abs() <= DRIFT_PPM_MAX as u32, "the oscillator is broken");
     }
 
-    /// The world's time at which the monotonic clock first reads `mono` or more; [`Time::MAX`] if it
-    /// never does.
+    /// The world's time at which the monotonic clock first reads `mono` or more; [`Time::MAX`] if
+    /// it never does.
     #[inline]
     pub(crate) fn world_time(&self, mono: Time) -> Time {
         let elapsed = mono.0.saturating_sub(self.uptime_ns);

@@ -2,10 +2,10 @@
 //!
 //! A plan is drawn by *swarm*: first whole classes of faults are switched off at random and the
 //! others given random weights, so that seeds differ in kind and not only in timing. Faults have a
-//! least length (a stability window), because trouble that ends at once averages out. A plan has two
-//! phases: in the *safety* phase hosts are hurt, within a budget of hosts that may be in trouble at
-//! once; then everything is healed and the *liveness* phase begins, in which the system must come to
-//! rest by itself.
+//! least length (a stability window), because trouble that ends at once averages out. A plan has
+//! two phases: in the *safety* phase hosts are hurt, within a budget of hosts that may be in
+//! trouble at once; then everything is healed and the *liveness* phase begins, in which the system
+//! must come to rest by itself.
 
 use crate::disk::DiskConfig;
 use crate::host::{HostId, ProcessId};
@@ -97,9 +97,9 @@ pub enum Fault {
         /// The new behaviour.
         config: DiskConfig,
     },
-    /// Every path is mended and every host switched on; frozen processes go on, and programs that start
-    /// with their host and did not exit by themselves start again. Changed properties of links and
-    /// disks stay.
+    /// Every path is mended and every host switched on; frozen processes go on, and programs that
+    /// start with their host and did not exit by themselves start again. Changed properties of
+    /// links and disks stay.
     HealAll,
 }
 

@@ -1,7 +1,7 @@
 //! Hosts, cores and processes: what a world is made of.
 //!
-//! Not modelled: scheduling of several processes on one core beyond first come, first served; caches;
-//! swapping. A host that runs out of memory kills the process that asked for more.
+//! Not modelled: scheduling of several processes on one core beyond first come, first served;
+//! caches; swapping. A host that runs out of memory kills the process that asked for more.
 
 use crate::clock::Clock;
 use crate::disk::{DiskConfig, SimDisk};
@@ -188,8 +188,8 @@ pub(crate) struct Proc {
     pub(crate) listeners: BTreeMap<Token, u32>,
     /// Ports of its datagram sockets, by token.
     pub(crate) sockets: BTreeMap<Token, u16>,
-    /// When its alarms in the queue ring, world time; the earliest last. One is added only when it is
-    /// earlier than all others, so each rings once and none is planned twice.
+    /// When its alarms in the queue ring, world time; the earliest last. One is added only when it
+    /// is earlier than all others, so each rings once and none is planned twice.
     pub(crate) alarms: Vec<Time>,
     pub(crate) exit: Option<Exit>,
 }

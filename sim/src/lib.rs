@@ -4,7 +4,7 @@
 //! them in one thread: the same seed and build give the same run, byte for byte, on every machine.
 //!
 //! Start with [`World`] and `examples/`, which bring a machine of their own; then [`FaultPlan`] for
-//! trouble and [`SimDisk`](disk::SimDisk) for disks that forget.
+//! trouble and [`SimDisk`] for disks that forget.
 //!
 //! | module | holds | does not model |
 //! |---|---|---|
@@ -14,7 +14,7 @@
 //! | [`disk`] | sectors, lengths, names, flushes that lie | RAID levels, seek distances |
 //! | [`clock`] | offset, drift, steps | NTP |
 //! | [`faults`] | faults, and plans drawn from a seed | |
-//! | [`campaign`] | many seeds, and their failures | threads |
+//! | [`mod@campaign`] | many seeds, and their failures | threads |
 //! | [`trace`] | digest and records | |
 //! | [`streams`] | which random stream serves what | |
 

@@ -1,10 +1,8 @@
 //! The event queue: earliest first, and for equal times in the order of scheduling.
 //!
-//! A binary heap of 32-byte entries. The sequence number breaks ties, so that the order of a run is
-//! defined by the run alone.
+//! A heap of 32-byte entries with four children to a node. The sequence number breaks ties, so that
+//! the order of a run is defined by the run alone.
 
-use core::cmp::Ordering;
-use std::collections::BinaryHeap;
 use storytime_machine::Time;
 
 /// Something that will happen: small, so that ten thousand of them stay in the cache.
@@ -52,50 +50,90 @@ pub(crate) enum Event {
     Timeline { index: u32 },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     at: Time,
     seq: u64,
     event: Event,
 }
 
-impl Ord for Entry {
-    /// Reversed: the standard heap pops the greatest.
+impl Entry {
+    /// Time, then order of scheduling, as one number: compared without a branch.
     #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
+    const fn key(&self) -> u128 {
+        (self.at.0 as u128) << 64 | self.seq as u128
     }
 }
 
-impl PartialOrd for Entry {
-    #[inline]
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
+/// A heap with four children to a node: half as deep as a binary one, and a node's children lie in
+/// two cache lines.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Entry>,
+    heap: Vec<Entry>,
     next_seq: u64,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 32, "an entry is half a cache line");
 
+/// Children of a node.
+const FAN: usize = 4;
+
 impl Queue {
     #[inline]
     pub(crate) fn push(&mut self, at: Time, event: Event) {
-        let seq = self.next_seq;
+        let entry = Entry { at, seq: self.next_seq, event };
         self.next_seq += 1;
-        self.heap.push(Entry { at, seq, event });
+        let mut hole = self.heap.len();
+        self.heap.push(entry);
+        while hole > 0 {
+            let parent = (hole - 1) / FAN;
+            if self.heap[parent].key() < entry.key() {
+                break;
+            }
+            self.heap[hole] = self.heap[parent];
+            hole = parent;
+        }
+        self.heap[hole] = entry;
     }
 
     #[inline]
     pub(crate) fn pop_until(&mut self, limit: Time) -> Option<(Time, Event)> {
-        if self.heap.peek()?.at > limit {
+        let first = *self.heap.first()?;
+        if first.at > limit {
             return None;
         }
-        self.heap.pop().map(|entry| (entry.at, entry.event))
+        let last = self.heap.pop().expect("there is a first");
+        if !self.heap.is_empty() {
+            self.sink(last);
+        }
+        Some((first.at, first.event))
+    }
+
+    /// Fills the place of the first entry: the least child moves up, and `last` goes where none is
+    /// less than it.
+    #[inline]
+    fn sink(&mut self, last: Entry) {
+        let heap = &mut self.heap[..];
+        let mut hole = 0;
+        loop {
+            let child = hole * FAN + 1;
+            let least = if let Some([a, b, c, d]) = heap.get(child..child + FAN) {
+                let [a, b, c, d] = [a.key(), b.key(), c.key(), d.key()];
+                let (ab, at_ab) = if b < a { (b, 1) } else { (a, 0) };
+                let (cd, at_cd) = if d < c { (d, 3) } else { (c, 2) };
+                child + if cd < ab { at_cd } else { at_ab }
+            } else {
+                let Some(few) = heap.get(child..).filter(|few| !few.is_empty()) else { break };
+                let least = (0..few.len()).min_by_key(|&at| few[at].key());
+                child + least.expect("few are not none")
+            };
+            if last.key() < heap[least].key() {
+                break;
+            }
+            heap[hole] = heap[least];
+            hole = least;
+        }
+        heap[hole] = last;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -119,5 +157,26 @@ mod tests {
             last = (at, index);
         }
         assert_eq!(queue.len(), 0);
+    }
+    #[test]
+    fn whatever_is_pushed_and_popped_comes_out_in_order() {
+        let mut rng = storytime_machine::Rng::new(1, 1);
+        let (mut queue, mut model) = (Queue::default(), std::collections::BTreeSet::new());
+        for index in 0..20_000u32 {
+            let at = Time(rng.below(500));
+            queue.push(at, Event::Timeline { index });
+            model.insert((at, index));
+            while rng.below(100) < 49
+                && let Some(first) = model.pop_first()
+            {
+                assert_eq!(queue.pop_until(first.0).map(index_of), Some(first));
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+    }
+
+    fn index_of((at, event): (Time, Event)) -> (Time, u32) {
+        let Event::Timeline { index } = event else { panic!("only these were pushed") };
+        (at, index)
     }
 }

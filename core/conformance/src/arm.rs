@@ -75,7 +75,7 @@ pub trait Arm {
     fn unix(&self, name: &str) -> Endpoint {
         Endpoint::unix(name)
     }
-    /// Plays the scene and tells how each actor ended. Calls every machine's `invariants` after each
-    /// step.
+    /// Plays the scene and tells how each actor ended. Calls every machine's `invariants` after
+    /// each step.
     fn play(&mut self, scene: Scene) -> Vec<Ending>;
 }

@@ -1,9 +1,9 @@
 //! One set of test machines and bodies for every driver.
 //!
-//! A driver's author implements [`Arm`] in a test and plays [`suite`]: each [`Body`] puts a few small
-//! machines on stage, waits until all have exited, and panics with a sentence when one of them did
-//! not see what the contract promises. Every machine is watched: events of a connection out of order
-//! fail the scene, whatever it is about.
+//! A driver's author implements [`Arm`] in a test and plays [`suite`]: each [`Body`] puts a few
+//! small machines on stage, waits until all have exited, and panics with a sentence when one of
+//! them did not see what the contract promises. Every machine is watched: events of a connection
+//! out of order fail the scene, whatever it is about.
 //!
 //! Only order and outcome are judged, never speed. What not every driver can do stands behind an
 //! [`Ability`].

@@ -2,10 +2,11 @@
 //!
 //! # Order
 //!
-//! The recorder numbers announcements and acknowledgements in one sequence. A lost step is a **hole**
-//! when it was acknowledged before some surviving step was even announced: the survivor cannot have
-//! been written first. Steps that were under way together prove nothing about order, and neither do
-//! survivors without an acknowledgement: they may have come to the disk past every cache.
+//! The recorder numbers announcements and acknowledgements in one sequence. A lost step is a
+//! **hole** when it was acknowledged before some surviving step was even announced: the survivor
+//! cannot have been written first. Steps that were under way together prove nothing about order,
+//! and neither do survivors without an acknowledgement: they may have come to the disk past every
+//! cache.
 //!
 //! # Decision table
 //!
@@ -23,11 +24,11 @@
 //! | some | no | yes | no | – | no | controller |
 //! | some | no | yes | no | – | yes | drive |
 //!
-//! Why: a page cache holds data, lengths and names alike and writes files back one by one and late, so
-//! a lying file system loses all three, or what is there of them fits together badly. A controller
-//! drains in the order in which it was given work: it loses the newest, whatever it is, and nothing
-//! else. A drive's cache drains in any order and knows nothing of files: data here and there, never a
-//! name.
+//! Why: a page cache holds data, lengths and names alike and writes files back one by one and late,
+//! so a lying file system loses all three, or what is there of them fits together badly. A
+//! controller drains in the order in which it was given work: it loses the newest, whatever it is,
+//! and nothing else. A drive's cache drains in any order and knows nothing of files: data here and
+//! there, never a name.
 //!
 //! Not told apart: a page cache that happened to be written back all at once, and a drive that
 //! happened to lose nothing but the newest, both look like a controller. More steps before the cut
@@ -41,7 +42,8 @@ use crate::wire::Shape;
 /// What was found of one cell, over all its sectors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Found {
-    /// Oldest generation among its readable sectors, 0 for blank and absent ones; `None` without any.
+    /// Oldest generation among its readable sectors, 0 for blank and absent ones; `None` without
+    /// any.
     oldest: Option<u32>,
     /// Newest generation among its whole sectors.
     newest: u32,
@@ -114,14 +116,14 @@ impl CellEvidence {
         mixed || self.found.torn || (self.found.corrupt && self.under_way())
     }
 
-    /// Whether no sector holds anything older than this generation. A cell of which no sector can be
-    /// read proves nothing against the write under way that damaged it.
+    /// Whether no sector holds anything older than this generation. A cell of which no sector can
+    /// be read proves nothing against the write under way that damaged it.
     fn holds(&self, generation: u32) -> bool {
         self.found.oldest.is_none_or(|oldest| oldest >= generation)
     }
 
-    /// Whether an acknowledged length or name is gone. An older generation under a small file's name
-    /// means that the rename is.
+    /// Whether an acknowledged length or name is gone. An older generation under a small file's
+    /// name means that the rename is.
     fn metadata_lost(&self, area: Area) -> bool {
         match area {
             Area::Blocks => self.found.absent,
@@ -183,8 +185,8 @@ impl Evidence {
         self.cells[cell.area.index()].get(cell.index as usize)
     }
 
-    /// The announcement's number of the newest acknowledged step of which something is on the disk; 0
-    /// if nothing is.
+    /// The announcement's number of the newest acknowledged step of which something is on the disk;
+    /// 0 if nothing is.
     fn newest_survivor(&self) -> u32 {
         let survives = |s: &&Step| {
             let newest = |cell: &CellEvidence| cell.found.newest == s.generation;
@@ -283,8 +285,8 @@ mod tests {
         Evidence::new(shape, steps.collect())
     }
 
-    /// Each letter is a block: `1` its generation, `-` blank, `x` corrupt, `2` never announced; behind
-    /// a space the log's records, `.` absent.
+    /// Each letter is a block: `1` its generation, `-` blank, `x` corrupt, `2` never announced;
+    /// behind a space the log's records, `.` absent.
     fn verdict(found: &str) -> Verdict {
         let (blocks, log) = found.split_once(' ').unwrap_or((found, ""));
         let mut evidence = evidence(blocks.len() as u32, log.len() as u32);

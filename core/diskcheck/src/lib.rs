@@ -1,7 +1,7 @@
 //! The disk checker: does a flush that is acknowledged survive a power cut?
 //!
-//! Three machines, one of them on a host that stays alive. The **writer** writes, flushes, and tells
-//! the **recorder** on the other host each step: the intention before the write, the
+//! Three machines, one of them on a host that stays alive. The **writer** writes, flushes, and
+//! tells the **recorder** on the other host each step: the intention before the write, the
 //! acknowledgement only after the flush completed. Somebody pulls the plug. After the boot the
 //! **verifier** reads the disk, asks the recorder what had been acknowledged, and prints a
 //! [`Verdict`]: how much of it is lost, and which layer must have lied.

@@ -38,8 +38,8 @@ pub struct Verdict {
     pub run: u64,
     /// Who lied.
     pub kind: Kind,
-    /// Steps whose flush was acknowledged. An overwritten one counts as surviving when its cell holds
-    /// the same or a newer generation.
+    /// Steps whose flush was acknowledged. An overwritten one counts as surviving when its cell
+    /// holds the same or a newer generation.
     pub acknowledged: u64,
     /// Of these, on the disk.
     pub surviving: u64,

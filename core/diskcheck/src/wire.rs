@@ -100,8 +100,8 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
-/// Takes one whole line from the front of `rx` and hands it, without its LF, to `parse`. `None` when
-/// there is no whole line yet.
+/// Takes one whole line from the front of `rx` and hands it, without its LF, to `parse`. `None`
+/// when there is no whole line yet.
 ///
 /// # Errors
 /// If the line is too long, or whatever `parse` says.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 /// Name of a buggify site or coverage mark.
 pub type Site = &'static str;
 
-/// Decides, per site and then per visit, whether a rare path is taken. Only simulators switch it on.
+/// Decides, per site and then per visit, whether a rare path is taken. Only simulators switch it
+/// on.
 #[derive(Clone, Debug)]
 pub struct Buggify {
     rng: Rng,

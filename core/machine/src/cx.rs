@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// The hands of a machine: clocks, randomness, connections, timers, disk and the rest.
 ///
 /// Concrete and not generic, so that a machine's code is the same in the simulator and on the real
-/// runtime. Calls with a stale [`Conn`] do nothing. Nothing takes effect before the machine's method
-/// returns; effects are then carried out in the order of the calls.
+/// runtime. Calls with a stale [`Conn`] do nothing. Nothing takes effect before the machine's
+/// method returns; effects are then carried out in the order of the calls.
 pub struct Cx {
     pub(crate) now: Now,
     pub(crate) limits: Limits,
@@ -40,7 +40,7 @@ pub struct Cx {
     work: [u64; WORK_KINDS_MAX],
     work_names: [&'static str; WORK_KINDS_MAX],
     pub(crate) buggify: Option<Box<Buggify>>,
-    pub(crate) marks: Option<Box<BTreeMap<Site, u64>>>,
+    pub(crate) marks: Option<BTreeMap<Site, u64>>,
 }
 
 /// A listener and its slots.
@@ -59,7 +59,7 @@ pub(crate) struct Listener {
     pub(crate) unbound: bool,
 }
 
-/// A datagram longer than [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX): the caller's mistake.
+/// A datagram longer than [`DATAGRAM_BYTES_MAX`]: the caller's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatagramTooLong {
     /// Its length, bytes.
@@ -240,14 +240,15 @@ impl Cx {
         self.touch(conn);
     }
 
-    /// Starts TLS: output put so far leaves in clear text, all later output waits for the handshake.
-    /// `secured` or `gone(Misbehaved)` follows; until then no input is told. Input left unread behind
-    /// this call, or coming in clear text after it, resets the connection: trusting it would be the
-    /// classic STARTTLS injection.
+    /// Starts TLS: output put so far leaves in clear text, all later output waits for the
+    /// handshake. `secured` or `gone(Misbehaved)` follows; until then no input is told. Input left
+    /// unread behind this call, or coming in clear text after it, resets the connection: trusting
+    /// it would be the classic STARTTLS injection.
     pub fn start_tls(&mut self, conn: Conn, tls: Tls) {
         let Some(slot) = self.conns.get_mut(conn) else { return };
         if slot.tls == TlsState::Clear && slot.write == Write::Open {
             slot.tls = TlsState::Wanted(tls);
+            slot.starts_tls = true;
             slot.tx.start_tls();
             self.touch(conn);
         }
@@ -294,7 +295,7 @@ impl Cx {
     /// Sends a datagram. It may be lost, doubled or overtaken; nobody tells.
     ///
     /// # Errors
-    /// If it is longer than [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX).
+    /// If it is longer than [`DATAGRAM_BYTES_MAX`].
     pub fn send_to(
         &mut self,
         socket: Token,
@@ -316,8 +317,8 @@ impl Cx {
 
     // ---- the process itself ---------------------------------------------------------------------
 
-    /// Ends the process after this call. The machine hears nothing more, and nothing that it asks for
-    /// after this is carried out.
+    /// Ends the process after this call. The machine hears nothing more, and nothing that it asks
+    /// for after this is carried out.
     pub fn exit(&mut self, exit: Exit) {
         if self.exit.is_none() {
             self.exit = Some(exit);
@@ -334,7 +335,8 @@ impl Cx {
         self.spent_ps = self.spent_ps.saturating_add(self.costs.0[index].saturating_mul(units));
     }
 
-    /// Service time counted since the last call, whole nanoseconds; the rest counts in the next call.
+    /// Service time counted since the last call, whole nanoseconds; the rest counts in the next
+    /// call.
     #[inline]
     pub(crate) fn take_spent_ns(&mut self) -> u64 {
         let ns = self.spent_ps / 1000;

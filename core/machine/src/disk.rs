@@ -5,9 +5,10 @@
 //! for the completion.
 //!
 //! Durability: **only the `Ok` of a [`DiskOp::Sync`] makes a file's bytes and length durable, and
-//! only the `Ok` of a [`DiskOp::SyncDir`] makes names in that directory durable** (creation, rename,
-//! unlink). After an `Io` error of a sync the state of every byte written since the last good sync is
-//! unknown, and a later sync that succeeds proves nothing about them: exit, or write them elsewhere.
+//! only the `Ok` of a [`DiskOp::SyncDir`] makes names in that directory durable** (creation,
+//! rename, unlink). After an `Io` error of a sync the state of every byte written since the last
+//! good sync is unknown, and a later sync that succeeds proves nothing about them: exit, or write
+//! them elsewhere.
 //!
 //! Paths are relative to the process's data directory, components separated by `/`, without `.` or
 //! `..`; the empty path is the data directory itself. [`path_is_valid`] says which are accepted.
@@ -41,8 +42,8 @@ pub enum DiskOp {
         /// At most [`IO_BYTES_MAX`].
         len: u32,
     },
-    /// Writes all of `data` at `at`, lengthening the file where needed. [`DiskOk::Done`]; visible to
-    /// reads at once, durable only after a sync.
+    /// Writes all of `data` at `at`, lengthening the file where needed. [`DiskOk::Done`]; visible
+    /// to reads at once, durable only after a sync.
     Write {
         /// The open file.
         file: FileId,
@@ -125,7 +126,8 @@ pub enum DiskError {
     NoSpace,
     /// The device failed. On a sync: see the module's note on durability.
     Io,
-    /// The caller's mistake: a closed or unknown file, a bad path, a transfer over [`IO_BYTES_MAX`].
+    /// The caller's mistake: a closed or unknown file, a bad path, a transfer over
+    /// [`IO_BYTES_MAX`].
     Invalid,
     /// The operating system refuses (permissions, open-file limit, read-only file system).
     Denied,
@@ -191,8 +193,8 @@ impl DiskOp {
     }
 }
 
-/// Whether `path` is relative, within [`PATH_BYTES_MAX`], and free of empty, `.` and `..` components
-/// and of NUL bytes. The empty path is valid (the data directory).
+/// Whether `path` is relative, within [`PATH_BYTES_MAX`], and free of empty, `.` and `..`
+/// components and of NUL bytes. The empty path is valid (the data directory).
 pub fn path_is_valid(path: &[u8]) -> bool {
     path.is_empty()
         || (path.len() <= PATH_BYTES_MAX

@@ -189,6 +189,7 @@ impl<M: Machine> Drive for Process<M> {
             && slot.tls == TlsState::Handshake
         {
             slot.tls = TlsState::Secured;
+            slot.starts_tls = false;
             slot.tx.secured();
             self.machine.secured(&mut self.cx, conn);
             self.cx.touch(conn);
@@ -360,7 +361,7 @@ impl<M: Machine> Drive for Process<M> {
     }
 
     fn marks(&self) -> Option<&BTreeMap<Site, u64>> {
-        self.cx.marks.as_deref()
+        self.cx.marks.as_ref()
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -67,8 +67,8 @@ pub enum Effect {
         /// The name.
         name: String,
     },
-    /// Begin a TLS handshake on the connection; all clear-text output has left. Answer with `secured`
-    /// or `gone(Misbehaved)`.
+    /// Begin a TLS handshake on the connection; all clear-text output has left. Answer with
+    /// `secured` or `gone(Misbehaved)`.
     StartTls {
         /// Which connection.
         conn: Conn,

@@ -1,9 +1,9 @@
 //! The contract between state machines and the drivers that run them.
 //!
 //! A *machine* is one process of a distributed system without any input or output of its own: it is
-//! told what happened through [`Machine`] and acts through [`Cx`]. A *driver* (the simulator, or the
-//! tokio runtime) moves bytes and completions through [`Drive`]. Neither knows the other's kind, so
-//! the same machine runs unchanged in both.
+//! told what happened through [`Machine`] and acts through [`Cx`]. A *driver* (the simulator, or
+//! the tokio runtime) moves bytes and completions through [`Drive`]. Neither knows the other's
+//! kind, so the same machine runs unchanged in both.
 //!
 //! Start with [`Machine`], then [`Cx`]; a driver's author reads [`Drive`] and [`Effect`].
 //!

@@ -32,7 +32,8 @@ pub struct Limits {
     pub tx_bytes_max: usize,
     /// Most input and output buffered by all connections together, bytes.
     pub buffers_bytes_max: usize,
-    /// Most connections at once. At the cap nothing is accepted and connects fail with `NoResources`.
+    /// Most connections at once. At the cap nothing is accepted and connects fail with
+    /// `NoResources`.
     pub conns_max: usize,
     /// How long a flushed connection waits for the peer's close, from when its output has left.
     pub linger: Duration,
@@ -77,8 +78,8 @@ pub struct Work {
     pub name: &'static str,
 }
 
-/// Service time of each kind of work, picoseconds per unit. Picoseconds, because a byte copied costs
-/// well under a nanosecond.
+/// Service time of each kind of work, picoseconds per unit. Picoseconds, because a byte copied
+/// costs well under a nanosecond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Costs(pub [u64; WORK_KINDS_MAX]);
 

@@ -59,8 +59,8 @@ pub trait Machine: Send + 'static {
         let _ = (cx, conn);
     }
 
-    /// TLS asked for with [`Cx::start_tls`] is up. Data before this was clear text, data after it is
-    /// not.
+    /// TLS asked for with [`Cx::start_tls`] is up. Data before this was clear text, data after it
+    /// is not.
     fn secured(&mut self, cx: &mut Cx, conn: Conn) {
         let _ = (cx, conn);
     }
@@ -75,8 +75,8 @@ pub trait Machine: Send + 'static {
         let _ = (cx, connect, why);
     }
 
-    /// A timer set with [`Cx::after`] or [`Cx::at`] came due. Timers due at the same instant fire in
-    /// the order in which they were set.
+    /// A timer set with [`Cx::after`] or [`Cx::at`] came due. Timers due at the same instant fire
+    /// in the order in which they were set.
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         let _ = (cx, timer);
     }
@@ -129,8 +129,8 @@ pub struct Boot {
     pub host: u32,
     /// Which of the processes that share a port this is, from 0.
     pub worker: u32,
-    /// How many times this process was started before. Higher after every exit, kill and power cut in
-    /// the simulator; always 0 on the real runtime, which cannot know.
+    /// How many times this process was started before. Higher after every exit, kill and power cut
+    /// in the simulator; always 0 on the real runtime, which cannot know.
     pub incarnation: u32,
 }
 

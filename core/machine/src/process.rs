@@ -2,8 +2,8 @@
 //!
 //! It owns connections, buffers, water marks, timers and outstanding file reads, so that a driver
 //! only moves bytes and completions. A driver feeds one input, then drains
-//! [`next_dirty`](crate::Drive::next_dirty) and [`next_effect`](crate::Drive::next_effect) until both are empty,
-//! then arms one alarm for [`deadline`](crate::Drive::deadline).
+//! [`next_dirty`](crate::Drive::next_dirty) and [`next_effect`](crate::Drive::next_effect) until
+//! both are empty, then arms one alarm for [`deadline`](crate::Drive::deadline).
 
 use crate::buggify::Buggify;
 use crate::effect::{Breach, OpKey};
@@ -59,7 +59,7 @@ impl<M: Machine> Process<M> {
     pub fn new(machine: M, setup: Setup) -> Self {
         let mut cx = Cx::new(setup.limits, setup.rng, setup.costs);
         cx.buggify = setup.buggify.map(Box::new);
-        cx.marks = setup.marks.then(Box::default);
+        cx.marks = setup.marks.then(Default::default);
         Self { machine, cx, dirty: VecDeque::new() }
     }
 
@@ -89,7 +89,7 @@ impl<M: Machine> Process<M> {
             }
             return;
         }
-        if slot.read != Read::Open || slot.starts_tls() {
+        if slot.read != Read::Open || slot.starts_tls {
             // It waits, and counts. Clear text under a TLS start is seen to by `settle_conn`.
             self.cx.touch(conn);
             return;
@@ -131,7 +131,6 @@ impl<M: Machine> Process<M> {
     }
 
     /// After every input: serves resumed connections, then looks at each touched one.
-    #[inline]
     pub(crate) fn settle(&mut self) {
         for _ in 0..RESUMES_PER_STEP_MAX {
             let Some(conn) = self.cx.resumed.pop_front() else { break };
@@ -168,7 +167,7 @@ impl<M: Machine> Process<M> {
         if self.cx.buffered > limits.buffers_bytes_max {
             self.cx.breach = Some(Breach::Buffers { bytes: self.cx.buffered });
         }
-        if slot.starts_tls() && unread > 0 && !matches!(slot.write, Write::Aborting(_)) {
+        if slot.starts_tls && unread > 0 && !matches!(slot.write, Write::Aborting(_)) {
             slot.write = Write::Aborting(Gone::Misbehaved);
         }
         if !matches!(slot.write, Write::Aborting(_)) && self.cx.exit.is_none() {
@@ -181,6 +180,7 @@ impl<M: Machine> Process<M> {
     }
 
     /// Asks the driver for what a connection needs: the next piece of a file, a handshake.
+    #[inline]
     fn ask_for_conn(effects: &mut VecDeque<Effect>, conn: Conn, slot: &mut Slot) {
         if let Some(range) = slot.tx.begin_file_read() {
             let len = range.len.min(FILE_CHUNK_BYTES as u64) as u32;

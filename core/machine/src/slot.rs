@@ -12,6 +12,8 @@ pub(crate) struct Slot {
     pub(crate) fin: PeerFin,
     pub(crate) write: Write,
     pub(crate) tls: TlsState,
+    /// TLS was asked for and is not up: what comes now belongs to the handshake.
+    pub(crate) starts_tls: bool,
     /// Whether pending output passed the high mark and `drained` is owed.
     pub(crate) slow: bool,
     /// On the list of connections that this step touched.
@@ -130,18 +132,12 @@ impl Slots {
 }
 
 impl Slot {
-    /// TLS was asked for and is not up: what comes now belongs to the handshake.
-    #[inline]
-    pub(crate) const fn starts_tls(&self) -> bool {
-        matches!(self.tls, TlsState::Wanted(_) | TlsState::Handshake)
-    }
-
     /// Whether the driver should read from the transport.
     #[inline]
     pub(crate) fn wants_input(&self, limits: &Limits) -> bool {
         self.fin == PeerFin::NotSeen
             && !matches!(self.write, Write::Aborting(_))
-            && !self.starts_tls()
+            && !self.starts_tls
             && match self.read {
                 Read::Open => self.rx.len() < limits.rx_bytes_max,
                 Read::Paused | Read::Resuming => false,

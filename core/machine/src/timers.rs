@@ -1,8 +1,8 @@
 //! The timers of one process: set, moved and cancelled by token.
 //!
-//! A binary heap with lazy deletion: moving or cancelling leaves a stale entry behind, recognised by
-//! its sequence number. Stale entries never outnumber live ones by more than [`STALE_SLACK`] plus
-//! their count, so memory stays bounded by the timers in use.
+//! A binary heap with lazy deletion: moving or cancelling leaves a stale entry behind, recognised
+//! by its sequence number. Stale entries never outnumber live ones by more than [`STALE_SLACK`]
+//! plus their count, so memory stays bounded by the timers in use.
 
 use crate::hash::FixedState;
 use crate::{Time, Token};
@@ -49,9 +49,9 @@ impl Timers {
         None
     }
 
-    /// Takes one timer that is due at `now`: earliest first, then in the order of setting. Timers set
-    /// with a sequence number of `before` or later are left for the next tick, so that a timer which
-    /// sets itself again for now cannot hold the process for ever.
+    /// Takes one timer that is due at `now`: earliest first, then in the order of setting. Timers
+    /// set with a sequence number of `before` or later are left for the next tick, so that a timer
+    /// which sets itself again for now cannot hold the process for ever.
     pub(crate) fn pop_due(&mut self, now: Time, before: u64) -> Option<Token> {
         let at = self.deadline()?;
         let Reverse((_, seq, token)) = *self.heap.peek().expect("deadline() left a live entry");

@@ -57,15 +57,16 @@ impl Tx {
         self.queue.push_back(Chunk::Bytes(bytes));
     }
 
-    /// Appends `len` bytes of an open file from `at`, without the machine reading them. The file must
-    /// stay open until they have left. If the file ends earlier or cannot be read, the connection is
-    /// reset (its length was promised to the peer) and the machine told `gone(FileFailed)`.
+    /// Appends `len` bytes of an open file from `at`, without the machine reading them. The file
+    /// must stay open until they have left. If the file ends earlier or cannot be read, the
+    /// connection is reset (its length was promised to the peer) and the machine told
+    /// `gone(FileFailed)`.
     ///
     /// File bytes count towards [`pending`](Self::pending) but not towards the memory caps: only
     /// [`FILE_CHUNK_BYTES`](crate::FILE_CHUNK_BYTES) of them are in memory at a time.
     ///
     /// # Panics
-    /// If `len` is above [`FILE_RANGE_BYTES_MAX`](crate::limits::FILE_RANGE_BYTES_MAX): no file is
+    /// If `len` is above [`FILE_RANGE_BYTES_MAX`]: no file is
     /// that long.
     pub fn push_file(&mut self, file: FileId, at: u64, len: u64) {
         assert!(len <= FILE_RANGE_BYTES_MAX, "no file is that long");

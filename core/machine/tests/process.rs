@@ -27,7 +27,8 @@ fn put(conn: Conn, len: usize) -> impl FnMut(&mut Cx) + Send + 'static {
     }
 }
 
-// ---- reading -------------------------------------------------------------------------------------
+// ---- reading
+// -------------------------------------------------------------------------------------
 
 #[test]
 fn input_waits_while_paused_and_comes_again_on_resuming_with_the_fin_behind_it() {
@@ -116,7 +117,8 @@ fn input_left_behind_a_flush_is_thrown_away_so_that_reading_can_go_on() {
     assert_eq!(hand.told().len(), 3, "nothing between the data and the end");
 }
 
-// ---- writing and closing ---------------------------------------------------------------------------
+// ---- writing and closing
+// ---------------------------------------------------------------------------
 
 #[test]
 fn drained_is_told_once_when_the_output_fell_from_high_to_low() {
@@ -185,7 +187,8 @@ fn stale_handles_do_nothing() {
     assert_eq!((hand.view(new).closing, hand.buffered()), (Closing::No, 0));
 }
 
-// ---- files -----------------------------------------------------------------------------------------
+// ---- files
+// -----------------------------------------------------------------------------------------
 
 fn reads(effects: &[Effect]) -> usize {
     let read = |e: &&Effect| matches!(e, Effect::Disk { key: OpKey::SendFile(_), .. });
@@ -236,7 +239,8 @@ fn a_file_piece_is_accounted_while_it_is_in_memory() {
     assert_eq!(hand.buffered(), 0);
 }
 
-// ---- TLS -------------------------------------------------------------------------------------------
+// ---- TLS
+// -------------------------------------------------------------------------------------------
 
 #[test]
 fn tls_starts_when_clear_output_has_left_and_nothing_is_read_meanwhile() {
@@ -281,7 +285,8 @@ fn an_aborted_connection_does_not_shake_hands() {
     assert!(hand.effects.is_empty(), "{:?}", hand.effects);
 }
 
-// ---- listeners -------------------------------------------------------------------------------------
+// ---- listeners
+// -------------------------------------------------------------------------------------
 
 fn accepts(effects: &[Effect]) -> Vec<bool> {
     let on = |effect: &Effect| match effect {
@@ -363,7 +368,8 @@ fn at_the_cap_of_connections_nothing_is_accepted_and_connects_fail() {
     assert_eq!(accepts(&hand.effects), [true, false, true]);
 }
 
-// ---- timers and the end ------------------------------------------------------------------------------
+// ---- timers and the end
+// ------------------------------------------------------------------------------
 
 #[test]
 fn a_timer_set_into_the_past_again_and_again_does_not_starve_the_others() {

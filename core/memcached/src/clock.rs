@@ -3,8 +3,8 @@
 //! Both clocks are read once at the start; from then on only the monotonic one counts. A wall clock
 //! that steps later moves no expiry time.
 //!
-//! An item that is to live `n` seconds lives until `n` ticks of this clock have passed, so up to one
-//! second less than `n`, as in the original.
+//! An item that is to live `n` seconds lives until `n` ticks of this clock have passed, so up to
+//! one second less than `n`, as in the original.
 
 use storytime_machine::{Now, Time};
 

@@ -1,7 +1,7 @@
 //! Every key on the server where the original libraries put it.
 //!
-//! `vectors/placement.tsv` was made by Cache::Memcached 1.30 and libmemcached 1.1.4 from the keys in
-//! `vectors/keys.txt`: one line per scheme and list of servers.
+//! `vectors/placement.tsv` was made by Cache::Memcached 1.30 and libmemcached 1.1.4 from the keys
+//! in `vectors/keys.txt`: one line per scheme and list of servers.
 
 use storytime_memcached::client::{KeyHash, Node, Placement, Scheme};
 

@@ -1,8 +1,8 @@
 //! The one timer task of a process.
 //!
 //! It sleeps until the deadline at which it was armed. A deadline that moves later is not followed:
-//! the alarm rings early once, finds nothing due and arms itself anew. So an idle time-out that every
-//! message pushes back costs nothing per message.
+//! the alarm rings early once, finds nothing due and arms itself anew. So an idle time-out that
+//! every message pushes back costs nothing per message.
 
 use crate::bell::Bell;
 use crate::worker::Worker;

@@ -1,8 +1,9 @@
 //! What wakes the alarm at a given moment.
 //!
-//! On Linux a timer descriptor, for two reasons: the runtime's own timers round up to a millisecond,
-//! and while one of them is set every wait for events carries a time-out, for which the kernel sets
-//! up and tears down a timer of its own: about a microsecond on each wait. Elsewhere the runtime's.
+//! On Linux a timer descriptor, for two reasons: the runtime's own timers round up to a
+//! millisecond, and while one of them is set every wait for events carries a time-out, for which
+//! the kernel sets up and tears down a timer of its own: about a microsecond on each wait.
+//! Elsewhere the runtime's.
 
 #[cfg(all(target_os = "linux", not(madsim)))]
 pub(crate) use self::descriptor::Bell;
@@ -30,8 +31,8 @@ mod descriptor {
         pub(crate) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            // SAFETY: an `OwnedFd` is valid and the same until it is dropped, which happens only with
-            // the `AsyncFd` that takes it here; it is never lent out for closing or replacing.
+            // SAFETY: an `OwnedFd` is valid and the same until it is dropped, which happens only
+            // with the `AsyncFd` that takes it here; it is never lent out for closing or replacing.
             let watched = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
             Ok(Self(watched?))
         }

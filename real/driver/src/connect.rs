@@ -7,7 +7,8 @@ use std::sync::Arc;
 use storytime_machine::{Duration, Endpoint, Gone, Token};
 use tracing::debug;
 
-/// Longest time-out of a connect that is honoured; nobody waits longer, and clocks can represent it.
+/// Longest time-out of a connect that is honoured; nobody waits longer, and clocks can represent
+/// it.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Tries once and tells the process the outcome.

@@ -2,14 +2,14 @@
 //! `--cfg madsim`, on madsim, as a second opinion on the tasks below.
 //!
 //! [`run`] is a server: several processes on one port, with signals and metrics. [`spawn`] is one
-//! process on a thread of this program, with a [`Handle`] to steer and inspect it. [`prepare`] gives
-//! the process as a future, for other arrangements. All three are given a [`Host`].
+//! process on a thread of this program, with a [`Handle`] to steer and inspect it. [`prepare`]
+//! gives the process as a future, for other arrangements. All three are given a [`Host`].
 //!
 //! # Shape
 //!
-//! A process runs on one thread with a current-thread runtime. Its tasks share a `Worker`, whose lock
-//! is taken for one *turn* at a time: read the clock once, feed inputs, carry out what the process
-//! asks for, wake the connections that it touched.
+//! A process runs on one thread with a current-thread runtime. Its tasks share a `Worker`, whose
+//! lock is taken for one *turn* at a time: read the clock once, feed inputs, carry out what the
+//! process asks for, wake the connections that it touched.
 //!
 //! | module | holds |
 //! |---|---|
@@ -22,20 +22,20 @@
 //! | `net` | sockets of tokio or of madsim with one face |
 //! | `process`, `thread`, `service`, `metrics` | what users of this crate see |
 //!
-//! What a message costs beside its read, its write and its share of the wait for events: no lock that
-//! anybody contends for, no allocation, no copy between socket and process, one reading of the clock,
-//! and a timer is armed only if it has to ring earlier than before.
+//! What a message costs beside its read, its write and its share of the wait for events: no lock
+//! that anybody contends for, no allocation, no copy between socket and process, one reading of the
+//! clock, and a timer is armed only if it has to ring earlier than before.
 //!
 //! # Rejected
 //!
-//! * One loop over all connections in place of a task for each: the runtime's queue is that loop, and
-//!   TLS, connects and accepts fit into it as they are.
-//! * `Rc` and a local task set in place of the lock: madsim has none, and an uncontended lock is lost
-//!   in the noise of a system call.
-//! * `SO_REUSEPORT` to spread connections over workers: a connection would wait in the queue of a busy
-//!   worker, or of one without a free slot, while others are idle.
-//! * The runtime's timers for the machine's: they round up to a millisecond, and one that is set makes
-//!   every wait dearer.
+//! * One loop over all connections in place of a task for each: the runtime's queue is that loop,
+//!   and TLS, connects and accepts fit into it as they are.
+//! * `Rc` and a local task set in place of the lock: madsim has none, and an uncontended lock is
+//!   lost in the noise of a system call.
+//! * `SO_REUSEPORT` to spread connections over workers: a connection would wait in the queue of a
+//!   busy worker, or of one without a free slot, while others are idle.
+//! * The runtime's timers for the machine's: they round up to a millisecond, and one that is set
+//!   makes every wait dearer.
 //! * Copying input through a buffer of the driver: it is read where the machine eats it.
 //!
 //! # Not done

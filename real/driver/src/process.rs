@@ -38,9 +38,9 @@ impl<M: Machine> Control<M> {
         self.worker.tell(|life| life.stop = true);
     }
 
-    /// Ends the process between two steps, as SIGKILL does: the machine hears nothing, pending output
-    /// is lost, the operating system closes the sockets. Disk operations that have begun run to their
-    /// end, those in the queue are lost.
+    /// Ends the process between two steps, as SIGKILL does: the machine hears nothing, pending
+    /// output is lost, the operating system closes the sockets. Disk operations that have begun run
+    /// to their end, those in the queue are lost.
     pub fn kill(&self) {
         self.worker.tell(|life| life.killed = true);
     }
@@ -57,7 +57,8 @@ impl<M: Machine> Control<M> {
         all
     }
 
-    /// Looks at the machine between two steps, also after the end. Keep it short: the process waits.
+    /// Looks at the machine between two steps, also after the end. Keep it short: the process
+    /// waits.
     pub fn with_machine<R>(&self, look: impl FnOnce(&mut M) -> R) -> R {
         let mut core = self.worker.look();
         let process = core.drive.as_any().downcast_mut::<Process<M>>();
@@ -65,9 +66,9 @@ impl<M: Machine> Control<M> {
     }
 }
 
-/// Prepares a process. The future runs it to its end and leaves tasks behind: spawn it where they all
-/// end together, on a current-thread runtime that is dropped after it, or on a madsim node that is
-/// killed after it. [`spawn`](crate::spawn) does the former.
+/// Prepares a process. The future runs it to its end and leaves tasks behind: spawn it where they
+/// all end together, on a current-thread runtime that is dropped after it, or on a madsim node that
+/// is killed after it. [`spawn`](crate::spawn) does the former.
 pub fn prepare<M: Machine>(
     host: Host,
     machine: M,

@@ -22,8 +22,8 @@ pub struct Options {
     /// Whether SIGTERM and SIGINT stop the server: the first asks the machines to end, a second one
     /// ends it at once.
     pub signals: bool,
-    /// Where counters can be read as Prometheus text over HTTP. Whoever reaches the address can read
-    /// them, so keep it on the loopback.
+    /// Where counters can be read as Prometheus text over HTTP. Whoever reaches the address can
+    /// read them, so keep it on the loopback.
     pub metrics: Option<SocketAddr>,
 }
 

@@ -15,12 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 /// Threads of one process for disk operations and name look-ups.
 const BLOCKING_THREADS_MAX: usize = crate::disk::LANES_RUNNING_MAX + 8;
 
-/// How long the end of a process waits for disk operations and look-ups that have begun, so that none
-/// is carried out behind its successor's back.
+/// How long the end of a process waits for disk operations and look-ups that have begun, so that
+/// none is carried out behind its successor's back.
 const END_WAIT: Duration = Duration::from_secs(10);
 
-/// A process on a thread of its own in this program; [`Control`] with a thread to wait for. Dropping
-/// it kills the process and waits.
+/// A process on a thread of its own in this program; [`Control`] with a thread to wait for.
+/// Dropping it kills the process and waits.
 pub struct Handle<M: Machine> {
     control: Control<M>,
     thread: Thread,

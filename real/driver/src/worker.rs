@@ -259,8 +259,8 @@ impl Turn<'_> {
     }
 
     /// After every input: carries out what the process asks, wakes the connections that the step
-    /// touched, and moves the alarm if it has to ring earlier. `own` is the connection whose task is
-    /// running and looks for itself.
+    /// touched, and moves the alarm if it has to ring earlier. `own` is the connection whose task
+    /// is running and looks for itself.
     #[inline]
     pub(crate) fn settle(&mut self, own: Option<Conn>) {
         loop {

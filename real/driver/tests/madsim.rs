@@ -1,7 +1,7 @@
 //! The conformance suite on madsim, over many seeds: other interleavings of the same tasks.
 //!
-//! `RUSTFLAGS="--cfg madsim" cargo test -p storytime-real --target-dir target/madsim`; everything is
-//! built anew for it, hence the directory.
+//! `RUSTFLAGS="--cfg madsim" cargo test -p storytime-real --target-dir target/madsim`; everything
+//! is built anew for it, hence the directory.
 
 #![cfg(madsim)]
 

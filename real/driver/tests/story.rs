@@ -1,5 +1,5 @@
-//! The story `add-a-server` in small, as one history: the simulator's kernel and this driver, on tokio
-//! or on madsim, must tell the same.
+//! The story `add-a-server` in small, as one history: the simulator's kernel and this driver, on
+//! tokio or on madsim, must tell the same.
 //!
 //! One reader asks for every key in turn and stores what it misses. It asks for one key at a time,
 //! so what it sees depends on placement and on the servers alone, and on no timing.

@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn a_servers_words_are_left_to_the_server() {
         let words = ["storytime", "memcached", "-m", "64", "-vv", "--help"];
-        let Command::Memcached(found) = Cli::try_parse_from(words).expect("it parses").command else {
+        let Command::Memcached(found) = Cli::try_parse_from(words).expect("it parses").command
+        else {
             panic!("it is the server");
         };
         assert_eq!(found.words, ["-m", "64", "-vv", "--help"]);

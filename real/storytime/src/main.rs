@@ -1,7 +1,7 @@
 //! One program: the stories' runner and the servers.
 //!
-//! `storytime run add-a-server` runs a story; `storytime memcached -m 64` is a server, also when the
-//! program is called through a link named `memcached`.
+//! `storytime run add-a-server` runs a story; `storytime memcached -m 64` is a server, also when
+//! the program is called through a link named `memcached`.
 
 mod build;
 mod campaign;

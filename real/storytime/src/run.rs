@@ -8,6 +8,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use storytime_reports::model::Report;
 use storytime_reports::{html, json, terminal};
+use storytime_scenarios::catalog;
 use storytime_scenarios::diagnostic::Checked;
 use storytime_scenarios::overlay::Override;
 use storytime_scenarios::real::{RealError, RealOptions, run_real};
@@ -15,7 +16,6 @@ use storytime_scenarios::report::{Context, report};
 use storytime_scenarios::run::Run;
 use storytime_scenarios::simulate::{Options, run_simulated};
 use storytime_scenarios::story::{Profile, Story};
-use storytime_scenarios::catalog;
 
 pub(crate) fn run(options: &RunOptions) -> u8 {
     let profile = if options.real { Profile::Real } else { Profile::Full };

@@ -30,11 +30,39 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
         _ => "debug",
     };
     log_to_stderr(level);
+    if let Err(why) = surroundings(&config.program, config.unix_socket.is_some()) {
+        return complain("memcached", &why);
+    }
     let shared = Arc::new(memcached::Shared::new(&config));
     let options = Options { workers: config.threads, metrics: host.metrics, ..Options::default() };
     let place = Host { limits: config.limits(), ..place(host) };
     let make = |_| memcached::Server::new(config.clone(), Arc::clone(&shared));
     outcome("memcached", run(place, &options, make))
+}
+
+/// What the original does around its server. What cannot be done is refused, not passed over.
+fn surroundings(asked: &memcached::config::Program, unix: bool) -> Result<(), String> {
+    let refused = [
+        (asked.daemon, "-d: it stays in the foreground; start it from a supervisor or with &"),
+        (asked.lock_memory, "-k: it does not lock memory"),
+        (asked.core_dumps, "-r: set the limit on core files where you start it (ulimit -c)"),
+        (asked.pid_file.is_some(), "-P: it goes with -d, which is not served"),
+    ];
+    if let Some((_, why)) = refused.iter().find(|(asked, _)| *asked) {
+        return Err((*why).to_owned());
+    }
+    let root = rustix::process::getuid().is_root();
+    if let Some(user) = &asked.user
+        && !(root && user == "root")
+    {
+        return Err(format!("-u {user}: it does not change its user; start it as {user}"));
+    }
+    if unix {
+        // The socket's file gets what the mask leaves of all permissions.
+        let kept = rustix::fs::Mode::from_raw_mode(asked.unix_mask & 0o777);
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777) - kept);
+    }
+    Ok(())
 }
 
 /// The disk checker's three roles.
@@ -146,9 +174,9 @@ pub(crate) fn log_to_stderr(filter: &str) {
 pub(crate) fn print(text: &str) -> u8 {
     let mut out = std::io::stdout().lock();
     let ended = text.ends_with('\n');
-    let _gone = out.write_all(text.as_bytes()).and_then(|()| {
-        if ended { Ok(()) } else { out.write_all(b"\n") }
-    });
+    let _gone = out
+        .write_all(text.as_bytes())
+        .and_then(|()| if ended { Ok(()) } else { out.write_all(b"\n") });
     OK
 }
 

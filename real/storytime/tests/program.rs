@@ -52,7 +52,10 @@ fn a_run_prints_one_json_object_writes_its_report_and_holds() {
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     assert_eq!(text(&ran.stdout).lines().count(), 1);
     let object: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("it is JSON");
-    assert_eq!((object["story"].as_str(), object["seed"].as_u64()), (Some("does-fsync-work"), Some(3)));
+    assert_eq!(
+        (object["story"].as_str(), object["seed"].as_u64()),
+        (Some("does-fsync-work"), Some(3))
+    );
     let page = folder.0.join(object["report"].as_str().expect("a report was written"));
     let page = std::fs::read_to_string(page).expect("it can be read");
     assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"));

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use storytime_machine::{
     Boot, Buf, Bytes, BytesMut, Close, Conn, Cx, DiskOk, DiskOp, DiskResult, Duration, Endpoint,
-    Exit, FileId, Listen, Machine, Open, Token,
+    Exit, FileId, Listen, Machine, Open, Time, Token,
 };
 
 /// Where the counter listens.
@@ -113,10 +113,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The next increment comes after a random pause, two seconds on average.
+    /// The next increment comes at one of the coming tenths of a second, as people's cron jobs do:
+    /// now and then two clients pick the same one.
     fn pause(cx: &mut Cx) {
-        let pause = cx.rng().exponential(Duration::from_secs(2));
-        cx.after(Token(0), pause);
+        const TENTH: u64 = 100_000_000;
+        let tenths = cx.now().0 / TENTH + 1 + cx.rng().below(40);
+        cx.at(Token(0), Time(tenths * TENTH));
     }
 }
 

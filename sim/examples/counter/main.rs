@@ -16,6 +16,7 @@ use storytime_sim::{Ran, campaign};
 
 const USAGE: &str = "usage: counter campaign SEEDS [--fixed] | counter replay SEED [--fixed]";
 
+#[expect(clippy::disallowed_methods, reason = "a program, not a machine")]
 fn main() -> std::process::ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let fixed = words.iter().any(|word| word == "--fixed");

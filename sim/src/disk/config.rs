@@ -67,14 +67,14 @@ pub enum Profile {
 /// than the first one that lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Lies {
-    /// Syncs do nothing: data, lengths and names wait in the page cache for the periodic write-back.
-    /// A cut loses everything recent; files may be shorter, or not there.
+    /// Syncs do nothing: data, lengths and names wait in the page cache for the periodic
+    /// write-back. A cut loses everything recent; files may be shorter, or not there.
     pub file_system: bool,
     /// The controller acknowledges into a cache without a battery that drains in order. A cut loses
     /// the most recent acknowledged writes, of whatever kind; what survives is a prefix.
     pub controller: bool,
-    /// The drive acknowledges into a small cache that drains in any order. A cut leaves holes of old
-    /// bytes between newer ones; lengths and names are right.
+    /// The drive acknowledges into a small cache that drains in any order. A cut leaves holes of
+    /// old bytes between newer ones; lengths and names are right.
     pub drive: bool,
 }
 
@@ -117,10 +117,11 @@ pub struct DiskFaults {
     /// A read finds an unreadable sector and fails with `Io`, as will all reads of it until it is
     /// written again.
     pub read_fails: Ratio,
-    /// A read finds a sector with a flipped bit on the medium, which stays until it is written again.
+    /// A read finds a sector with a flipped bit on the medium, which stays until it is written
+    /// again.
     pub rot: Ratio,
-    /// An honest sync puts one of its sectors in another place: that place is overwritten, the right
-    /// one keeps its old bytes.
+    /// An honest sync puts one of its sectors in another place: that place is overwritten, the
+    /// right one keeps its old bytes.
     pub misdirect: Ratio,
     /// The device stops for a while.
     pub stall: Stall,
@@ -254,7 +255,8 @@ impl FromStr for Profile {
 /// A sector that is not what it should be, for checkers that must know what was hurt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Which file, by the disk's own number (see [`SimDisk::file_number`](super::SimDisk::file_number)).
+    /// Which file, by the disk's own number (see
+    /// [`SimDisk::file_number`](super::SimDisk::file_number)).
     pub file: u32,
     /// Which sector of the file.
     pub sector: u64,

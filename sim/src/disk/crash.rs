@@ -158,8 +158,8 @@ impl SimDisk {
         cut.lost_by_file_system += acknowledged;
     }
 
-    /// Takes queued operations of one process, or of all, out of the queue; of each lane a prefix is
-    /// carried out. When the power goes (`owner` is `None`) it ends before the first sync.
+    /// Takes queued operations of one process, or of all, out of the queue; of each lane a prefix
+    /// is carried out. When the power goes (`owner` is `None`) it ends before the first sync.
     fn interrupt(&mut self, owner: Option<u32>, chooser: &mut dyn Chooser) {
         let mut lanes: BTreeMap<Lane, Vec<Pending>> = BTreeMap::new();
         for pending in self.queue.take_all(owner) {

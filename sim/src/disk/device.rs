@@ -1,6 +1,7 @@
 //! The volatile caches of a lying controller and a lying drive.
 //!
-//! Honest layers hold nothing here: a flush passes through them. Not modelled: caches that help reads.
+//! Honest layers hold nothing here: a flush passes through them. Not modelled: caches that help
+//! reads.
 
 use super::config::CacheConfig;
 use super::names::Change;

@@ -11,8 +11,8 @@ use storytime_machine::Time;
 
 /// Appended buffers kept as they came; more turn into cached pages.
 const TAIL_CHUNKS_MAX: usize = 4096;
-/// Versions remembered per sector between two flushes; beyond it the oldest is forgotten, which only
-/// narrows what a power cut may choose from.
+/// Versions remembered per sector between two flushes; beyond it the oldest is forgotten, which
+/// only narrows what a power cut may choose from.
 const SECTOR_VERSIONS_MAX: usize = 64;
 /// Lengths remembered between two flushes; beyond it every second one is forgotten.
 const LENGTHS_MAX: usize = 256;

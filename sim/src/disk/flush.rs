@@ -116,8 +116,8 @@ impl File {
         self.dirty_since = None;
     }
 
-    /// Forgets cached pages that say nothing that the medium does not say: for when all caches below
-    /// are empty.
+    /// Forgets cached pages that say nothing that the medium does not say: for when all caches
+    /// below are empty.
     pub(super) fn forget(&mut self) {
         self.view.retain(|_, cached| cached.dirty | cached.orphan != 0);
         self.masked = None;

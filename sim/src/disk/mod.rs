@@ -21,8 +21,9 @@
 //! # Not modelled
 //!
 //! Memory mapping, direct I/O, file holes as room, hard links, renamed directories, permissions,
-//! journal overhead, partial directory blocks, a device that reports errors on write-back before the
-//! next sync asks. Periodic write-back never fails and, below the lying layers, reaches the medium.
+//! journal overhead, partial directory blocks, a device that reports errors on write-back before
+//! the next sync asks. Periodic write-back never fails and, below the lying layers, reaches the
+//! medium.
 
 pub mod chooser;
 pub mod config;

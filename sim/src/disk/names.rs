@@ -198,8 +198,8 @@ impl Names {
         self.log.push(Change { seq, edits });
     }
 
-    /// Takes the changes that a sync of `directory` makes durable, in order: those whose directories
-    /// are now all synced, and what they build on.
+    /// Takes the changes that a sync of `directory` makes durable, in order: those whose
+    /// directories are now all synced, and what they build on.
     pub(super) fn take_synced(&mut self, directory: u32) -> Vec<Change> {
         let mut keys: BTreeSet<Key> = BTreeSet::new();
         let mut taken = Vec::new();

@@ -2,8 +2,8 @@
 //!
 //! The modelled kernel completes a handshake and takes data before the process accepts. With the
 //! accept queue full a SYN is dropped and the connecting side tries again after 1, 2, 4 … seconds,
-//! until its own time-out; a handshake that was under way when the queue filled up is complete for the
-//! connecting side alone, and is reset when room does not come.
+//! until its own time-out; a handshake that was under way when the queue filled up is complete for
+//! the connecting side alone, and is reset when room does not come.
 //!
 //! Not modelled: SYN cookies, simultaneous open, TIME_WAIT.
 
@@ -55,9 +55,17 @@ pub(crate) struct Listener {
     pub(crate) open: bool,
 }
 
+#[cfg(test)]
+impl Listener {
+    /// Nothing waits in its queues.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.half_open == 0 && self.queue.is_empty()
+    }
+}
+
 impl Net {
-    /// Opens a listener, or joins the one that another worker of the same program has there. Returns
-    /// its number.
+    /// Opens a listener, or joins the one that another worker of the same program has there.
+    /// Returns its number.
     pub(crate) fn listen(
         &mut self,
         key: Key,
@@ -242,8 +250,8 @@ impl Net {
         Notice::Connected(client)
     }
 
-    /// The handshake's last packet. If the accept queue is full it counts for nothing, and the answer
-    /// is sent again for a while; meanwhile the connecting side believes in its connection.
+    /// The handshake's last packet. If the accept queue is full it counts for nothing, and the
+    /// answer is sent again for a while; meanwhile the connecting side believes in its connection.
     pub(super) fn ack(
         &mut self,
         queue: &mut Queue,
@@ -295,8 +303,8 @@ impl Net {
         Notice::Acceptable(index)
     }
 
-    /// The acceptor that wants a connection waiting here: the least reluctant, and of these the next
-    /// in turn.
+    /// The acceptor that wants a connection waiting here: the least reluctant, and of these the
+    /// next in turn.
     pub(crate) fn next_acceptor(
         &mut self,
         index: u32,

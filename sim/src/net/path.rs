@@ -1,7 +1,7 @@
 //! One direction between two hosts: latency, bandwidth, loss, partitions.
 //!
-//! Not modelled: routers between hosts, ECN, path MTU, congestion control. A sender is limited by the
-//! receive window and the link's bandwidth alone.
+//! Not modelled: routers between hosts, ECN, path MTU, congestion control. A sender is limited by
+//! the receive window and the link's bandwidth alone.
 
 use storytime_machine::{Duration, Ratio, Rng, Time, nanos};
 

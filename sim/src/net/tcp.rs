@@ -1,15 +1,16 @@
 //! TCP connections as pairs of ends.
 //!
 //! Each end keeps its *incoming* direction: the bytes in flight towards it and those in its socket
-//! buffer are one buffer, `stream`, of which the first `arrived` bytes may be read. A sender appends
-//! to its peer's `stream`; what travels in events is only a count of bytes. So a message is copied
-//! nowhere: output buffer, stream and input buffer are swapped.
+//! buffer are one buffer, `stream`, of which the first `arrived` bytes may be read. A sender
+//! appends to its peer's `stream`; what travels in events is only a count of bytes. So a message is
+//! copied nowhere: output buffer, stream and input buffer are swapped.
 //!
 //! Modelled: cuts anywhere, order, the receive window, FIN, RST, half-open peers after a power cut,
 //! retransmission with exponential back-off and giving up.
 //! Not modelled: sequence numbers, selective acknowledgement, congestion control, Nagle and delayed
-//! ACK, keep-alive probes, urgent data, loss of window updates and of TLS handshakes. An acknowledgement is free and instant for a sender that is
-//! not blocked; one that is blocked by the window learns of room one latency later.
+//! ACK, keep-alive probes, urgent data, loss of window updates and of TLS handshakes. An
+//! acknowledgement is free and instant for a sender that is not blocked; one that is blocked by the
+//! window learns of room one latency later.
 
 use super::path::{RTO_MAX, RTO_MIN};
 use super::{Net, Notice};
@@ -184,6 +185,12 @@ impl Net {
         pair * 2
     }
 
+    /// Pairs that at least one side still knows.
+    #[cfg(test)]
+    pub(crate) fn pairs_in_use(&self) -> usize {
+        self.ends.len() / 2 - self.free_pairs.len()
+    }
+
     /// Gives an end up locally. The peer lives on until it learns.
     pub(crate) fn release(&mut self, end: u32, phase: Phase) {
         debug_assert!(matches!(phase, Phase::Free | Phase::Vanished));
@@ -353,8 +360,8 @@ impl Net {
         let patience_over = now.since(stall.since) >= self.tcp.give_up;
         let orphan = self.ends[sender as usize].phase == Phase::Free;
         if self.ends[sender as usize].phase == Phase::Vanished || (orphan && patience_over) {
-            // Whoever would send again is gone; what was held is lost with it, and what is under way
-            // behind it is of no use.
+            // Whoever would send again is gone; what was held is lost with it, and what is under
+            // way behind it is of no use.
             let this = &mut self.ends[end as usize];
             this.stream.truncate(this.arrived);
             (this.held, this.stall, this.cut_off) = (0, None, true);

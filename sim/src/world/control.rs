@@ -174,8 +174,8 @@ impl World {
         self.acceptable(listener);
     }
 
-    /// A dead process's connection, or connect under way: output that the process still held is lost;
-    /// FIN, or RST if input was left unread.
+    /// A dead process's connection, or connect under way: output that the process still held is
+    /// lost; FIN, or RST if input was left unread.
     fn kernel_closes(&mut self, process: u32, end: u32) {
         if end == u32::MAX {
             return;
@@ -267,8 +267,8 @@ impl World {
         *clogged = until.max(*clogged);
     }
 
-    /// Mends every path, switches every host on, starts every autostart process, thaws all. Properties
-    /// of links and disks that were changed stay.
+    /// Mends every path, switches every host on, starts every autostart process, thaws all.
+    /// Properties of links and disks that were changed stay.
     fn heal_all(&mut self) {
         for path in &mut self.net.paths {
             path.blocked = false;

@@ -63,8 +63,8 @@ impl World {
         self.procs[process.0 as usize].exit
     }
 
-    /// A process's machine, if it is an `M`. After an exit or a kill it stays readable until the next
-    /// start.
+    /// A process's machine, if it is an `M`. After an exit or a kill it stays readable until the
+    /// next start.
     pub fn machine<M: Machine>(&mut self, process: ProcessId) -> Option<&mut M> {
         let drive = self.procs[process.0 as usize].drive.as_mut()?;
         drive.as_any().downcast_mut::<Process<M>>().map(Process::machine_mut)

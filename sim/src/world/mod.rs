@@ -9,6 +9,8 @@ mod control;
 mod effects;
 mod inspect;
 mod step;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use crate::disk::SimDisk;
@@ -33,8 +35,8 @@ pub struct Config {
     pub link: Link,
     /// How TCP behaves.
     pub tcp: TcpConfig,
-    /// Keep every trace record, up to [`TRACE_RECORDS_MAX`](crate::TRACE_RECORDS_MAX); otherwise the
-    /// last few thousand.
+    /// Keep every trace record, up to [`TRACE_RECORDS_MAX`](crate::TRACE_RECORDS_MAX); otherwise
+    /// the last few thousand.
     pub trace_all: bool,
     /// Chance that a buggify site is active in this run, and that an active one fires.
     pub buggify: Option<(Ratio, Ratio)>,
@@ -182,8 +184,8 @@ impl World {
     /// Adds a host, switched off.
     ///
     /// # Panics
-    /// If there are [`HOSTS_MAX`](crate::HOSTS_MAX) hosts, if it has no core, if its clock drifts by
-    /// more than [`DRIFT_PPM_MAX`](crate::clock::DRIFT_PPM_MAX), or if its address is taken.
+    /// If there are [`HOSTS_MAX`](crate::HOSTS_MAX) hosts, if it has no core, if its clock drifts
+    /// by more than [`DRIFT_PPM_MAX`](crate::clock::DRIFT_PPM_MAX), or if its address is taken.
     pub fn add_host(&mut self, config: HostConfig) -> HostId {
         let index = self.hosts.len() as u32;
         assert!((index as usize) < crate::HOSTS_MAX, "at most {} hosts", crate::HOSTS_MAX);

@@ -111,6 +111,7 @@ impl World {
     }
 
     /// Nobody will hear this input: frees what it refers to.
+    #[cold]
     pub(super) fn drop_input(&mut self, input: &Input) {
         if let Input::Datagram(index) = input {
             self.datagrams.take(*index);

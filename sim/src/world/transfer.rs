@@ -141,11 +141,11 @@ impl World {
                 self.flush_conn(process, conn);
             } else if let Some(effect) = drive.next_effect() {
                 self.carry_out(process, effect);
+                if self.procs[process as usize].state == ProcState::Down {
+                    return; // It has exited.
+                }
             } else {
                 break;
-            }
-            if self.procs[process as usize].state == ProcState::Down {
-                return; // It has exited.
             }
         }
         self.arm(process);
@@ -156,8 +156,7 @@ impl World {
     pub(super) fn end_of(&self, process: u32, conn: Conn) -> Option<u32> {
         let &end = self.procs[process as usize].ends.get(conn.index())?;
         let this = self.net.ends.get(end as usize)?;
-        let same = this.owner.conn == conn && this.owner.process == process;
-        (same && this.phase == Phase::Open).then_some(end)
+        (this.owner.conn == conn && this.phase == Phase::Open).then_some(end)
     }
 
     /// Sends what a connection may send, and closes it as far as it wants.

@@ -141,7 +141,7 @@ impl World {
         self.ends.iter().position(|end| end.host == host && end.conn == Some(conn))
     }
 
-    // ---- connections -----------------------------------------------------------------------------
+    // ---- connections ----------------------------------------------------------------------------
 
     /// Whether anything moved on any connection.
     fn move_bytes(&mut self) -> bool {
@@ -248,7 +248,7 @@ impl World {
         }
     }
 
-    // ---- listening and connecting ----------------------------------------------------------------
+    // ---- listening and connecting ---------------------------------------------------------------
 
     fn accept_and_connect(&mut self) -> bool {
         let mut moved = false;
@@ -315,7 +315,7 @@ impl World {
         true
     }
 
-    // ---- effects ---------------------------------------------------------------------------------
+    // ---- effects --------------------------------------------------------------------------------
 
     fn carry_out(&mut self, host: usize, effect: Effect) {
         match effect {
@@ -390,8 +390,8 @@ impl World {
         }
     }
 
-    /// The process has ended: its listeners close, its connections end as a kernel ends them, with a
-    /// reset where something was left unread.
+    /// The process has ended: its listeners close, its connections end as a kernel ends them, with
+    /// a reset where something was left unread.
     fn exit(&mut self, host: usize) {
         self.unlisten(host, None);
         self.connecting.retain(|attempt| attempt.host != host);
@@ -407,7 +407,7 @@ impl World {
         }
     }
 
-    // ---- time ------------------------------------------------------------------------------------
+    // ---- time -----------------------------------------------------------------------------------
 
     /// Jumps to the next thing that is due and does it; false when nothing ever is, or too late.
     fn sleep(&mut self) -> bool {

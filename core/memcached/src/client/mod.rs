@@ -11,8 +11,8 @@
 //! * Every request gets exactly one event, or an error at once.
 //! * A request that is not answered in time breaks its connection, as replies behind it could no
 //!   longer be told apart; all requests on it fail.
-//! * A server that failed is left alone for a while that grows with every failure in a row; requests
-//!   for it are answered at once, as [`DeadServer`] says.
+//! * A server that failed is left alone for a while that grows with every failure in a row;
+//!   requests for it are answered at once, as [`DeadServer`] says.
 //! * The list of servers can change at any time. Requests under way finish where they were sent.
 //!
 //! # Not modelled
@@ -229,8 +229,8 @@ impl Client {
         }
     }
 
-    /// Uses this list of servers from now on. Keys are placed anew; connections to servers that stay
-    /// are kept, those to others end with their last reply.
+    /// Uses this list of servers from now on. Keys are placed anew; connections to servers that
+    /// stay are kept, those to others end with their last reply.
     ///
     /// # Errors
     /// If there are too many; nothing changes then.

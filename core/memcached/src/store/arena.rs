@@ -128,7 +128,8 @@ impl Arena {
 
     fn drop_last(&mut self) {
         self.end -= 1;
-        // One empty chunk stays, so that a store at a chunk's edge does not free and take it in turn.
+        // One empty chunk stays, so that a store at a chunk's edge does not free and take it in
+        // turn.
         if self.chunks.len() * CHUNK_PLACES >= self.end as usize + 2 * CHUNK_PLACES {
             self.chunks.pop();
         }

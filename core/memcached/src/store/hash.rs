@@ -1,7 +1,7 @@
 //! The hash of keys.
 //!
-//! Keys come from peers, so the function is keyed: both factors of every multiplication mix a secret
-//! with the input. Who does not know the secrets cannot prepare colliding keys. It is no
+//! Keys come from peers, so the function is keyed: both factors of every multiplication mix a
+//! secret with the input. Who does not know the secrets cannot prepare colliding keys. It is no
 //! cryptographic hash: who can measure single look-ups for long enough may learn enough to slow a
 //! server down, which a peer of memcached can do by simpler means.
 

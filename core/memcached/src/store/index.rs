@@ -1,7 +1,7 @@
 //! From key to place: a hash index by linear hashing.
 //!
-//! It grows and shrinks by one bucket at a time, so no operation ever rebuilds the whole. Chains run
-//! through the items themselves.
+//! It grows and shrinks by one bucket at a time, so no operation ever rebuilds the whole. Chains
+//! run through the items themselves.
 
 use super::Key;
 use super::arena::{Arena, Moved, NONE};

@@ -4,8 +4,8 @@ use core::ops::Range;
 
 /// Longest line, bytes, without its line end. Only get and gets may be longer.
 pub const LINE_BYTES_MAX: usize = 2048;
-/// Tokens of a line that are looked at; more are ignored. The original's table of 24 keeps one place
-/// for an end mark.
+/// Tokens of a line that are looked at; more are ignored. The original's table of 24 keeps one
+/// place for an end mark.
 pub const TOKENS_MAX: usize = 23;
 /// Shortest line that may be a command, bytes, with its line end.
 pub(super) const WHOLE_BYTES_MIN: usize = 4;

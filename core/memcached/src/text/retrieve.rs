@@ -1,9 +1,9 @@
 //! `get`, `gets`, `gat`, `gats`.
 //!
-//! Keys are served one by one off the front of the input. A get or gets may have any number of keys:
-//! beyond [`LINE_BYTES_MAX`](super::LINE_BYTES_MAX) its line is never held as a whole. A line that is
-//! not longer is checked for over-long keys first, so that its refusal is its only answer; on a
-//! longer one the refusal takes the place of `END` behind the hits so far.
+//! Keys are served one by one off the front of the input. A get or gets may have any number of
+//! keys: beyond [`LINE_BYTES_MAX`](super::LINE_BYTES_MAX) its line is never held as a whole. A line
+//! that is not longer is checked for over-long keys first, so that its refusal is its only answer;
+//! on a longer one the refusal takes the place of `END` behind the hits so far.
 
 use super::line::{LINE_BYTES_MAX, Line};
 use super::number::{decimal, i32_of};

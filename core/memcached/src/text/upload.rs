@@ -1,9 +1,9 @@
 //! The data block of a storage command.
 //!
 //! A block that is there as a whole goes from the input into the item in one copy. Otherwise it is
-//! collected in the allocation that becomes the item. That allocation grows with what arrives, to at
-//! most twice as much, and is set aside from the server's memory limit: a peer that states a large
-//! length and sends nothing costs nothing.
+//! collected in the allocation that becomes the item. That allocation grows with what arrives, to
+//! at most twice as much, and is set aside from the server's memory limit: a peer that states a
+//! large length and sends nothing costs nothing.
 
 use super::{Refusal, Session};
 use crate::clock::Expiry;

@@ -1,13 +1,13 @@
 //! Disk operations, off the process's thread and in order per file.
 //!
 //! Each open file is a lane: its operations run one after the other, in the order of issue.
-//! Operations on names are lanes of their own and may overtake each other, as the contract allows. At
-//! most [`LANES_RUNNING_MAX`] lanes run at once; the rest queue. A machine cannot be told to stop
-//! asking, so the queue is bounded at its source: above [`OPS_QUEUED_MAX`] the process's connections
-//! are not read until it is half empty, and the peers feel it.
+//! Operations on names are lanes of their own and may overtake each other, as the contract allows.
+//! At most [`LANES_RUNNING_MAX`] lanes run at once; the rest queue. A machine cannot be told to
+//! stop asking, so the queue is bounded at its source: above [`OPS_QUEUED_MAX`] the process's
+//! connections are not read until it is half empty, and the peers feel it.
 //!
-//! Rejected: one thread per file (files are many), and a queue per thread (a slow sync would hold up
-//! the files that share its thread).
+//! Rejected: one thread per file (files are many), and a queue per thread (a slow sync would hold
+//! up the files that share its thread).
 
 #[cfg(not(madsim))]
 mod files;

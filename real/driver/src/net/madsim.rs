@@ -1,11 +1,12 @@
 //! Sockets of madsim.
 //!
-//! Its streams know neither half-close nor reset: a dropped one ends in order for both directions. So
-//! bytes travel in frames, of which two mean FIN and reset, and the driver's ways through an end are
-//! the same as on tokio. Both ends of a stream are this driver.
+//! Its streams know neither half-close nor reset: a dropped one ends in order for both directions.
+//! So bytes travel in frames, of which two mean FIN and reset, and the driver's ways through an end
+//! are the same as on tokio. Both ends of a stream are this driver.
 //!
-//! A connect goes through where a listener has closed and a connection of it is still open, and only
-//! then ends. So it counts as up once the other side has accepted it, and as refused if it ends before.
+//! A connect goes through where a listener has closed and a connection of it is still open, and
+//! only then ends. So it counts as up once the other side has accepted it, and as refused if it
+//! ends before.
 //!
 //! Not there: unix sockets, TLS, backlogs, windows.
 

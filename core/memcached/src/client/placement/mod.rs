@@ -15,8 +15,8 @@
 //!
 //! # Not modelled
 //!
-//! libmemcached's other key hashes (FNV, Hsieh, Murmur, Jenkins), `HASH_WITH_NAMESPACE`, its variant
-//! for spymemcached, and its removal of dead servers from the ring.
+//! libmemcached's other key hashes (FNV, Hsieh, Murmur, Jenkins), `HASH_WITH_NAMESPACE`, its
+//! variant for spymemcached, and its removal of dead servers from the ring.
 
 mod classic;
 mod hash;

@@ -1,0 +1,162 @@
+//! What the tokio driver and the contract cost: the echo machine on real sockets against an echo
+//! that does nothing but epoll, read and write.
+//!
+//! Both servers run as children of this program, side by side, and have their turns A B A B on the
+//! same load; the load runs here. With two cores, servers have one and the load the other. Loopback
+//! only. Figures are the server's CPU time (user and kernel, from /proc) per message.
+//!
+//! Arguments, both optional: rounds, and seconds of each turn. Called with a server's name it is
+//! that server: it says where it listens, and ends with its standard input.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+use storytime_benches::cpu;
+use storytime_benches::echo::{Echo, SOCKET_MESSAGE_BYTES};
+use storytime_benches::epoll_echo;
+use storytime_benches::socket_load::{Load, Shape};
+use storytime_benches::spread::Spread;
+use storytime_machine::Endpoint;
+use storytime_real::{Host, Options};
+
+/// Rounds if not said otherwise.
+const ROUNDS: u32 = 7;
+/// Most rounds and longest turn: the whole stays within minutes.
+const ROUNDS_MAX: u32 = 50;
+const SECONDS_MAX: u64 = 30;
+/// Before each turn: connections are up and the server's buffers have their size.
+const WARM_UP: Duration = Duration::from_millis(100);
+
+/// The loads, and how much more the machine may cost.
+const LOADS: [(&str, Shape, f64); 2] =
+    [("one at a time on 50", shape(50, 1), 1.1), ("batches of 50 on 8", shape(8, 50), 2.0)];
+
+const fn shape(conns: usize, batch: usize) -> Shape {
+    Shape { conns, batch, message_bytes: SOCKET_MESSAGE_BYTES }
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["epoll"] => serve(|| epoll_echo::serve(|at| println!("{at}"))),
+        ["machine"] => serve(serve_machine),
+        [] => compare(ROUNDS, 1),
+        [rounds, seconds] => match (rounds.parse(), seconds.parse()) {
+            (Ok(rounds @ 1..=ROUNDS_MAX), Ok(seconds @ 1..=SECONDS_MAX)) => {
+                compare(rounds, seconds)
+            }
+            _ => Err(format!("1 to {ROUNDS_MAX} rounds of 1 to {SECONDS_MAX} seconds")),
+        },
+        _ => Err("usage: compare_echo [ROUNDS SECONDS]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("compare_echo: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// ---- servers ------------------------------------------------------------------------------------
+
+/// Runs a server until standard input ends, as it does when the parent is gone.
+fn serve(server: impl FnOnce() -> std::io::Result<()>) -> Result<(), String> {
+    if let Some([core, _]) = cpu::two_cores().map_err(|error| error.to_string())? {
+        cpu::pin_to(core).map_err(|error| error.to_string())?;
+    }
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    server().map_err(|error| error.to_string())
+}
+
+fn serve_machine() -> std::io::Result<()> {
+    let at = Endpoint::tcp(std::net::Ipv4Addr::LOCALHOST, 0);
+    let options = Options { signals: false, ..Options::default() };
+    let host = Host::new(std::env::temp_dir()); // An echo has no files.
+    storytime_real::run(host, &options, |_| {
+        Echo::new(at.clone(), SOCKET_MESSAGE_BYTES, |at| println!("{at}"))
+    })?;
+    Ok(())
+}
+
+/// A server in a process of its own, ended with this handle.
+struct Server {
+    child: Child,
+    at: SocketAddr,
+}
+
+impl Server {
+    fn start(name: &str) -> Result<Self, String> {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut child = Command::new(program)
+            .arg(name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{name}: {error}"))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it was asked for");
+        let read = BufReader::new(stdout).read_line(&mut line);
+        match read.ok().and_then(|_| line.trim().parse().ok()) {
+            Some(at) => Ok(Self { child, at }),
+            None => {
+                let _ = child.kill();
+                Err(format!("{name}: says {line:?} in place of where it listens"))
+            }
+        }
+    }
+
+    /// Nanoseconds of CPU time per message under this load.
+    fn measure(&self, shape: Shape, length: Duration) -> std::io::Result<f64> {
+        let mut load = Load::start(self.at, shape)?;
+        load.run(WARM_UP)?;
+        let before = cpu::used_by(self.child.id())?;
+        let messages = load.run(length)?;
+        let used = cpu::used_by(self.child.id())? - before;
+        if messages == 0 {
+            return Err(std::io::Error::other("no message came back"));
+        }
+        Ok(used.as_nanos() as f64 / messages as f64)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+// ---- comparison ---------------------------------------------------------------------------------
+
+fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
+    let servers = [Server::start("epoll")?, Server::start("machine")?];
+    let cores = cpu::two_cores().map_err(|error| error.to_string())?;
+    if let Some([_, core]) = cores {
+        cpu::pin_to(core).map_err(|error| error.to_string())?;
+    }
+    let placed = if cores.is_some() { "a core each" } else { "one core for both" };
+    println!("server CPU per message of {SOCKET_MESSAGE_BYTES} bytes: median (min to max)");
+    println!("{rounds} rounds, turns of {seconds} s, {placed} for server and load");
+    for (name, shape, ratio_max) in LOADS {
+        let (mut bare, mut machine, mut ratio) = (Spread::new(), Spread::new(), Spread::new());
+        for _ in 0..rounds {
+            let length = Duration::from_secs(seconds);
+            let turn = |server: &Server| server.measure(shape, length).map_err(|e| e.to_string());
+            let [a, b] = [turn(&servers[0])?, turn(&servers[1])?];
+            bare.add(a);
+            machine.add(b);
+            ratio.add(b / a);
+        }
+        println!("{name} connections");
+        println!("  epoll, read, write     {bare:7.0} ns");
+        println!("  machine on tokio       {machine:7.0} ns");
+        println!("  ratio                  {ratio:7.2}      target {ratio_max}");
+    }
+    Ok(())
+}
