@@ -212,7 +212,11 @@ mod tests {
     proptest! {
         #[test]
         fn ticks_are_few_inside_ascending_and_told_apart(
-            from in -1e12f64..1e12, exponent in -3i32..12, span in 1f64..10.0, about in 6usize..12, unit in units(),
+            from in -1e12f64..1e12,
+            exponent in -3i32..12,
+            span in 1f64..10.0,
+            about in 6usize..12,
+            unit in units(),
         ) {
             let from = (from / 1e6).round() * 10f64.powi(exponent.min(6)) / 1e3;
             let to = from + span * 10f64.powi(exponent).max(from.abs() / 1e4);
@@ -222,7 +226,8 @@ mod tests {
             prop_assert!(ticks.at.len() >= 2);
             prop_assert!(ticks.at.iter().all(|at| *at >= from - slack && *at <= to + slack));
             prop_assert!(ticks.at.windows(2).all(|pair| pair[0] < pair[1]));
-            prop_assert!(ticks.labels.windows(2).all(|pair| pair[0] != pair[1]), "{:?}", ticks.labels);
+            let apart = ticks.labels.windows(2).all(|pair| pair[0] != pair[1]);
+            prop_assert!(apart, "{:?}", ticks.labels);
             prop_assert_eq!(ticks.at.len(), ticks.labels.len());
         }
 
@@ -246,7 +251,11 @@ mod tests {
         }
 
         #[test]
-        fn logarithmic_ticks_stay_inside(low in -9i32..9, decades in 1i32..18, about in 2usize..12) {
+        fn logarithmic_ticks_stay_inside(
+            low in -9i32..9,
+            decades in 1i32..18,
+            about in 2usize..12,
+        ) {
             let (from, to) = (10f64.powi(low), 10f64.powi(low + decades));
             let ticks = given(from, to).ticks(Scale::Log, &Unit::Count, about);
             prop_assert!(!ticks.at.is_empty() && ticks.at.len() <= TICKS_MAX);

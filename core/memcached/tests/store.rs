@@ -269,7 +269,11 @@ fn ops(keys: u8, len_max: usize) -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn a_roomy_store_is_a_map_with_deadlines(ops in ops(12, 40)) {

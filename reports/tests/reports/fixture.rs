@@ -108,8 +108,10 @@ pub(crate) fn does_fsync_work() -> Report {
         Some("Every missing write was acknowledged as durable before the power cut.".to_owned());
 
     let mut report = empty("does-fsync-work", "Does fsync work?", "LJ 85");
-    report.story.asks = "A disk says that data is safe. Write, flush, tell another machine, pull the plug, and look."
-        .to_owned();
+    report.story.asks =
+        "A disk says that data is safe. Write, flush, tell another machine, pull the plug, \
+                         and look."
+            .to_owned();
     report.story.shows =
         "An honest disk loses nothing; each kind of lie is found and named.".to_owned();
     report.rack = rack().split_off(3);
@@ -371,7 +373,8 @@ fn rack() -> Vec<HostCard> {
         ip: "10.0.3.1".to_owned(),
         role: "load".to_owned(),
         lines: vec![
-            "load --loop open --rate 4000/s --keys 100000 --zipf 0.9 --servers cache-1,cache-2,cache-3"
+            "load --loop open --rate 4000/s --keys 100000 --zipf 0.9 \
+             --servers cache-1,cache-2,cache-3"
                 .to_owned(),
         ],
         hardware: vec!["16 clients".to_owned()],

@@ -8,7 +8,7 @@ use super::names::Target;
 use super::pages::{PAGE_BYTES, SECTOR_BYTES};
 use super::{FILE_BYTES_MAX, file::File};
 use bytes::Bytes;
-use storytime_machine::{DiskError, DiskOk, DiskOp, DiskResult, FileId};
+use storytime_machine::{DiskError, DiskOk, DiskOp, DiskResult, FileId, Time};
 
 impl SimDisk {
     pub(super) fn carry_out(&mut self, owner: u32, op: DiskOp) -> DiskResult {
@@ -184,7 +184,7 @@ impl SimDisk {
     fn change_names(
         &mut self,
         loosens: bool,
-        change: impl FnOnce(&mut super::Names, storytime_machine::Time, u64) -> Result<(), DiskError>,
+        change: impl FnOnce(&mut super::Names, Time, u64) -> Result<(), DiskError>,
     ) -> DiskResult {
         self.seq += 1;
         change(&mut self.names, self.now, self.seq)?;

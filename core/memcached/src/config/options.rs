@@ -228,7 +228,8 @@ fn listen(config: &mut Config, value: &str) -> Result<(), UsageError> {
                 Some(ip) => ListenOn { ip, port },
                 None => {
                     let message = format!(
-                        "-l {part}: expected an address such as 10.0.0.1, 10.0.0.1:11211 or [::1]:11211"
+                        "-l {part}: expected an address such as 10.0.0.1, 10.0.0.1:11211 or \
+                         [::1]:11211"
                     );
                     return Err(UsageError::new(message));
                 }
@@ -310,7 +311,8 @@ mod tests {
             ),
             (
                 "-l 10.0.0.1:x",
-                "-l 10.0.0.1:x: expected an address such as 10.0.0.1, 10.0.0.1:11211 or [::1]:11211",
+                "-l 10.0.0.1:x: expected an address such as 10.0.0.1, 10.0.0.1:11211 or \
+                 [::1]:11211",
             ),
         ] {
             assert_eq!(refusal(line), says, "{line}");

@@ -17,7 +17,8 @@ fn what_is_set_is_got_back_with_its_flags() {
         "set foo 123 0 6\r\nfooval\r\n" => "STORED\r\n",
         "get foo\r\n" => "VALUE foo 123 6\r\nfooval\r\nEND\r\n",
         "get nothing\r\n" => "END\r\n",
-        "get foo nothing foo \r\n" => "VALUE foo 123 6\r\nfooval\r\nVALUE foo 123 6\r\nfooval\r\nEND\r\n",
+        "get foo nothing foo \r\n"
+            => "VALUE foo 123 6\r\nfooval\r\nVALUE foo 123 6\r\nfooval\r\nEND\r\n",
         "set empty 4294967295 0 0\r\n\r\n" => "STORED\r\n",
         "get empty\n" => "VALUE empty 4294967295 0\r\n\r\nEND\r\n",
     );
@@ -88,7 +89,9 @@ fn numbers_count_up_and_down_in_place() {
         "incr n\r\n" => "CLIENT_ERROR bad command line format\r\n",
         "set t 0 0 2\r\nhi\r\n" => "STORED\r\n",
         "incr t 1\r\n" => "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
-        "set t 0 0 0\r\n\r\ndecr t 1\r\n" => "STORED\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+        "set t 0 0 0\r\n\r\ndecr t 1\r\n"
+            => "STORED\r\n\
+                CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
     );
 }
 

@@ -39,7 +39,8 @@ fn a_bad_header_with_a_readable_length_takes_its_block_along() {
     let c = rig.open();
     let long = "k".repeat(251);
     dialogue!(rig, c,
-        "set k x 0 4\r\nquit\r\nversion noreply\r\n" => format!("{BAD}VERSION {}\r\n", storytime_memcached::VERSION),
+        "set k x 0 4\r\nquit\r\nversion noreply\r\n"
+            => format!("{BAD}VERSION {}\r\n", storytime_memcached::VERSION),
         "set k 0 x 4\r\nquit\r\nget k\r\n" => format!("{BAD}END\r\n"),
         "set k 4294967296 0 4\r\nquit\r\nget k\r\n" => format!("{BAD}END\r\n"),
         "set k 0 2147483648 4\r\nquit\r\nget k\r\n" => format!("{BAD}END\r\n"),

@@ -140,7 +140,11 @@ fn write(host: &mut Host, file: FileId, model: &mut Vec<u8>, at: u64, len: usize
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_file_reads_like_a_vector_of_bytes_whoever_lies(
