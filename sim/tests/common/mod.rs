@@ -1,28 +1,13 @@
-//! An echo server and clients that check what comes back.
+//! An echo server, and clients that check what comes back.
+
+mod server;
+
+pub(crate) use server::{EchoServer, PORT};
 
 use storytime_machine::{
-    Boot, BytesMut, Close, Conn, Cx, Duration, Endpoint, Gone, Listen, Machine, Open, Process,
-    Token,
+    Boot, BytesMut, Close, Conn, Cx, Duration, Endpoint, Gone, Machine, Open, Process, Token,
 };
 use storytime_sim::{Config, HostConfig, ProcessId, ProgramConfig, World};
-
-pub(crate) const PORT: u16 = 7;
-
-/// Sends everything back.
-pub(crate) struct EchoServer;
-
-impl Machine for EchoServer {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        cx.listen(Token(1), Listen::at(Endpoint::any(PORT)));
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        if let Some(tx) = cx.tx(conn) {
-            tx.put(rx);
-        }
-        rx.clear();
-    }
-}
 
 /// Sends one message at a time and checks the answer.
 pub(crate) struct Client {
