@@ -34,6 +34,13 @@ fn the_simulator_and_tokio_tell_the_same_history() {
     let servers: Vec<_> = (0..SERVERS)
         .map(|n| storytime_real::spawn(host(ip(n)), server(PORT)).expect("a thread can be had"))
         .collect();
+    let began = Instant::now();
+    for n in 0..SERVERS {
+        while std::net::TcpStream::connect((ip(n), PORT)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30), "server {n} does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
     let reader = Reader::new((0..SERVERS).map(ip).collect(), PORT);
     let reader = storytime_real::spawn(host(ip(SERVERS)), reader).expect("a thread can be had");
     let began = Instant::now();

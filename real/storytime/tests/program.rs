@@ -174,6 +174,12 @@ fn the_disk_checker_finds_an_honest_disk_after_a_kill() {
     let file = folder.0.join("disk/file");
     let file = file.to_str().expect("a plain path");
     let mut writer = start(&["write", "--recorder", "127.0.79.2:25400", file]);
+    // Once the file is there the first flushes are a matter of milliseconds.
+    let began = Instant::now();
+    while !Path::new(file).exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the writer does not write");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     std::thread::sleep(Duration::from_millis(1500));
     writer.kill().expect("it runs");
     writer.wait().expect("it was started");

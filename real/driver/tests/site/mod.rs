@@ -99,7 +99,7 @@ impl Reader {
 
 impl Machine for Reader {
     fn start(&mut self, cx: &mut Cx, _: Boot) {
-        // The servers of a real machine need a moment to listen.
+        // In the simulator all start in the same instant; a moment later all servers listen.
         cx.after(PAUSE, Duration::from_millis(200));
     }
 
