@@ -9,12 +9,12 @@ use crate::plan::Plan;
 use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
 use crate::story::{Action, Setup, Story};
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use storytime_diskcheck::Verifier;
 use storytime_machine::{Machine, Process, Time};
 use storytime_reports::model::Arm;
+use storytime_sim::campaign::panic_text;
 use storytime_sim::{Config, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
 
 /// How a run is watched.
@@ -76,12 +76,6 @@ fn run_variant(variant: usize, setup: &Setup, seed: u64, options: Options) -> Va
         broken,
         plan,
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 fn boxed<M: Machine>(

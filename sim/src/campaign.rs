@@ -3,6 +3,7 @@
 //! A run is a function of its seed alone. It reports an [`Outcome`]; a panic inside it (a machine's
 //! assertion) is an outcome too. Progress, threads and files are the caller's: this crate has none.
 
+use core::any::Any;
 use core::ops::Range;
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -43,14 +44,17 @@ pub fn run_seed(seed: u64, run: impl FnOnce(u64) -> Outcome) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| run(seed))) {
         Ok(outcome) => outcome,
         Err(panic) => {
-            let what = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-                .unwrap_or_else(|| "a panic without a message".to_owned());
+            let what = panic_text(&*panic);
             Outcome { seed, digest: 0, events: 0, drawn: String::new(), result: Err(what) }
         }
     }
+}
+
+/// What a caught panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 /// Runs every seed and calls `each` with its outcome.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Instant;
-use storytime_scenarios::campaign::{Campaign, JOBS_MAX, Partition};
+use storytime_scenarios::campaign::{Campaign, JOBS_MAX};
 use storytime_scenarios::failure::Failure;
 use storytime_scenarios::run::Run;
 use storytime_scenarios::story::{Profile, Story};
@@ -26,12 +26,11 @@ pub(crate) fn run(options: &CampaignOptions) -> u8 {
             return WRONG;
         }
     };
-    let (part, parts) = options.partition.unwrap_or((1, 1));
     let campaign = Campaign {
         first_seed: options.first,
         seeds: options.seeds,
         jobs: options.jobs.map_or_else(cores, |jobs| jobs as u32).clamp(1, JOBS_MAX),
-        partition: Partition { part, parts },
+        partition: options.partition,
     };
     let mut progress = Progress::new(!options.json);
     let build = build::id();

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use storytime_scenarios::campaign::Partition;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -113,8 +114,8 @@ pub(crate) struct CampaignOptions {
     #[arg(long)]
     pub(crate) jobs: Option<usize>,
     /// Only the k-th of n shares of the seeds
-    #[arg(long, value_name = "K/N", value_parser = partition)]
-    pub(crate) partition: Option<(u64, u64)>,
+    #[arg(long, value_name = "K/N", default_value_t = Partition::WHOLE)]
+    pub(crate) partition: Partition,
     /// Change a value of the file, as often as needed
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -163,13 +164,6 @@ fn name_and_ip(text: &str) -> Result<(String, IpAddr), String> {
     Ok((name.to_owned(), ip))
 }
 
-fn partition(text: &str) -> Result<(u64, u64), String> {
-    let wanted = "expected a share such as 1/4: the first of four";
-    let (k, n) = text.split_once('/').ok_or(wanted)?;
-    let (k, n): (u64, u64) = (k.parse().map_err(|_| wanted)?, n.parse().map_err(|_| wanted)?);
-    if k == 0 || k > n { Err(wanted.to_owned()) } else { Ok((k, n)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,13 +188,5 @@ mod tests {
             panic!("it is the server");
         };
         assert_eq!(found.words, ["-m", "64", "-vv", "--help"]);
-    }
-
-    #[test]
-    fn shares_of_seeds_are_checked() {
-        assert_eq!(partition("2/4"), Ok((2, 4)));
-        for wrong in ["0/4", "5/4", "x", "1/", "/"] {
-            assert!(partition(wrong).is_err(), "{wrong}");
-        }
     }
 }

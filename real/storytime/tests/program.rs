@@ -159,6 +159,7 @@ fn memcached_serves_until_it_is_told_to_end() {
     let mut logs = String::new();
     let mut stderr = server.stderr.take().expect("it was piped");
     stderr.read_to_string(&mut logs).expect("logs are text");
+    assert!(!logs.contains("ERROR"), "{logs}");
 }
 
 #[test]

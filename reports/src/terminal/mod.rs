@@ -265,15 +265,16 @@ impl Summary {
 
     fn footer(&mut self, report: &Report, page: &str) {
         for arm in &report.arms {
-            let mut facts = vec![
-                format!(
-                    "{} {} in {}",
-                    duration(arm.simulated_ns),
-                    arm.arm.word(),
-                    duration(arm.wall_ns)
-                ),
-                format!("{} events", grouped(arm.events)),
-            ];
+            let mut facts = vec![format!(
+                "{} {} in {}",
+                duration(arm.simulated_ns),
+                arm.arm.word(),
+                duration(arm.wall_ns)
+            )];
+            // Real processes count none.
+            if arm.events > 0 {
+                facts.push(format!("{} events", grouped(arm.events)));
+            }
             facts.extend(arm.digest.as_ref().map(|digest| {
                 format!("digest {}", clean(digest).chars().take(16).collect::<String>())
             }));
