@@ -19,14 +19,14 @@ pub fn two_cores() -> io::Result<Option<[usize; 2]>> {
     Ok(cores.next().zip(cores.next()).map(|(first, second)| [first, second]))
 }
 
-/// Keeps the calling thread, and threads that it makes later, on one core.
+/// Keeps the calling thread, and threads and processes that it makes later, on some cores.
 ///
 /// # Errors
 /// If the operating system refuses.
-pub fn pin_to(core: usize) -> io::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    Ok(sched_setaffinity(None, &cores)?)
+pub fn pin_to(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|&core| set.set(core));
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// CPU time that the calling thread has used so far.

@@ -11,11 +11,12 @@
 //! | [`cache`] | a memcached server driven by hand, without sockets or world |
 //! | [`append_log`] | a log on the simulated disk |
 //! | [`epoll_echo`] | an echo server that does nothing but epoll, read and write |
-//! | [`socket_load`] | load on loopback sockets |
+//! | [`socket_load`] | load on loopback sockets: closed and open loop, round trips |
+//! | [`memcached_load`] | requests for memcached and their replies |
 //! | [`cpu`] | cores to run on, CPU time of a process |
 //! | [`spread`] | minimum, median and maximum of a few runs |
 //!
-//! What is not measured: latency under load, more than one core, TLS, unix sockets, datagrams.
+//! What is not measured: TLS, unix sockets, datagrams.
 
 #![forbid(unsafe_code)]
 
@@ -26,5 +27,6 @@ pub mod echo;
 pub mod echo_turmoil;
 pub mod echo_world;
 pub mod epoll_echo;
+pub mod memcached_load;
 pub mod socket_load;
 pub mod spread;

@@ -1,102 +1,258 @@
-//! Load on loopback sockets: connections that each have a batch of messages under way.
+//! Load on loopback sockets: connections that each have one exchange under way.
 //!
-//! One thread with epoll, so that the load costs little beside the server. A batch is written as
-//! one piece and the next one follows when all of it has come back.
+//! One thread with epoll, so that the load costs little beside the server. A request is written as
+//! one piece, and the next one follows when its whole reply has come back. Replies are known by
+//! their length alone, but for the first one on each connection, which is compared whole.
 
 use crate::epoll_echo::{EVENTS_MAX, READ_BYTES_MAX};
+use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What load there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Connections.
-    pub conns: usize,
-    /// Messages under way on each.
-    pub batch: usize,
-    /// Size of a message, bytes.
-    pub message_bytes: usize,
+/// One write, and what comes back for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The request, or several in one piece.
+    pub request: Vec<u8>,
+    /// The whole reply.
+    pub reply: Vec<u8>,
+    /// Operations in it, for the account.
+    pub operations: u64,
+}
+
+impl Exchange {
+    /// A batch of messages to an echo.
+    pub fn echo(batch: usize, message_bytes: usize) -> Self {
+        assert!(batch > 0 && message_bytes > 0, "no load at all");
+        let request = vec![b'm'; batch * message_bytes];
+        Self { reply: request.clone(), request, operations: batch as u64 }
+    }
 }
 
 /// Nothing coming back for this long means that the server is stuck.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// Longest round trip that is told apart, microseconds.
+const ROUND_TRIP_US_MAX: u64 = 10_000_000;
 
-/// Open connections to an echo.
-#[derive(Debug)]
+/// What a while of load was like.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Operations that were answered.
+    pub operations: u64,
+    /// Their time, wall clock.
+    pub length: Duration,
+    /// Round trips, or time since an exchange was due, microseconds.
+    pub round_trips: Histogram<u64>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let round_trips = Histogram::new_with_max(ROUND_TRIP_US_MAX, 3);
+        let round_trips = round_trips.expect("three digits below ten seconds");
+        Self { operations: 0, length: Duration::ZERO, round_trips }
+    }
+
+    fn answered(&mut self, operations: u64, took: Duration) {
+        self.operations += operations;
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.round_trips.saturating_record(us.max(1));
+    }
+
+    /// Operations in a second.
+    pub fn per_second(&self) -> f64 {
+        self.operations as f64 / self.length.as_secs_f64()
+    }
+}
+
+/// Open connections to a server.
 pub struct Load {
-    shape: Shape,
     poll: rustix::fd::OwnedFd,
-    conns: Vec<Caller>,
-    batch: Vec<u8>,
+    callers: Vec<Caller>,
+    exchanges: Arc<[Exchange]>,
     buffer: Vec<u8>,
+    events: Vec<epoll::Event>,
 }
 
 #[derive(Debug)]
 struct Caller {
     socket: TcpStream,
-    /// Bytes of the batch that have come back.
+    /// Which exchange is under way or comes next.
+    at: usize,
+    /// Bytes of the reply that have come back.
     back: usize,
+    /// Since when the exchange is under way, or was due.
+    since: Option<Instant>,
+    /// Exchanges done; the first one is looked at.
+    done: u64,
 }
 
 impl Load {
-    /// Connects and sends the first batches.
+    /// Connects. The connections begin at places in `exchanges` that lie evenly apart, and take
+    /// them in turn.
     ///
     /// # Errors
     /// If nobody listens there, or the operating system refuses sockets.
-    pub fn start(to: SocketAddr, shape: Shape) -> io::Result<Self> {
-        assert!(shape.conns > 0 && shape.batch > 0 && shape.message_bytes > 0, "no load at all");
+    pub fn start(to: SocketAddr, conns: usize, exchanges: Arc<[Exchange]>) -> io::Result<Self> {
+        assert!(conns > 0 && !exchanges.is_empty(), "no load at all");
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let batch = vec![b'm'; shape.batch * shape.message_bytes];
-        let mut conns = Vec::with_capacity(shape.conns);
-        for index in 0..shape.conns {
-            let mut socket = TcpStream::connect(to)?;
+        let mut callers = Vec::with_capacity(conns);
+        for index in 0..conns {
+            let socket = TcpStream::connect(to)?;
             socket.set_nodelay(true)?;
             let data = epoll::EventData::new_u64(index as u64);
             epoll::add(&poll, &socket, data, epoll::EventFlags::IN)?;
-            socket.write_all(&batch)?;
             socket.set_nonblocking(true)?;
-            conns.push(Caller { socket, back: 0 });
+            let at = index * exchanges.len() / conns;
+            callers.push(Caller { socket, at, back: 0, since: None, done: 0 });
         }
-        Ok(Self { shape, poll, conns, batch, buffer: vec![0; READ_BYTES_MAX] })
+        let (buffer, events) = (vec![0; READ_BYTES_MAX], Vec::with_capacity(EVENTS_MAX));
+        Ok(Self { poll, callers, exchanges, buffer, events })
     }
 
-    /// Keeps the load up for a while and returns how many messages came back in whole batches.
+    /// Closed loop: keeps an exchange under way on every connection for a while.
     ///
     /// # Errors
-    /// If a connection breaks or the server is silent for five seconds.
-    pub fn run(&mut self, length: Duration) -> io::Result<u64> {
-        let end = Instant::now() + length;
-        let mut events = Vec::with_capacity(EVENTS_MAX);
-        let mut batches = 0;
-        while Instant::now() < end {
-            events.clear();
-            if epoll::wait(&self.poll, spare_capacity(&mut events), Some(&PATIENCE))? == 0 {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the echo is silent"));
-            }
-            for event in &events {
-                batches += u64::from(self.take_in(event.data.u64() as usize)?);
+    /// If a connection breaks, a reply is wrong, or the server is silent for five seconds.
+    pub fn run(&mut self, length: Duration) -> io::Result<Run> {
+        let (start, mut run) = (Instant::now(), Run::new());
+        for index in 0..self.callers.len() {
+            if self.callers[index].since.is_none() {
+                self.send(index, start)?;
             }
         }
-        Ok(batches * self.shape.batch as u64)
+        while start.elapsed() < length {
+            self.wait(Some(&PATIENCE))?;
+            let events = core::mem::take(&mut self.events);
+            for event in &events {
+                let index = event.data.u64() as usize;
+                if let Some(since) = self.take_in(index)? {
+                    let now = Instant::now();
+                    run.answered(self.exchanges[self.callers[index].at].operations, now - since);
+                    self.advance(index);
+                    self.send(index, now)?;
+                }
+            }
+            self.events = events;
+        }
+        run.length = start.elapsed();
+        Ok(run)
     }
 
-    /// Reads what came back; whether that completed a batch.
-    fn take_in(&mut self, index: usize) -> io::Result<bool> {
-        let caller = &mut self.conns[index];
+    /// Open loop: exchanges are due at an even rate, whether earlier ones were answered or not, and
+    /// their time counts from when they were due.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_at(&mut self, per_second: u64, length: Duration) -> io::Result<Run> {
+        assert!(per_second > 0, "no load at all");
+        let (start, mut run) = (Instant::now(), Run::new());
+        let gap = Duration::from_secs(1) / u32::try_from(per_second).expect("a rate for one host");
+        let mut due = start;
+        let mut idle: Vec<usize> = (0..self.callers.len()).collect();
+        while start.elapsed() < length {
+            while due <= Instant::now() {
+                let Some(index) = idle.pop() else { break };
+                self.send(index, due)?;
+                due += gap;
+            }
+            self.wait(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+            let events = core::mem::take(&mut self.events);
+            for event in &events {
+                let index = event.data.u64() as usize;
+                if let Some(since) = self.take_in(index)? {
+                    let operations = self.exchanges[self.callers[index].at].operations;
+                    run.answered(operations, since.elapsed());
+                    self.advance(index);
+                    idle.insert(0, index);
+                }
+            }
+            self.events = events;
+        }
+        self.settle()?;
+        run.length = start.elapsed();
+        Ok(run)
+    }
+
+    /// Waits until nothing is under way.
+    fn settle(&mut self) -> io::Result<()> {
+        while self.callers.iter().any(|caller| caller.since.is_some()) {
+            self.wait(Some(&PATIENCE))?;
+            let events = core::mem::take(&mut self.events);
+            for event in &events {
+                let index = event.data.u64() as usize;
+                if self.take_in(index)?.is_some() {
+                    self.advance(index);
+                }
+            }
+            self.events = events;
+        }
+        Ok(())
+    }
+
+    /// Every exchange once, on one connection after the other; to fill a server.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn each_once(&mut self) -> io::Result<()> {
+        for at in 0..self.exchanges.len() {
+            let index = at % self.callers.len();
+            self.callers[index].at = at;
+            self.send(index, Instant::now())?;
+            loop {
+                self.wait(Some(&PATIENCE))?;
+                if self.take_in(index)?.is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, patience: Option<&Timespec>) -> io::Result<()> {
+        self.events.clear();
+        let none = epoll::wait(&self.poll, spare_capacity(&mut self.events), patience)? == 0;
+        if none && patience == Some(&PATIENCE) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server is silent"));
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, index: usize) {
+        let caller = &mut self.callers[index];
+        caller.at = (caller.at + 1) % self.exchanges.len();
+    }
+
+    fn send(&mut self, index: usize, since: Instant) -> io::Result<()> {
+        let caller = &mut self.callers[index];
+        assert!(caller.since.is_none() && caller.back == 0, "one exchange at a time");
+        caller.since = Some(since);
+        caller.socket.write_all(&self.exchanges[caller.at].request)
+    }
+
+    /// Reads what came back; if that completed the reply, since when it was under way.
+    fn take_in(&mut self, index: usize) -> io::Result<Option<Instant>> {
+        let caller = &mut self.callers[index];
+        let reply = &self.exchanges[caller.at].reply;
         let read = caller.socket.read(&mut self.buffer)?;
         if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the echo hung up"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
         }
-        caller.back += read;
-        assert!(caller.back <= self.batch.len(), "an echo says no more than it heard");
-        if caller.back < self.batch.len() {
-            return Ok(false);
+        let back = caller.back + read;
+        let fits = back <= reply.len();
+        if !fits || (caller.done == 0 && self.buffer[..read] != reply[caller.back..back]) {
+            let says = String::from_utf8_lossy(&self.buffer[..read.min(80)]).into_owned();
+            return Err(io::Error::other(format!("a wrong reply: {says:?}")));
+        }
+        caller.back = back;
+        if back < reply.len() {
+            return Ok(None);
         }
         caller.back = 0;
-        caller.socket.write_all(&self.batch)?;
-        Ok(true)
+        caller.done += 1;
+        Ok(caller.since.take())
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use storytime_benches::cpu;
 use storytime_benches::echo::{Echo, SOCKET_MESSAGE_BYTES};
 use storytime_benches::epoll_echo;
-use storytime_benches::socket_load::{Load, Shape};
+use storytime_benches::socket_load::{Exchange, Load};
 use storytime_benches::spread::Spread;
 use storytime_machine::Endpoint;
 use storytime_real::{Host, Options};
@@ -29,11 +29,16 @@ const SECONDS_MAX: u64 = 30;
 const WARM_UP: Duration = Duration::from_millis(100);
 
 /// The loads, and how much more the machine may cost.
-const LOADS: [(&str, Shape, f64); 2] =
-    [("one at a time on 50", shape(50, 1), 1.1), ("batches of 50 on 8", shape(8, 50), 2.0)];
+const LOADS: [(&str, Shape, f64); 2] = [
+    ("one at a time on 50", Shape { conns: 50, batch: 1 }, 1.1),
+    ("batches of 50 on 8", Shape { conns: 8, batch: 50 }, 2.0),
+];
 
-const fn shape(conns: usize, batch: usize) -> Shape {
-    Shape { conns, batch, message_bytes: SOCKET_MESSAGE_BYTES }
+/// How many connections, and messages under way on each.
+#[derive(Clone, Copy)]
+struct Shape {
+    conns: usize,
+    batch: usize,
 }
 
 fn main() -> ExitCode {
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
 /// Runs a server until standard input ends, as it does when the parent is gone.
 fn serve(server: impl FnOnce() -> std::io::Result<()>) -> Result<(), String> {
     if let Some([core, _]) = cpu::two_cores().map_err(|error| error.to_string())? {
-        cpu::pin_to(core).map_err(|error| error.to_string())?;
+        cpu::pin_to(&[core]).map_err(|error| error.to_string())?;
     }
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -113,10 +118,11 @@ impl Server {
 
     /// Nanoseconds of CPU time per message under this load.
     fn measure(&self, shape: Shape, length: Duration) -> std::io::Result<f64> {
-        let mut load = Load::start(self.at, shape)?;
+        let exchange = Exchange::echo(shape.batch, SOCKET_MESSAGE_BYTES);
+        let mut load = Load::start(self.at, shape.conns, [exchange].into())?;
         load.run(WARM_UP)?;
         let before = cpu::used_by(self.child.id())?;
-        let messages = load.run(length)?;
+        let messages = load.run(length)?.operations;
         let used = cpu::used_by(self.child.id())? - before;
         if messages == 0 {
             return Err(std::io::Error::other("no message came back"));
@@ -138,7 +144,7 @@ fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
     let servers = [Server::start("epoll")?, Server::start("machine")?];
     let cores = cpu::two_cores().map_err(|error| error.to_string())?;
     if let Some([_, core]) = cores {
-        cpu::pin_to(core).map_err(|error| error.to_string())?;
+        cpu::pin_to(&[core]).map_err(|error| error.to_string())?;
     }
     let placed = if cores.is_some() { "a core each" } else { "one core for both" };
     println!("server CPU per message of {SOCKET_MESSAGE_BYTES} bytes: median (min to max)");
