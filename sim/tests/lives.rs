@@ -4,7 +4,7 @@ mod puppet;
 
 use puppet::{PORT, Puppet, SECOND, Seen, WORK, add, call, program, seen, serve, two_hosts};
 use storytime_machine::{
-    Addr, Boot, Cx, Duration, Endpoint, Listen, Machine, Process, Slots, Time, Token,
+    Addr, Boot, Cx, Duration, Endpoint, Listen, Machine, Process, Signal, Slots, Time, Token,
 };
 use storytime_sim::{Clock, Config, HostConfig, HostId, ProgramConfig, Ran, World};
 
@@ -42,6 +42,21 @@ fn a_new_life_hears_nothing_that_was_meant_for_an_old_one() {
     world.run_until(Time(10 * SECOND));
     let puppet = seen(&mut world, process);
     assert!(matches!(puppet.seen[..], [(_, Seen::Start(_))]), "{puppet:?}");
+}
+
+#[test]
+fn a_signal_reaches_a_process_that_runs_and_no_other() {
+    let (mut world, host, _) = two_hosts(Config::new(1));
+    let process = add(&mut world, host, || Puppet::new(serve));
+    world.run_until(Time(SECOND));
+    world.signal(process, Signal::Reload);
+    world.run_until(Time(2 * SECOND));
+    assert!(seen(&mut world, process).has(Seen::Signal(Signal::Reload)));
+    world.kill(process);
+    world.signal(process, Signal::User1);
+    world.start(process);
+    world.run_until(Time(3 * SECOND));
+    assert!(!seen(&mut world, process).has(Seen::Signal(Signal::User1)));
 }
 
 #[test]

@@ -60,6 +60,10 @@ impl Machine for Greeter {
         }
     }
 
+    fn signal(&mut self, _: &mut Cx, signal: storytime_machine::Signal) {
+        println!("worker {} heard {}", self.worker, signal.as_str());
+    }
+
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         each("greeted", self.greeted);
     }
@@ -188,6 +192,20 @@ fn send(child: &Child, signal: Signal) {
 #[test]
 fn sigterm_ends_a_server_gracefully() {
     let (mut child, mut await_line) = start_child(free(5), "polite");
+    send(&child, Signal::TERM);
+    await_line("asked to stop");
+    assert_eq!(child.wait().expect("our child").code(), Some(0));
+}
+
+#[test]
+fn every_worker_hears_of_the_signals_that_end_nothing() {
+    let (mut child, mut await_line) = start_child(free(9), "polite");
+    send(&child, Signal::HUP);
+    await_line("heard SIGHUP");
+    await_line("heard SIGHUP");
+    send(&child, Signal::USR1);
+    await_line("heard SIGUSR1");
+    assert!(child.try_wait().expect("our child").is_none(), "it serves on");
     send(&child, Signal::TERM);
     await_line("asked to stop");
     assert_eq!(child.wait().expect("our child").code(), Some(0));

@@ -3,7 +3,7 @@
 use core::fmt;
 use storytime_machine::{
     Addr, Boot, BytesMut, Close, Conn, Costs, Cx, Duration, Endpoint, Gone, Listen, Machine, Open,
-    Process, Time, Token, Work,
+    Process, Signal, Time, Token, Work,
 };
 use storytime_sim::{Config, HostConfig, HostId, ProcessId, ProgramConfig, World};
 
@@ -16,6 +16,7 @@ pub(crate) const WORK: Work = Work { index: 0, name: "test.second" };
 pub(crate) enum Seen {
     Start(u32),
     Stop,
+    Signal(Signal),
     Open,
     Data(usize),
     Eof,
@@ -78,6 +79,10 @@ impl Machine for Puppet {
 
     fn stop(&mut self, cx: &mut Cx) {
         self.note(cx, Seen::Stop);
+    }
+
+    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+        self.note(cx, Seen::Signal(signal));
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, _: Open) {
