@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod campaign;
+pub mod check;
 pub mod clock;
 pub mod disk;
 pub mod faults;
