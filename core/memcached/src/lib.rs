@@ -57,6 +57,7 @@ pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod ops;
 pub mod server;
 mod session;
 pub mod shared;
@@ -65,6 +66,7 @@ pub mod text;
 
 pub use client::Client;
 pub use config::Config;
+pub use ops::{CpuTime, Nowhere, Surroundings};
 pub use server::Server;
 pub use shared::Shared;
 

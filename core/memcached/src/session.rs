@@ -2,9 +2,10 @@
 
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
+use crate::ops::Card;
 use crate::shared::Shared;
 use std::sync::Arc;
-use storytime_machine::{Endpoint, Tx};
+use storytime_machine::{Endpoint, Tx, WallTime};
 
 /// What one call of a protocol's `serve` works with.
 pub(crate) struct Session<'a> {
@@ -13,6 +14,8 @@ pub(crate) struct Session<'a> {
     pub(crate) tx: &'a mut Tx,
     pub(crate) epoch: Epoch,
     pub(crate) now: Seconds,
+    /// For the lines of watchers.
+    pub(crate) wall: WallTime,
     /// Pending output above which nothing more is parsed.
     pub(crate) tx_high: usize,
     /// Values above this many bytes are sent by and by, from a pin, and not copied at once.
@@ -33,7 +36,7 @@ pub(crate) struct Link {
     /// Whether it may do more than log in.
     pub(crate) authenticated: bool,
     /// What others may see of it.
-    pub(crate) card: Arc<crate::shared::Card>,
+    pub(crate) card: Arc<Card>,
 }
 
 /// Work done in one call, for the account of CPU time.
