@@ -132,7 +132,7 @@ impl Server {
         let id = Traffic::get(&traffic.connections_total);
         let listener = usize::try_from(listener.0).expect("tokens of listeners count from 0");
         let card = Arc::default();
-        let link = Link { id, peer, listener, authenticated: false, card };
+        let link = Link { id, peer, listener, authenticated: false, challenged: false, card };
         Connection::Served(Box::new(Served { link, speaks: Speaks::AwaitFirstByte }))
     }
 
