@@ -22,6 +22,7 @@
 //! | [`text`] | the classic text protocol, one file per command or small family |
 //! | [`store`] | items, memory limit, eviction; knows no protocol |
 //! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
+//! | [`auth`] | names and passwords |
 //! | [`config`] | the command line |
 //! | [`clock`] | seconds and expiry times |
 //! | [`client`] | connections to many servers, and the placement of keys |
@@ -52,6 +53,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+pub mod auth;
 pub mod binary;
 pub mod cache;
 pub mod client;

@@ -188,7 +188,8 @@ impl Server {
         let card = Card::new(peer.clone(), at.clone(), false, now);
         let (id, card) = self.shared.ops.cards.enter(card);
         self.shared.ops.hub.connection(stamp(cx), &peer, id, None);
-        let link = Link { id, peer, listener, authenticated: false, card };
+        let (authenticated, challenged) = (false, false);
+        let link = Link { id, peer, listener, authenticated, challenged, card };
         Connection::Served(Box::new(Served { conn, link, speaks: Speaks::AwaitFirstByte }))
     }
 

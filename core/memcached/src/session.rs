@@ -35,6 +35,8 @@ pub(crate) struct Link {
     pub(crate) listener: usize,
     /// Whether it may do more than log in.
     pub(crate) authenticated: bool,
+    /// Whether a log-in was begun and awaits its message.
+    pub(crate) challenged: bool,
     /// What others may see of it.
     pub(crate) card: Arc<Card>,
 }

@@ -31,6 +31,7 @@ mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
 use crate::session::{Session, Stop};
