@@ -1,15 +1,15 @@
 //! The server machine.
 
-use crate::config::Config;
+use crate::config::{Config, Protocol};
 use crate::session::{Link, Session, Stop, Tally};
 use crate::shared::{Shared, Traffic};
 use crate::store::Count;
-use crate::{binary, text};
+use crate::{binary, text, udp};
 use bytes::BytesMut;
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
 use storytime_machine::{
-    Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Token, Work,
+    Addr, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Token, Work,
 };
 
 /// Requests parsed; one unit each.
@@ -37,6 +37,8 @@ pub struct Server {
     /// By slot of the connection.
     conns: Vec<Option<Connection>>,
     open: u64,
+    /// By token; `None` for a listener.
+    sockets: Vec<Option<udp::Socket>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,7 @@ struct Served {
 
 /// What a connection speaks.
 #[derive(Debug)]
-enum Speaks {
+pub(crate) enum Speaks {
     /// Not known before its first byte.
     AwaitFirstByte,
     /// Text.
@@ -66,8 +68,17 @@ enum Speaks {
 }
 
 impl Speaks {
+    /// What a connection speaks on a listener of a protocol.
+    pub(crate) fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Auto => Self::AwaitFirstByte,
+            Protocol::Ascii => Self::Text(text::State::default()),
+            Protocol::Binary => Self::Binary(binary::State::default()),
+        }
+    }
+
     /// Gives back what the connection had set aside.
-    fn abandon(self, shared: &Shared) {
+    pub(crate) fn abandon(self, shared: &Shared) {
         match self {
             Self::AwaitFirstByte => {}
             Self::Text(state) => state.abandon(shared),
@@ -76,7 +87,7 @@ impl Speaks {
     }
 
     /// Eats what it can.
-    fn serve(&mut self, session: &mut Session<'_>, rx: &mut BytesMut) -> Stop {
+    pub(crate) fn serve(&mut self, session: &mut Session<'_>, rx: &mut BytesMut) -> Stop {
         if let Self::AwaitFirstByte = self {
             *self = match rx.first() {
                 None => return Stop::AwaitInput,
@@ -95,7 +106,7 @@ impl Speaks {
 impl Server {
     /// A worker over a data set.
     pub const fn new(config: Config, shared: Arc<Shared>) -> Self {
-        Self { config, shared, worker: 0, conns: Vec::new(), open: 0 }
+        Self { config, shared, worker: 0, conns: Vec::new(), open: 0, sockets: Vec::new() }
     }
 
     /// A server of one worker with a data set of its own.
@@ -131,9 +142,9 @@ impl Server {
         self.open += 1;
         let id = Traffic::get(&traffic.connections_total);
         let listener = usize::try_from(listener.0).expect("tokens of listeners count from 0");
-        let card = Arc::default();
-        let link = Link { id, peer, listener, authenticated: false, challenged: false, card };
-        Connection::Served(Box::new(Served { link, speaks: Speaks::AwaitFirstByte }))
+        let speaks = Speaks::of(self.config.listeners()[listener].protocol);
+        let link = link(id, peer, listener);
+        Connection::Served(Box::new(Served { link, speaks }))
     }
 
     /// Ends the service of a connection; what it had set aside is given back.
@@ -147,13 +158,31 @@ impl Server {
     }
 }
 
+fn link(id: u64, peer: Endpoint, listener: usize) -> Link {
+    Link { id, peer, listener, authenticated: false, challenged: false, card: Arc::default() }
+}
+
 impl Machine for Server {
     fn start(&mut self, cx: &mut Cx, boot: Boot) {
         self.worker = boot.worker;
         let now = Now { mono: cx.now(), wall: cx.wall_clock() };
         self.shared.start(now, cx.rng());
-        for (token, at) in (0..).zip(self.config.endpoints()) {
-            cx.listen(Token(token), self.config.listener(at));
+        for (token, listener) in self.config.listeners().into_iter().enumerate() {
+            let socket = match (listener.udp, listener.at) {
+                (true, Endpoint::Tcp(at)) => {
+                    // A socket cannot be shared: the first worker has them all.
+                    if boot.worker == 0 {
+                        cx.bind_datagram(Token(token as u64), at);
+                    }
+                    let link = link(0, Endpoint::Tcp(at), token);
+                    Some(udp::Socket::new(link, listener.protocol))
+                }
+                (_, at) => {
+                    cx.listen(Token(token as u64), self.config.listener(at));
+                    None
+                }
+            };
+            self.sockets.push(socket);
         }
     }
 
@@ -204,6 +233,38 @@ impl Machine for Server {
                 self.leave(conn);
                 cx.close(conn, Close::Flush);
             }
+        }
+    }
+
+    fn datagram(&mut self, cx: &mut Cx, token: Token, from: Addr, bytes: &[u8]) {
+        let traffic = &self.shared.traffic;
+        Traffic::add(&traffic.bytes_read, bytes.len() as u64);
+        let Some(frame) = udp::Frame::read(bytes) else {
+            Traffic::add(&traffic.datagrams_dropped, 1);
+            cx.reached("memcached: datagram dropped");
+            return;
+        };
+        let index = usize::try_from(token.0).expect("tokens of sockets count from 0");
+        let socket = self.sockets[index].as_mut().expect("datagrams come to their sockets");
+        let udp::Socket { link, protocol, rx, tx } = socket;
+        link.peer = Endpoint::Tcp(from);
+        let epoch = self.shared.epoch();
+        let (now, tx_high, copy_bytes_max) = (epoch.seconds(cx.now()), 0, 0);
+        let (shared, config, tally) = (&*self.shared, &self.config, Tally::default());
+        let mut session =
+            Session { shared, config, tx, epoch, now, tx_high, copy_bytes_max, tally, link };
+        let (stop, reply) = udp::answer(frame, *protocol, &mut session, rx);
+        let (tally, mut put) = (session.tally, 0);
+        for datagram in reply {
+            put += datagram.len() as u64;
+            cx.send_to(token, from, datagram).expect("replies are cut into short datagrams");
+        }
+        Traffic::add(&traffic.bytes_written, put);
+        cx.work(WORK_REQUESTS, tally.requests);
+        cx.work(WORK_LOOKUPS, tally.lookups);
+        cx.work(WORK_BYTES, bytes.len() as u64 + put);
+        if matches!(stop, Stop::Shutdown { .. }) {
+            cx.exit(Exit::Stopped);
         }
     }
 
@@ -262,5 +323,6 @@ impl Machine for Server {
         each("bytes_read", Traffic::get(&traffic.bytes_read));
         each("bytes_written", Traffic::get(&traffic.bytes_written));
         each("slow_readers", Traffic::get(&traffic.slow_readers));
+        each("datagrams_dropped", Traffic::get(&traffic.datagrams_dropped));
     }
 }

@@ -137,6 +137,11 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
     stop
 }
 
+/// Answers a request whose reply cannot be sent, in its place.
+pub(crate) fn refuse_reply(session: &mut Session<'_>) {
+    session.tx.put(b"SERVER_ERROR out of memory writing get response\r\n");
+}
+
 fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
     match state {
         State::AwaitCommand => await_command(state, session, input),
