@@ -8,14 +8,17 @@
 
 use storytime_machine::{Now, Time};
 
-/// The clock reads this at the start, so that 1 lies in the past and 0 can mean never.
-const START: Seconds = Seconds(2);
 /// Expiry times up to this many seconds are relative, larger ones are dates.
 pub const RELATIVE_SECONDS_MAX: i32 = 60 * 60 * 24 * 30;
 
 /// Seconds on the server's own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// The clock reads this at the start, so that 1 lies in the past and 0 can mean never.
+    pub const START: Self = Self(2);
+}
 
 /// When an item dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -32,19 +35,23 @@ pub struct Epoch {
 impl Epoch {
     /// The server starts now.
     pub const fn new(now: Now) -> Self {
-        Self { mono: now.mono, zero: now.wall.as_secs().saturating_sub(START.0 as u64) }
+        Self { mono: now.mono, zero: now.wall.as_secs().saturating_sub(Seconds::START.0 as u64) }
     }
 
     /// This clock's reading at a moment.
     #[inline]
     pub fn seconds(&self, mono: Time) -> Seconds {
         let passed = mono.0.saturating_sub(self.mono.0) / 1_000_000_000;
-        Seconds(u32::try_from(passed).unwrap_or(u32::MAX - START.0).saturating_add(START.0))
+        Seconds(
+            u32::try_from(passed)
+                .unwrap_or(u32::MAX - Seconds::START.0)
+                .saturating_add(Seconds::START.0),
+        )
     }
 
     /// Seconds since the start.
     pub const fn uptime(now: Seconds) -> u32 {
-        now.0 - START.0
+        now.0 - Seconds::START.0
     }
 
     /// The date at a reading, seconds since 1970.

@@ -61,15 +61,18 @@ pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod ops;
 pub mod server;
 mod session;
 pub mod shared;
+mod speaks;
 pub mod store;
 pub mod text;
 pub mod udp;
 
 pub use client::Client;
 pub use config::Config;
+pub use ops::{CpuTime, Nowhere, Surroundings};
 pub use server::Server;
 pub use shared::Shared;
 

@@ -11,10 +11,11 @@ use crate::auth::Users;
 use crate::cache::{Cache, Key as CacheKey};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
+use crate::ops::{Nowhere, Ops, Surroundings};
 use crate::store::{Count, HashKey, Key, Store, StoreOptions, StoreStats, Usage};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
-use storytime_machine::{Now, Rng};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use storytime_machine::{Now, Rng, Time};
 
 /// Most shards.
 const SHARDS_MAX: u64 = 16;
@@ -26,9 +27,10 @@ const LARGEST_ITEMS_PER_SHARD_MIN: u64 = 4;
 pub struct Shared {
     options: StoreOptions,
     shards: Box<[Mutex<Store>]>,
-    caches: Box<[Mutex<Cache>]>,
+    pub(crate) caches: Box<[Mutex<Cache>]>,
     started: OnceLock<Started>,
     verbosity: AtomicU8,
+    pub(crate) ops: Ops,
     users: Mutex<Users>,
     /// Connections and bytes.
     pub traffic: Traffic,
@@ -60,15 +62,6 @@ pub struct Traffic {
     pub datagrams_dropped: AtomicU64,
 }
 
-/// What the other connections may see of one: `stats conns`, `watch`.
-#[derive(Debug, Default)]
-pub struct Card {
-    /// Second of the server's clock in which it last sent a command.
-    pub last_command: core::sync::atomic::AtomicU32,
-    /// See `stats conns`.
-    pub state: AtomicU8,
-}
-
 impl Traffic {
     /// Adds to one of the counters.
     #[inline]
@@ -84,8 +77,13 @@ impl Traffic {
 }
 
 impl Shared {
-    /// An empty data set for a server with these options.
+    /// An empty data set for a server with these options, and no program around it.
     pub fn new(config: &Config) -> Self {
+        Self::within(config, Arc::new(Nowhere))
+    }
+
+    /// An empty data set for a server with these options.
+    pub fn within(config: &Config, surroundings: Arc<dyn Surroundings>) -> Self {
         let shards = shard_count(config);
         let options = StoreOptions {
             bytes_max: config.memory_bytes_max / shards,
@@ -105,6 +103,7 @@ impl Shared {
                 .collect(),
             started: OnceLock::new(),
             verbosity: AtomicU8::new(config.verbosity),
+            ops: Ops::new(config, surroundings),
             users: Mutex::default(),
             traffic: Traffic::default(),
         }
@@ -152,15 +151,26 @@ impl Shared {
     pub(crate) fn shard_of(&self, key: CacheKey<'_>) -> MutexGuard<'_, Cache> {
         // The high bits choose the shard, the low ones the bucket in it.
         let shard = ((u128::from(key.hash) * self.caches.len() as u128) >> 64) as usize;
+        self.cache_at(shard)
+    }
+
+    /// Locks a shard.
+    #[inline]
+    pub(crate) fn cache_at(&self, shard: usize) -> MutexGuard<'_, Cache> {
         self.caches[shard].lock().expect("no operation on a cache panics, or all is lost anyway")
     }
 
     /// Runs an operation on every shard in turn.
     pub(crate) fn each_cache(&self, mut operation: impl FnMut(&mut Cache)) {
-        for cache in &self.caches {
-            let lock = cache.lock();
-            operation(&mut lock.expect("no operation on a cache panics, or all is lost anyway"));
+        for shard in 0..self.caches.len() {
+            operation(&mut self.cache_at(shard));
         }
+    }
+
+    /// What the server's clock shows.
+    #[inline]
+    pub(crate) fn seconds(&self, mono: Time) -> Seconds {
+        self.ops.offset.now(&self.epoch(), mono)
     }
 
     /// How every shard is bounded.

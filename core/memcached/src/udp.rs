@@ -19,8 +19,8 @@
 //! | listener with `-B` or `proto[…]` | speaks both protocols anyway | speaks the one it was given |
 
 use crate::config::Protocol;
-use crate::server::Speaks;
 use crate::session::{Link, Session, Stop};
+use crate::speaks::Speaks;
 use crate::{binary, text};
 use bytes::{Bytes, BytesMut};
 use storytime_machine::Tx;
@@ -100,9 +100,8 @@ pub(crate) fn answer(
 ) -> (Stop, impl Iterator<Item = Bytes> + use<>) {
     rx.clear();
     rx.extend_from_slice(frame.payload);
-    session.tx_high = REPLY_BYTES_MAX;
-    // Larger values are pinned, so that what cannot be sent is never copied.
-    session.copy_bytes_max = REPLY_BYTES_MAX;
+    // Larger values would be pinned: what cannot be sent is never copied.
+    assert!(session.tx_high == REPLY_BYTES_MAX && session.copy_bytes_max == REPLY_BYTES_MAX);
     let mut speaks = Speaks::of(protocol);
     let stop = speaks.serve(session, rx);
     let is_binary = matches!(speaks, Speaks::Binary(_));
