@@ -20,6 +20,8 @@
 //! |---|---|
 //! | [`server`] | the machine: connections, limits, counters |
 //! | [`text`] | the classic text protocol, one file per command or small family |
+//! | [`binary`] | the binary protocol, one file per command or small family |
+//! | [`udp`] | both of them in datagrams |
 //! | [`store`] | items, memory limit, eviction; knows no protocol |
 //! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
 //! | [`auth`] | names and passwords |
@@ -47,7 +49,7 @@
 //!
 //! # Not modelled
 //!
-//! Slab classes and segmented LRU lists, the meta commands, the binary protocol, UDP, SASL and TLS,
+//! Slab classes and segmented LRU lists, the meta commands, TLS,
 //! `watch`, `lru_crawler`, `slabs`, `shutdown`, external storage, the built-in proxy.
 
 #![forbid(unsafe_code)]
@@ -63,8 +65,10 @@ mod ops;
 pub mod server;
 mod session;
 pub mod shared;
+mod speaks;
 pub mod store;
 pub mod text;
+pub mod udp;
 
 pub use client::Client;
 pub use config::Config;

@@ -41,6 +41,13 @@ pub(crate) struct Link {
     pub(crate) card: Arc<Card>,
 }
 
+impl Link {
+    /// A connection that came in by a listener.
+    pub(crate) const fn new(id: u64, peer: Endpoint, listener: usize, card: Arc<Card>) -> Self {
+        Self { id, peer, listener, authenticated: false, challenged: false, card }
+    }
+}
+
 /// Work done in one call, for the account of CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {

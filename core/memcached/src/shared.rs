@@ -51,6 +51,8 @@ pub struct Traffic {
     pub bytes_written: AtomicU64,
     /// Times that a connection was not read because its peer did not read.
     pub slow_readers: AtomicU64,
+    /// Datagrams that were not one whole request.
+    pub datagrams_dropped: AtomicU64,
 }
 
 impl Traffic {

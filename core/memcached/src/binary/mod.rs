@@ -166,6 +166,13 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
     stop
 }
 
+/// Answers a request whose reply cannot be sent, in its place.
+pub(crate) fn refuse_reply(session: &mut Session<'_>, request: &[u8]) {
+    if let Some(header) = request.first_chunk() {
+        session.fail(&Header::read(header), Status::NoMemory);
+    }
+}
+
 #[inline]
 fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
     match state {

@@ -10,8 +10,19 @@ pub(super) fn delete(session: &mut Session<'_>, request: &Request<'_>) {
     session.tally.lookups += 1;
     let compare = (header.version != 0).then_some(header.version);
     let (mut cache, key) = session.shared.shard(request.key);
+    session.observe_delete(request.key);
+    // Who wants to know of it must be told what it was.
+    let seen = if session.watches_deletions() {
+        let found = cache.find(key, session.now).ok();
+        found.map(|item| cache.view(item)).map(|item| (item.class(), item.value_len()))
+    } else {
+        None
+    };
     let deleted = cache.delete(key, compare, session.now);
     drop(cache);
+    if let (Deleted::Deleted, Some((class, value_bytes))) = (deleted, seen) {
+        session.observe_deleted(request.key, "delete", class, value_bytes);
+    }
     match deleted {
         Deleted::Deleted => session.succeed(header, 0),
         Deleted::NotFound => session.fail(header, Status::NotFound),

@@ -61,7 +61,9 @@ pub(super) fn retrieve(session: &mut Session<'_>, request: &Request<'_>, form: R
         Access::Get
     };
     let (mut cache, key) = session.shared.shard(request.key);
-    if let Ok(item) = cache.fetch(key, access, session.now) {
+    let found = cache.fetch(key, access, session.now);
+    session.observe_get(request.key, found.map(|item| cache.view(item)));
+    if let Ok(item) = found {
         if !form.shows_value || cache.view(item).value_len() <= session.copy_bytes_max {
             put_hit(session, &cache, request, item, form, form.shows_value);
             return Step::Ate(eaten);

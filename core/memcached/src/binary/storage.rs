@@ -8,6 +8,7 @@ use super::wire::{Command, Header, Status, u32_at};
 use super::{Request, Session, State, Step};
 use crate::cache::{Cache, Key, Refused, Stored, Verb, Write};
 use crate::clock::Expiry;
+use crate::ops::Streams;
 
 /// Values up to this many bytes are left in the input until they are whole.
 const WAIT_BYTES_MAX: u32 = 16 << 10;
@@ -56,6 +57,30 @@ impl Storage {
         }
     }
 
+    /// Tells watchers how it went.
+    fn observe(&self, session: &Session<'_>, cache: &mut Cache, key: Key<'_>, stored: Stored) {
+        if !session.shared.ops.hub.wants(Streams::MUTATIONS) {
+            return;
+        }
+        let class = match stored {
+            Stored::Stored { .. } => {
+                cache.find(key, session.now).map_or(0, |item| cache.view(item).class())
+            }
+            _ => 0,
+        };
+        let command = match (self.compare, self.header.command) {
+            (_, Command::Append) => "append",
+            (_, Command::Prepend) => "prepend",
+            (Some(_), _) => "cas",
+            (None, Command::Add) => "add",
+            (None, Command::Replace) => "replace",
+            (None, _) => "set",
+        };
+        let ttl = self.expires.at().map_or(0, |at| at.0.saturating_sub(session.now.0));
+        let item = (ttl, class, u64::from(self.header.value_bytes()));
+        session.observe_store(key.bytes, stored.into(), command, item);
+    }
+
     /// Tells how it went. A set that was refused also deletes what was there.
     pub(super) fn answer(
         &self,
@@ -64,19 +89,34 @@ impl Storage {
         key: Key<'_>,
         stored: Stored,
     ) {
+        self.observe(session, cache, key, stored);
         let header = &self.header;
         let status = match (stored, header.command) {
             (Stored::Stored { version, .. }, _) => return session.succeed(header, version),
             (Stored::Exists, _) | (Stored::NotStored, Command::Add) => Status::Exists,
             (Stored::NotFound, _) | (Stored::NotStored, Command::Replace) => Status::NotFound,
             (Stored::NotStored, _) => Status::NotStored,
-            (Stored::TooLarge, _) => return self.refuse(session, cache, key, Refused::TooLarge),
-            (Stored::NoMemory, _) => return self.refuse(session, cache, key, Refused::NoMemory),
+            (Stored::TooLarge, Command::Append | Command::Prepend)
+                if cache.fits(key.bytes.len(), self.flags, header.value_bytes().into()) =>
+            {
+                // It is too large only together with the old value.
+                Status::NotStored
+            }
+            (Stored::TooLarge, _) => Status::TooLarge,
+            (Stored::NoMemory, _) => Status::NoMemory,
         };
-        session.fail(header, status);
+        let no_room = matches!(stored, Stored::TooLarge | Stored::NoMemory);
+        if no_room && header.command == Command::Set {
+            cache.discard(key, session.now);
+        }
+        if status == Status::NoMemory {
+            session.fail_with(header, status, "Out of memory allocating item");
+        } else {
+            session.fail(header, status);
+        }
     }
 
-    /// There is no room.
+    /// There is no room for the value.
     pub(super) fn refuse(
         &self,
         session: &mut Session<'_>,
@@ -84,22 +124,11 @@ impl Storage {
         key: Key<'_>,
         why: Refused,
     ) {
-        let header = &self.header;
-        if header.command == Command::Set {
-            cache.discard(key, session.now);
-        }
-        match why {
-            Refused::TooLarge => {
-                // What is too large only together with the old value was in order by itself.
-                let together = matches!(header.command, Command::Append | Command::Prepend)
-                    && cache.fits(key.bytes.len(), self.flags, u64::from(header.value_bytes()));
-                let status = if together { Status::NotStored } else { Status::TooLarge };
-                session.fail(header, status);
-            }
-            Refused::NoMemory => {
-                session.fail_with(header, Status::NoMemory, "Out of memory allocating item");
-            }
-        }
+        let stored = match why {
+            Refused::TooLarge => Stored::TooLarge,
+            Refused::NoMemory => Stored::NoMemory,
+        };
+        self.answer(session, cache, key, stored);
     }
 }
 
@@ -114,6 +143,7 @@ pub(super) fn store(session: &mut Session<'_>, request: &Request<'_>, verb: Verb
     session.tally.lookups += 1;
     let storage = Storage::of(session, request, verb);
     let eaten = request.header.head_bytes();
+    session.observe_set(request.key);
     let (mut cache, key) = session.shared.shard(request.key);
     let Some(value) = whole else {
         return match cache.draft(key, storage.flags, value_bytes, session.now) {

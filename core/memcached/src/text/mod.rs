@@ -218,6 +218,11 @@ fn run_stream(stream: &mut Stream, session: &mut Session<'_>, rx: &mut BytesMut)
     }
 }
 
+/// Answers a request whose reply cannot be sent, in its place.
+pub(crate) fn refuse_reply(session: &mut Session<'_>) {
+    session.refuse(false, Refusal::NoReply);
+}
+
 fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
     match state {
         State::AwaitCommand => await_command(state, session, input),

@@ -44,8 +44,9 @@ refusals! {
     NoMemoryForNumber = "SERVER_ERROR out of memory",
     /// No room could be made for the first value of a number.
     NoMemoryForNewNumber = "SERVER_ERROR Out of memory allocating new item",
-    /// Too many connections are being sent a value that a `get` names.
-    TooManyReaders = "SERVER_ERROR out of memory writing get response",
+    /// The reply cannot be sent: too many connections are being sent a value that a `get` names, or
+    /// it fits no datagrams.
+    NoReply = "SERVER_ERROR out of memory writing get response",
     /// Too many connections are being sent a value that an `mg` names.
     TooManyMetaReaders = "SERVER_ERROR refcount overflow during fetch",
     /// The peer gives a flag twice, or one that cannot be a letter.

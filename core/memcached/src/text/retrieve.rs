@@ -198,7 +198,7 @@ impl Retrieval {
         }
         let Some(pin) = cache.pin(item) else {
             drop(cache);
-            session.refuse(false, Refusal::TooManyReaders);
+            session.refuse(false, Refusal::NoReply);
             return Shown::Refused;
         };
         let view = cache.view(item);
