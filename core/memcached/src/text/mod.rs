@@ -38,7 +38,7 @@ pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
 use crate::admin::{Stream, Streamed};
-use crate::cache::{Cache, Deleted, ItemId, Key, Verb};
+use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
 use crate::ops::Streams;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
@@ -162,7 +162,11 @@ impl Session<'_> {
         {
             self.observe_removal(cache, item, command);
         }
-        cache.delete(key, compare, self.now)
+        let deleted = cache.delete(key, compare, self.now);
+        if deleted == Deleted::Exists {
+            cache.count(Count::DeleteMisses);
+        }
+        deleted
     }
 
     /// An item is about to be deleted or emptied: tells watchers.

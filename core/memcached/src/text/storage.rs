@@ -96,16 +96,12 @@ pub(super) fn storage(
     }
     let shared = session.shared;
     let (mut cache, key) = shared.shard(header.key);
-    let fits = cache.fits(header.key.len(), header.flags, u64::from(header.value_bytes));
     let whole_bytes = line.whole_len() + block_bytes;
-    if fits && whole_bytes <= AWAIT_WHOLE_BYTES_MAX {
+    let small = whole_bytes <= AWAIT_WHOLE_BYTES_MAX;
+    if small && cache.fits(header.key.len(), header.flags, u64::from(header.value_bytes)) {
         return Then::AwaitWhole(whole_bytes);
     }
-    let begun = match fits {
-        true => cache.draft(key, header.flags, header.value_bytes, session.now),
-        false => Err(Refused::TooLarge),
-    };
-    match begun {
+    match cache.draft(key, header.flags, header.value_bytes, session.now) {
         Ok(draft) => {
             drop(cache);
             let upload = Upload::new(command, line, key.hash, draft, session.now);
@@ -187,6 +183,7 @@ impl<'a> Header<'a> {
         let shared = session.shared;
         let (mut cache, key) = shared.shard(self.key);
         if !cache.fits(self.key.len(), self.flags, u64::from(self.value_bytes)) {
+            cache.count(Count::StoreTooLarge);
             return self.refuse(session, cache, key, Refused::TooLarge);
         }
         let Some(value) = block.strip_suffix(LINE_END) else {
@@ -239,11 +236,10 @@ impl<'a> Header<'a> {
         if self.meta.is_some() || (self.verb == Verb::Set && self.compare.is_none()) {
             cache.discard(key, session.now);
         }
-        let (count, refusal, status) = match refused {
-            Refused::TooLarge => (Count::StoreTooLarge, Refusal::TooLarge, StoreStatus::TooLarge),
-            Refused::NoMemory => (Count::StoreNoMemory, Refusal::NoMemory, StoreStatus::NoMemory),
+        let (refusal, status) = match refused {
+            Refused::TooLarge => (Refusal::TooLarge, StoreStatus::TooLarge),
+            Refused::NoMemory => (Refusal::NoMemory, StoreStatus::NoMemory),
         };
-        cache.count(count);
         self.observe(session, &mut cache, key, status);
         drop(cache);
         session.refuse(self.noreply, refusal);

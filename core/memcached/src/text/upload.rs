@@ -6,7 +6,7 @@ use super::Session;
 use super::line::Line;
 use super::meta::KeyRoom;
 use super::storage::{Command, Header, LINE_END};
-use crate::cache::{Count, Draft, Key, Refused};
+use crate::cache::{Draft, Key, Refused};
 use crate::clock::Seconds;
 use crate::shared::Shared;
 
@@ -81,7 +81,6 @@ impl Upload {
             header.conclude(session, cache, key, stored);
         } else {
             cache.abandon(self.draft);
-            cache.count(Count::CmdSet);
             drop(cache);
             header.refuse_block(session);
         }
