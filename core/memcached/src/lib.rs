@@ -62,6 +62,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod ops;
+mod sending;
 pub mod server;
 mod session;
 pub mod shared;
