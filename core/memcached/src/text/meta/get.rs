@@ -126,8 +126,12 @@ fn read_besides(
     }
     let touches = flags.ttl.is_some();
     if flags.has(b'u') {
-        let counts = [[Count::CmdGet, Count::GetHits], [Count::CmdTouch, Count::TouchHits]];
-        counts[usize::from(touches)].map(|count| cache.count(count));
+        let (asked, hit) = match touches {
+            true => (Count::CmdTouch, Count::TouchHits),
+            false => (Count::CmdGet, Count::GetHits),
+        };
+        cache.count(asked);
+        cache.count(hit);
         cache.set_expires(item, expires);
     } else if touches {
         cache.fetch(key, Access::Touch(expires), now)?;
