@@ -61,12 +61,14 @@ impl Epoch {
 
     /// When something with this expiry time on the wire dies: 0 never; negative at once; up to 30
     /// days from now; above that, at a date.
-    pub fn expiry(&self, wire: i32, now: Seconds) -> Expiry {
-        match wire {
+    /// The wire has 32 bits, signed or not by protocol.
+    pub fn expiry(&self, wire: impl Into<i64>, now: Seconds) -> Expiry {
+        const RELATIVE_MAX: i64 = RELATIVE_SECONDS_MAX as i64;
+        match wire.into() {
             0 => Expiry::NEVER,
             ..=-1 => Expiry::PAST,
-            1..=RELATIVE_SECONDS_MAX => Expiry(now.0.saturating_add(wire.unsigned_abs())),
-            date => match u64::from(date.unsigned_abs()).checked_sub(self.zero) {
+            seconds @ 1..=RELATIVE_MAX => Expiry(now.0.saturating_add(seconds as u32)),
+            date => match date.unsigned_abs().checked_sub(self.zero) {
                 None | Some(0) => Expiry::PAST,
                 Some(seconds) => Expiry(u32::try_from(seconds).unwrap_or(u32::MAX)),
             },

@@ -20,8 +20,11 @@
 //! |---|---|
 //! | [`server`] | the machine: connections, limits, counters |
 //! | [`text`] | the classic text protocol, one file per command or small family |
+//! | [`binary`] | the binary protocol, one file per command or small family |
+//! | [`udp`] | both of them in datagrams |
 //! | [`store`] | items, memory limit, eviction; knows no protocol |
 //! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
+//! | [`auth`] | names and passwords |
 //! | [`config`] | the command line |
 //! | [`clock`] | seconds and expiry times |
 //! | [`client`] | connections to many servers, and the placement of keys |
@@ -46,12 +49,13 @@
 //!
 //! # Not modelled
 //!
-//! Slab classes and segmented LRU lists, the meta commands, the binary protocol, UDP, SASL and TLS,
+//! Slab classes and segmented LRU lists, the meta commands, TLS,
 //! `watch`, `lru_crawler`, `slabs`, `shutdown`, external storage, the built-in proxy.
 
 #![forbid(unsafe_code)]
 
 mod admin;
+pub mod auth;
 pub mod binary;
 pub mod cache;
 pub mod client;
@@ -61,8 +65,10 @@ mod ops;
 pub mod server;
 mod session;
 pub mod shared;
+mod speaks;
 pub mod store;
 pub mod text;
+pub mod udp;
 
 pub use client::Client;
 pub use config::Config;

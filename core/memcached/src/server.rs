@@ -4,15 +4,16 @@ use crate::config::{Config, Encryption, Listener};
 use crate::ops::{Again, Card, Close as Why, Stage, Stamp};
 use crate::session::{Link, Session, Stop, Tally};
 use crate::shared::{Shared, Traffic};
+use crate::speaks::Speaks;
 use crate::store::Count;
-use crate::{binary, text};
+use crate::udp;
 use bytes::BytesMut;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 use storytime_machine::{
-    BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Signal, Slots,
-    Time, Tls, Token, Work,
+    Addr, BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Signal,
+    Slots, Time, Tls, Token, Work,
 };
 
 /// Requests parsed; one unit each.
@@ -51,6 +52,8 @@ pub struct Server {
     worker: u32,
     /// Sockets to listen on, by their token, and where each really is.
     listeners: Vec<(Listener, Option<Endpoint>)>,
+    /// Those of them that take datagrams, once they are ready.
+    sockets: Vec<(Token, udp::Socket)>,
     /// By slot of the connection.
     conns: Vec<Option<Connection>>,
     open: u64,
@@ -85,53 +88,6 @@ struct Served {
     speaks: Speaks,
 }
 
-/// What a connection speaks.
-#[derive(Debug)]
-enum Speaks {
-    /// Not known before its first byte.
-    AwaitFirstByte,
-    /// Text.
-    Text(text::State),
-    /// Binary.
-    Binary(binary::State),
-}
-
-impl Speaks {
-    /// Gives back what the connection had set aside.
-    fn abandon(self, shared: &Shared) {
-        match self {
-            Self::AwaitFirstByte => {}
-            Self::Text(state) => state.abandon(shared),
-            Self::Binary(state) => state.abandon(shared),
-        }
-    }
-
-    /// What the others may see of it after a piece of service.
-    const fn stage(&self, stop: Stop) -> Stage {
-        match stop {
-            Stop::SlowReader => Stage::Write,
-            Stop::AwaitTick => Stage::Watch,
-            _ => Stage::Read,
-        }
-    }
-
-    /// Eats what it can.
-    fn serve(&mut self, session: &mut Session<'_>, rx: &mut BytesMut) -> Stop {
-        if let Self::AwaitFirstByte = self {
-            *self = match rx.first() {
-                None => return Stop::AwaitInput,
-                Some(&binary::REQUEST_MAGIC) => Self::Binary(binary::State::default()),
-                Some(_) => Self::Text(text::State::default()),
-            };
-        }
-        match self {
-            Self::AwaitFirstByte => unreachable!("decided above"),
-            Self::Text(state) => text::serve(state, session, rx),
-            Self::Binary(state) => binary::serve(state, session, rx),
-        }
-    }
-}
-
 impl Server {
     /// A worker over a data set.
     pub fn new(config: Config, shared: Arc<Shared>) -> Self {
@@ -141,6 +97,7 @@ impl Server {
             shared,
             worker: 0,
             listeners,
+            sockets: Vec::new(),
             conns: Vec::new(),
             open: 0,
             waiting: Vec::new(),
@@ -188,8 +145,9 @@ impl Server {
         let card = Card::new(peer.clone(), at.clone(), false, now);
         let (id, card) = self.shared.ops.cards.enter(card);
         self.shared.ops.hub.connection(stamp(cx), &peer, id, None);
-        let link = Link { id, peer, listener, authenticated: false, card };
-        Connection::Served(Box::new(Served { conn, link, speaks: Speaks::AwaitFirstByte }))
+        let speaks = Speaks::of(options.protocol);
+        let link = Link::new(id, peer, listener, card);
+        Connection::Served(Box::new(Served { conn, link, speaks }))
     }
 
     /// Ends the service of a connection; what it had set aside is given back.
@@ -362,8 +320,13 @@ impl Machine for Server {
         let now = Now { mono: cx.now(), wall: cx.wall_clock() };
         self.shared.start(now, cx.rng());
         for (token, (listener, _)) in (0..).zip(&self.listeners) {
-            if !listener.udp {
-                cx.listen(Token(token), self.config.listener(listener.at.clone()));
+            match &listener.at {
+                // A socket has one owner: the first worker has them all.
+                Endpoint::Tcp(at) if listener.udp && self.worker == 0 => {
+                    cx.bind_datagram(Token(token), *at);
+                }
+                _ if listener.udp => {}
+                at => cx.listen(Token(token), self.config.listener(at.clone())),
             }
         }
         self.share_slots(cx);
@@ -399,6 +362,41 @@ impl Machine for Server {
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         self.serve(cx, conn, rx);
+        self.stir(cx);
+    }
+
+    fn datagram(&mut self, cx: &mut Cx, token: Token, from: Addr, bytes: &[u8]) {
+        let shared = Arc::clone(&self.shared);
+        let traffic = &shared.traffic;
+        Traffic::add(&traffic.bytes_read, bytes.len() as u64);
+        let Some(frame) = udp::Frame::read(bytes) else {
+            Traffic::add(&traffic.datagrams_dropped, 1);
+            return cx.reached("memcached: datagram dropped");
+        };
+        let found = self.sockets.iter_mut().find(|(socket, _)| *socket == token);
+        let (_, socket) = found.expect("a socket is bound before it takes datagrams");
+        let udp::Socket { link, protocol, rx, tx } = socket;
+        link.peer = Endpoint::Tcp(from);
+        let (epoch, now, wall) = (shared.epoch(), shared.seconds(cx.now()), cx.wall_clock());
+        link.card.set_last_command(now);
+        let (shared, config, tally) = (&*shared, &self.config, Tally::default());
+        let (tx_high, copy_bytes_max) = (udp::REPLY_BYTES_MAX, udp::REPLY_BYTES_MAX);
+        let mut session =
+            Session { shared, config, tx, epoch, now, wall, tx_high, copy_bytes_max, tally, link };
+        let (stop, reply) = udp::answer(frame, *protocol, &mut session, rx);
+        let (tally, mut put) = (session.tally, 0);
+        for datagram in reply {
+            put += datagram.len() as u64;
+            cx.send_to(token, from, datagram).expect("replies are cut into short datagrams");
+        }
+        Traffic::add(&traffic.bytes_written, put);
+        cx.work(WORK_REQUESTS, tally.requests);
+        cx.work(WORK_LOOKUPS, tally.lookups);
+        cx.work(WORK_BYTES, bytes.len() as u64 + put);
+        shared.tell_evictions(stamp(cx));
+        if let Stop::Shutdown { .. } = stop {
+            cx.exit(Exit::Stopped);
+        }
         self.stir(cx);
     }
 
@@ -439,7 +437,12 @@ impl Machine for Server {
         *really = Some(at.clone());
         if self.worker == 0 {
             let now = self.shared.seconds(cx.now());
-            self.shared.ops.cards.enter(Card::new(at, None, listener.udp, now));
+            let card = Card::new(at.clone(), None, listener.udp, now);
+            let (id, card) = self.shared.ops.cards.enter(card);
+            if listener.udp {
+                let link = Link::new(id, at, token, card);
+                self.sockets.push((socket, udp::Socket::new(link, listener.protocol)));
+            }
         }
     }
 
@@ -476,5 +479,6 @@ impl Machine for Server {
         each("bytes_read", Traffic::get(&traffic.bytes_read));
         each("bytes_written", Traffic::get(&traffic.bytes_written));
         each("slow_readers", Traffic::get(&traffic.slow_readers));
+        each("datagrams_dropped", Traffic::get(&traffic.datagrams_dropped));
     }
 }

@@ -35,8 +35,17 @@ pub(crate) struct Link {
     pub(crate) listener: usize,
     /// Whether it may do more than log in.
     pub(crate) authenticated: bool,
+    /// Whether a log-in was begun and awaits its message.
+    pub(crate) challenged: bool,
     /// What others may see of it.
     pub(crate) card: Arc<Card>,
+}
+
+impl Link {
+    /// A connection that came in by a listener.
+    pub(crate) const fn new(id: u64, peer: Endpoint, listener: usize, card: Arc<Card>) -> Self {
+        Self { id, peer, listener, authenticated: false, challenged: false, card }
+    }
 }
 
 /// Work done in one call, for the account of CPU time.

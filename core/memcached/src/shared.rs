@@ -7,6 +7,7 @@
 //! A data set lives as long as its [`Shared`]: a process that is to start empty, as after a crash,
 //! gets a new one.
 
+use crate::auth::Users;
 use crate::cache::{Cache, Key as CacheKey};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub struct Shared {
     started: OnceLock<Started>,
     verbosity: AtomicU8,
     pub(crate) ops: Ops,
+    users: Mutex<Users>,
     /// Connections and bytes.
     pub traffic: Traffic,
 }
@@ -56,6 +58,8 @@ pub struct Traffic {
     pub bytes_written: AtomicU64,
     /// Times that a connection was not read because its peer did not read.
     pub slow_readers: AtomicU64,
+    /// Datagrams that were not one whole request.
+    pub datagrams_dropped: AtomicU64,
 }
 
 impl Traffic {
@@ -100,6 +104,7 @@ impl Shared {
             started: OnceLock::new(),
             verbosity: AtomicU8::new(config.verbosity),
             ops: Ops::new(config, surroundings),
+            users: Mutex::default(),
             traffic: Traffic::default(),
         }
     }
@@ -215,6 +220,20 @@ impl Shared {
     /// Walks every shard and asserts that its parts agree; for tests.
     pub fn audit(&self) {
         self.each(|store| store.audit());
+    }
+
+    /// Replaces those who may log in; at the start nobody may. Who has logged in stays so.
+    pub fn set_users(&self, users: Users) {
+        *self.users() = users;
+    }
+
+    /// Whether there is such a user with such a password.
+    pub(crate) fn may_log_in(&self, user: &[u8], password: &[u8]) -> bool {
+        self.users().check(user, password)
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().expect("nothing panics with the users locked")
     }
 
     /// How much the server is to say on its log, 0 to 2.

@@ -31,6 +31,7 @@ mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
 use crate::session::{Session, Stop};
@@ -134,6 +135,11 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
         rx.advance(eaten);
     }
     stop
+}
+
+/// Answers a request whose reply cannot be sent, in its place.
+pub(crate) fn refuse_reply(session: &mut Session<'_>) {
+    session.tx.put(b"SERVER_ERROR out of memory writing get response\r\n");
 }
 
 fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {

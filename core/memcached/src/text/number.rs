@@ -61,7 +61,7 @@ pub(super) fn exptime_of(token: &[u8]) -> Option<i32> {
 
 /// Writes a number in decimal at the end of `into` and returns where it begins.
 #[inline]
-pub(super) fn decimal(mut n: u64, into: &mut [u8; DIGITS_MAX]) -> &[u8] {
+pub(crate) fn decimal(mut n: u64, into: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let mut first = DIGITS_MAX;
     loop {
         first -= 1;
