@@ -67,6 +67,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod ops;
+mod restart;
 mod sending;
 pub mod server;
 mod session;
@@ -77,7 +78,7 @@ pub mod udp;
 
 pub use client::Client;
 pub use config::Config;
-pub use ops::{CpuTime, Nowhere, Surroundings};
+pub use ops::{Bound, CpuTime, Nowhere, Surroundings};
 pub use server::Server;
 pub use shared::Shared;
 
