@@ -1,11 +1,11 @@
 //! The server machine.
 
+use crate::cache::Count;
 use crate::config::{Config, Encryption, Listener};
 use crate::ops::{Again, Card, Close as Why, Stage, Stamp};
 use crate::session::{Link, Session, Stop, Tally};
 use crate::shared::{Shared, Traffic};
 use crate::speaks::Speaks;
-use crate::store::Count;
 use crate::udp;
 use bytes::BytesMut;
 use core::sync::atomic::Ordering;
@@ -465,10 +465,9 @@ impl Machine for Server {
         if self.worker != 0 {
             return;
         }
-        let (stats, usage, traffic) =
-            (self.shared.stats(), self.shared.usage(), &self.shared.traffic);
+        let ((counts, usage), traffic) = (self.shared.totals(), &self.shared.traffic);
         for &count in Count::ALL {
-            each(count.name(), stats.get(count));
+            each(count.name(), counts.get(count));
         }
         each("curr_items", usage.items);
         each("bytes", usage.bytes);
