@@ -91,9 +91,10 @@ impl Shared {
 
     /// A worker starts. The first one sets the clock and draws the secrets of the hash.
     pub(crate) fn start(&self, now: Now, rng: &mut Rng) {
-        self.started.get_or_init(|| Started {
-            epoch: Epoch::new(now),
-            hash: HashKey::new(rng.u64(), rng.u64()),
+        self.started.get_or_init(|| {
+            let hash = HashKey::new(rng.u64(), rng.u64());
+            self.each_cache(|cache| cache.set_hash_key(hash));
+            Started { epoch: Epoch::new(now), hash }
         });
     }
 

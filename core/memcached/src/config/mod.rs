@@ -25,6 +25,17 @@ pub const PORT: u16 = 11211;
 /// Size of a page of slab memory, bytes.
 pub const PAGE_BYTES: u32 = 1 << 20;
 
+/// Below this, the data set is one shard, bytes.
+const CUT_BYTES_MIN: u64 = 512 << 20;
+/// Least memory of a shard of several, bytes.
+const SHARD_BYTES_MIN: u64 = 256 << 20;
+/// A shard of several has room for at least so many of the largest items.
+const LARGEST_ITEMS_PER_SHARD_MIN: u64 = 64;
+/// More shards than this per worker would not make them wait less.
+const SHARDS_PER_THREAD_MAX: u64 = 4;
+/// Most shards, but for what places can address.
+const SHARDS_MAX: u64 = 64;
+
 /// Options of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -304,15 +315,41 @@ impl Default for TlsOptions {
 }
 
 impl Config {
-    /// Shards of the data set.
+    /// Shards of the data set, a power of two.
+    ///
+    /// A small cache is one shard: its order of use is exact, and its pages go to whatever sizes
+    /// there are. A large one is cut, so that workers seldom wait for each other's locks; each
+    /// shard is then large enough that neither matters.
     pub fn shards(&self) -> u64 {
-        1
+        let addressed = self.memory_bytes_max.div_ceil(crate::cache::SHARD_BYTES_MAX);
+        let least = addressed.next_power_of_two();
+        if self.threads == 1 || self.memory_bytes_max < CUT_BYTES_MIN {
+            return least;
+        }
+        let room = self.memory_bytes_max / SHARD_BYTES_MIN;
+        let largest = self.memory_bytes_max / (LARGEST_ITEMS_PER_SHARD_MIN * self.item_bytes_max);
+        let locks = SHARDS_PER_THREAD_MAX * u64::from(self.threads);
+        let most = room.min(largest).min(locks).clamp(1, SHARDS_MAX);
+        least.max(1 << most.ilog2())
     }
 
     /// The options of one shard.
     pub fn cache(&self, shard: u64) -> crate::cache::Options {
-        let _ = shard;
-        todo!()
+        let shards = self.shards();
+        assert!(shard < shards, "shards are numbered from 0");
+        crate::cache::Options {
+            bytes_max: self.memory_bytes_max / shards,
+            item_bytes_max: self.item_bytes_max,
+            evict: self.evict,
+            versions: self.versions,
+            version_first: 1 + shard,
+            version_step: shards,
+            classes: self.classes.clone(),
+            lru: self.lru,
+            automove: self.automove,
+            automove_ratio_hundredths: self.automove_ratio_hundredths,
+            automove_window_seconds: self.automove_window,
+        }
     }
 
     /// Byte caps and water marks that suit these options; for whoever sets up the process.
