@@ -68,10 +68,16 @@ impl Epoch {
             0 => Expiry::NEVER,
             ..=-1 => Expiry::PAST,
             seconds @ 1..=RELATIVE_MAX => Expiry(now.0.saturating_add(seconds as u32)),
-            date => match date.unsigned_abs().checked_sub(self.zero) {
-                None | Some(0) => Expiry::PAST,
-                Some(seconds) => Expiry(u32::try_from(seconds).unwrap_or(u32::MAX)),
-            },
+            date => self.expiry_at(date.unsigned_abs()),
+        }
+    }
+
+    /// When something dies that is to die at a date, seconds since 1970; 0 never.
+    pub fn expiry_at(&self, date: u64) -> Expiry {
+        match date.checked_sub(self.zero) {
+            _ if date == 0 => Expiry::NEVER,
+            None | Some(0) => Expiry::PAST,
+            Some(seconds) => Expiry(u32::try_from(seconds).unwrap_or(u32::MAX)),
         }
     }
 }

@@ -62,6 +62,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod ops;
+mod restart;
 pub mod server;
 mod session;
 pub mod shared;
@@ -72,7 +73,7 @@ pub mod udp;
 
 pub use client::Client;
 pub use config::Config;
-pub use ops::{CpuTime, Nowhere, Surroundings};
+pub use ops::{Bound, CpuTime, Nowhere, Surroundings};
 pub use server::Server;
 pub use shared::Shared;
 

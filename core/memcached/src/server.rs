@@ -1,5 +1,8 @@
 //! The server machine.
 
+mod behind;
+mod life;
+
 use crate::cache::Count;
 use crate::config::{Config, Encryption, Listener};
 use crate::ops::{Again, Card, Close as Why, Stage, Stamp};
@@ -10,10 +13,11 @@ use crate::udp;
 use bytes::BytesMut;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
+use life::Phase;
 use std::sync::Arc;
 use storytime_machine::{
-    Addr, BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Signal,
-    Slots, Time, Tls, Token, Work,
+    Addr, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Machine, Now, Open,
+    Signal, Slots, Time, Tls, Token, Work,
 };
 
 /// Requests parsed; one unit each.
@@ -37,6 +41,8 @@ const TICK_TIMER: Token = Token(0);
 const WAIT_TIMER: Token = Token(1);
 /// Timer of idle connections.
 const IDLE_TIMER: Token = Token(2);
+/// Timer of a worker that waits for the others.
+const LIFE_TIMER: Token = Token(3);
 /// What a peer above the connection limit is told.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
@@ -61,6 +67,7 @@ pub struct Server {
     waiting: Vec<Conn>,
     /// When background work is due.
     tick: Option<Time>,
+    phase: Phase,
 }
 
 #[derive(Debug)]
@@ -102,6 +109,7 @@ impl Server {
             open: 0,
             waiting: Vec::new(),
             tick: None,
+            phase: Phase::Serving,
         }
     }
 
@@ -138,8 +146,11 @@ impl Server {
         self.open += 1;
         let listener = usize::try_from(listener.0).expect("tokens of listeners count from 0");
         let (options, at) = &self.listeners[listener];
-        if options.encryption != Encryption::None {
-            cx.start_tls(conn, Tls::Server);
+        match options.encryption {
+            Encryption::None => {}
+            Encryption::Default => cx.start_tls(conn, Tls::Server),
+            Encryption::Basic => cx.start_tls(conn, Tls::ServerAsking { certificate: false }),
+            Encryption::Mutual => cx.start_tls(conn, Tls::ServerAsking { certificate: true }),
         }
         let now = self.shared.seconds(cx.now());
         let card = Card::new(peer.clone(), at.clone(), false, now);
@@ -171,6 +182,10 @@ impl Server {
             rx.clear();
             return false;
         };
+        if !matches!(self.phase, Phase::Serving) {
+            cx.pause(conn, true);
+            return false;
+        }
         let (epoch, now) = (self.shared.epoch(), self.shared.seconds(cx.now()));
         let (wall, tx_high) = (cx.wall_clock(), cx.limits().tx_high);
         let Some(tx) = cx.tx(conn) else {
@@ -216,96 +231,23 @@ impl Server {
                     cx.after(WAIT_TIMER, WATCH_TICK);
                 }
             }
-            Stop::Shutdown { graceful: false } => cx.exit(Exit::Stopped),
-            Stop::Shutdown { graceful: true } => self.signal(cx, Signal::User1),
+            Stop::Shutdown { graceful } => {
+                self.leave(cx, conn, Why::Shutdown);
+                cx.close(conn, Close::Flush);
+                if !graceful {
+                    cx.exit(Exit::Stopped);
+                } else if !self.shared.ops.surroundings().end_gracefully() {
+                    self.end_gracefully(cx);
+                }
+            }
             Stop::HangUp => {
-                self.leave(cx, conn, Why::Normal);
+                let quit = self.conns[conn.index()].as_ref().and_then(Connection::served);
+                let quit = quit.is_some_and(|(_, link)| link.quit);
+                self.leave(cx, conn, if quit { Why::Normal } else { Why::Error });
                 cx.close(conn, Close::Flush);
             }
         }
         false
-    }
-
-    /// Serves the connections that waited for a tick.
-    fn serve_waiting(&mut self, cx: &mut Cx) {
-        for conn in core::mem::take(&mut self.waiting) {
-            if self.serve(cx, conn, &mut BytesMut::new()) {
-                // What it sent meanwhile lies in its buffer and is given to `data` again.
-                cx.pause(conn, true);
-                cx.pause(conn, false);
-            }
-        }
-    }
-
-    /// There is traffic: background work follows.
-    #[inline]
-    fn stir(&mut self, cx: &mut Cx) {
-        self.shared.stir();
-        let at = cx.now() + TICK;
-        if self.tick.is_none_or(|due| due > at) {
-            self.tick = Some(at);
-            cx.at(TICK_TIMER, at);
-        }
-    }
-
-    fn work_behind(&mut self, cx: &mut Cx) {
-        self.tick = None;
-        let now = self.shared.seconds(cx.now());
-        let next = match self.shared.work_behind(now, stamp(cx)) {
-            Again::Soon => cx.now() + TICK,
-            Again::At(then) => cx.now() + Duration::from_secs(then.0.saturating_sub(now.0).into()),
-            Again::Stirred => return,
-        };
-        self.tick = Some(next);
-        cx.at(TICK_TIMER, next);
-    }
-
-    /// Closes the connections that were idle for too long, and looks again when the next may be.
-    fn close_idle(&mut self, cx: &mut Cx) {
-        let Some(limit) = self.config.idle_timeout else { return };
-        let limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
-        let now = self.shared.seconds(cx.now());
-        let (mut idle, mut oldest) = (Vec::new(), now);
-        for (conn, link) in self.conns.iter().flatten().filter_map(Connection::served) {
-            if link.card.stage() != Stage::Read {
-                continue;
-            }
-            let last = link.card.last_command();
-            if now.0.saturating_sub(last.0) > limit {
-                idle.push(conn);
-            } else {
-                oldest = oldest.min(last);
-            }
-        }
-        for conn in idle {
-            Traffic::add(&self.shared.ops.counters.idle_kicks, 1);
-            cx.reached("memcached: idle connection closed");
-            self.leave(cx, conn, Why::IdleTimeout);
-            cx.close(conn, Close::Flush);
-        }
-        if self.open > 0 {
-            let left = (oldest.0 + limit).saturating_sub(now.0) + 1;
-            cx.after(IDLE_TIMER, Duration::from_secs(left.into()).max(IDLE_TICK));
-        }
-    }
-
-    /// Without `maxconns_fast`: as many connections as this worker's share, and the rest wait.
-    fn share_slots(&mut self, cx: &mut Cx) {
-        if self.config.turn_away {
-            return;
-        }
-        let (limit, workers) = (self.config.connections_max, self.config.threads);
-        let share = limit / workers + u32::from(self.worker < limit % workers);
-        let left = share.saturating_sub(u32::try_from(self.open).unwrap_or(u32::MAX));
-        if left == 0 {
-            Traffic::add(&self.shared.ops.counters.listen_disabled, 1);
-        }
-        for token in 0..self.listeners.len() {
-            let open = self.conns.iter().flatten().filter_map(Connection::served);
-            let own = open.filter(|(_, link)| link.listener == token).count();
-            let own = u32::try_from(own).unwrap_or(u32::MAX);
-            cx.set_slots(Token(token as u64), Slots::AtMost(own + left));
-        }
     }
 }
 
@@ -316,32 +258,25 @@ const fn stamp(cx: &Cx) -> Stamp {
 
 impl Machine for Server {
     fn start(&mut self, cx: &mut Cx, boot: Boot) {
-        self.worker = boot.worker;
-        let now = Now { mono: cx.now(), wall: cx.wall_clock() };
-        self.shared.start(now, cx.rng());
-        for (token, (listener, _)) in (0..).zip(&self.listeners) {
-            match &listener.at {
-                // A socket has one owner: the first worker has them all.
-                Endpoint::Tcp(at) if listener.udp && self.worker == 0 => {
-                    cx.bind_datagram(Token(token), *at);
-                }
-                _ if listener.udp => {}
-                at => cx.listen(Token(token), self.config.listener(at.clone())),
-            }
-        }
-        self.share_slots(cx);
+        self.begin(cx, boot);
+    }
+
+    fn stop(&mut self, cx: &mut Cx) {
+        self.end(cx);
     }
 
     fn signal(&mut self, cx: &mut Cx, signal: Signal) {
         match signal {
             Signal::Reload if self.worker == 0 => {
-                let now = self.shared.seconds(cx.now());
-                // The old certificates stay; the program has said why.
-                let _ = self.shared.refresh_certificates(now);
+                self.shared.reload(self.shared.seconds(cx.now()));
             }
             Signal::Reload => {}
-            Signal::User1 => cx.exit(Exit::Stopped),
+            Signal::User1 => self.end_gracefully(cx),
         }
+    }
+
+    fn disk(&mut self, cx: &mut Cx, _op: Token, result: DiskResult) {
+        self.disk_done(cx, result);
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
@@ -411,6 +346,7 @@ impl Machine for Server {
             TICK_TIMER => self.work_behind(cx),
             WAIT_TIMER => self.serve_waiting(cx),
             IDLE_TIMER => self.close_idle(cx),
+            LIFE_TIMER => self.look_at_others(cx),
             other => unreachable!("no timer {other:?} is set"),
         }
     }
@@ -435,15 +371,17 @@ impl Machine for Server {
         let token = usize::try_from(socket.0).expect("tokens of listeners count from 0");
         let (listener, really) = &mut self.listeners[token];
         *really = Some(at.clone());
-        if self.worker == 0 {
-            let now = self.shared.seconds(cx.now());
-            let card = Card::new(at.clone(), None, listener.udp, now);
-            let (id, card) = self.shared.ops.cards.enter(card);
-            if listener.udp {
-                let link = Link::new(id, at, token, card);
-                self.sockets.push((socket, udp::Socket::new(link, listener.protocol)));
-            }
+        if self.worker != 0 {
+            return;
         }
+        let now = self.shared.seconds(cx.now());
+        let card = Card::new(at.clone(), None, listener.udp, now);
+        let (id, card) = self.shared.ops.cards.enter(card);
+        if listener.udp {
+            let link = Link::new(id, at, token, card);
+            self.sockets.push((socket, udp::Socket::new(link, listener.protocol)));
+        }
+        self.tell_sockets();
     }
 
     fn invariants(&self) {

@@ -37,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) authenticated: bool,
     /// Whether a log-in was begun and awaits its message.
     pub(crate) challenged: bool,
+    /// It said good-bye: its end is no error.
+    pub(crate) quit: bool,
     /// What others may see of it.
     pub(crate) card: Arc<Card>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Link {
 impl Link {
     /// A connection that came in by a listener.
     pub(crate) const fn new(id: u64, peer: Endpoint, listener: usize, card: Arc<Card>) -> Self {
-        Self { id, peer, listener, authenticated: false, challenged: false, card }
+        Self { id, peer, listener, authenticated: false, challenged: false, quit: false, card }
     }
 }
 

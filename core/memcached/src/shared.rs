@@ -135,6 +135,11 @@ impl Shared {
         }
     }
 
+    /// Forgets everything, as if it had just been made.
+    pub(crate) fn clear(&self) {
+        self.each_cache(|cache| *cache = Cache::new(cache.options().clone()));
+    }
+
     /// What the server's clock shows.
     #[inline]
     pub(crate) fn seconds(&self, mono: Time) -> Seconds {

@@ -65,6 +65,19 @@ impl Shared {
         Ok(())
     }
 
+    /// Reads again what the operator may have changed. What cannot be read stays as it was.
+    pub(crate) fn reload(&self, now: Seconds) {
+        let around = self.ops.surroundings();
+        if let Err(why) = self.refresh_certificates(now) {
+            around.say(&format!("certificates stay as they are: {why}"));
+        }
+        match around.read_users() {
+            Ok(Some(users)) => self.set_users(users),
+            Ok(None) => {}
+            Err(why) => around.say(&format!("names and passwords stay as they are: {why}")),
+        }
+    }
+
     /// Tells watchers what was evicted since the last call.
     pub(crate) fn tell_evictions(&self, at: Stamp) {
         if self.ops.hub.wants(Streams::EVICTIONS) {

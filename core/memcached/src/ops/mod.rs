@@ -17,12 +17,12 @@ pub(crate) use clock::Offset;
 pub(crate) use crawl::{Crawl, CrawlRefused};
 pub(crate) use observe::{Close, StoreStatus};
 pub(crate) use prefixes::Prefixes;
-pub use surroundings::{CpuTime, Nowhere, Surroundings};
+pub use surroundings::{Bound, CpuTime, Nowhere, Surroundings};
 pub(crate) use tuning::Tuning;
 pub(crate) use watch::{Encoded, Hub, Stamp, Streams};
 
 use crate::config::Config;
-use core::sync::atomic::{AtomicBool, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// See the module.
@@ -36,6 +36,12 @@ pub(crate) struct Ops {
     pub(crate) counters: Counters,
     /// Somebody stored something since the background work last ended.
     pub(crate) stirred: AtomicBool,
+    /// The data set is what it is to be at the start.
+    pub(crate) loaded: AtomicBool,
+    /// Workers that were started.
+    pub(crate) workers: AtomicU32,
+    /// Workers that serve nobody any more.
+    pub(crate) stopped: AtomicU32,
     tuning: Mutex<Tuning>,
     surroundings: Arc<dyn Surroundings>,
 }
@@ -53,8 +59,6 @@ pub(crate) struct Counters {
     pub(crate) juggles: AtomicU64,
     /// TLS handshakes that failed.
     pub(crate) tls_failures: AtomicU64,
-    /// TLS sessions begun.
-    pub(crate) tls_sessions: AtomicU64,
     /// Second of the server's clock in which certificates were last read.
     pub(crate) certificates_read: AtomicU64,
 }
@@ -69,6 +73,9 @@ impl Ops {
             crawl: Crawl::default(),
             counters: Counters::default(),
             stirred: AtomicBool::new(false),
+            loaded: AtomicBool::new(false),
+            workers: AtomicU32::new(0),
+            stopped: AtomicU32::new(0),
             tuning: Mutex::new(Tuning::new(config)),
             surroundings,
         }

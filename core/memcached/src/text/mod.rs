@@ -379,7 +379,10 @@ fn dispatch(session: &mut Session<'_>, whole: &[u8], behind: &[u8]) -> Then {
         b"me" => return meta::debug(session, &line),
         b"mn" => return meta::noop(session),
         b"version" => return admin::version(session),
-        b"quit" => return Then::HangUp,
+        b"quit" => {
+            session.link.quit = true;
+            return Then::HangUp;
+        }
         _ => return admin::other(session, &line, !behind.is_empty()),
     };
     storage::storage(session, command, &line, behind)

@@ -150,7 +150,7 @@ fn watching(session: &Session<'_>, each: Each<'_>) {
     if let Some(tls) = &session.config.tls {
         let counters = &shared.ops.counters;
         if tls.session_cache {
-            each("ssl_new_sessions", format_args!("{}", get(&counters.tls_sessions)));
+            each("ssl_new_sessions", format_args!("{}", shared.ops.surroundings().tls_sessions()));
         }
         each("ssl_handshake_errors", format_args!("{}", get(&counters.tls_failures)));
         each("ssl_proto_errors", format_args!("0"));
