@@ -5,7 +5,7 @@ mod life;
 
 use crate::cache::Count;
 use crate::config::{Config, Encryption, Listener};
-use crate::ops::{Again, Card, Close as Why, Stage, Stamp};
+use crate::ops::{Card, Close as Why, Stage, Stamp};
 use crate::session::{Link, Session, Stop, Tally};
 use crate::shared::{Shared, Traffic};
 use crate::speaks::Speaks;
@@ -16,8 +16,8 @@ use core::time::Duration;
 use life::Phase;
 use std::sync::Arc;
 use storytime_machine::{
-    Addr, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Machine, Now, Open,
-    Signal, Slots, Time, Tls, Token, Work,
+    Addr, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Machine, Open,
+    Signal, Time, Tls, Token, Work,
 };
 
 /// Requests parsed; one unit each.

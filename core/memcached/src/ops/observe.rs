@@ -176,7 +176,7 @@ impl Session<'_> {
 impl super::Hub {
     /// An item was evicted.
     pub(crate) fn evicted(&self, at: Stamp, evicted: &Evicted) {
-        let Evicted { key, fetched, ttl, idle, class, value_bytes, deleted: _ } = evicted;
+        let Evicted { key, fetched, ttl, idle, class, value_bytes, .. } = evicted;
         let (key, fetched) = (Encoded(key), if *fetched { "yes" } else { "no" });
         self.log(
             Streams::EVICTIONS,
