@@ -59,8 +59,8 @@ impl Machine for Owner {
             Job::Ask { ask, key, value, tag } => {
                 self.accepted = match ask {
                     Ask::Get => client.get(cx, &key, tag),
-                    Ask::Set => client.set(cx, &key, &value, 0, tag),
-                    Ask::Add => client.add(cx, &key, &value, 0, tag),
+                    Ask::Set => client.set(cx, &key, &*value, 0, tag),
+                    Ask::Add => client.add(cx, &key, &*value, 0, tag),
                     Ask::Delete => client.delete(cx, &key, tag),
                 }
             }
