@@ -1,8 +1,11 @@
 //! The client inside an owner, talking to servers over a small wire of our own.
 
+mod jobs;
 mod net;
+mod ops;
 mod peer;
 mod pool;
+mod wires;
 
 use core::time::Duration;
 use net::{Ask, Net, at};
