@@ -126,7 +126,8 @@ fn verify(host: &HostOptions, verifier: diskcheck::Verifier) -> u8 {
     }
 }
 
-fn place(options: &HostOptions) -> Host {
+/// The place of a process of this program.
+pub(crate) fn place(options: &HostOptions) -> Host {
     if options.host_ip.is_some() {
         // One of a story's servers: it ends with the run, however that ends.
         let ended = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));

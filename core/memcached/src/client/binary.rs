@@ -70,9 +70,11 @@ fn describe(op: &Op<'_>) -> ((u8, u8), u8, Kind) {
         Op::Count(Count { down: true, .. }) => ((0x06, 0x16), 20, Kind::PacketNumber),
         // There is no quiet touch; `has` says so.
         Op::Touch { .. } => ((0x1c, 0x1c), 4, Kind::PacketTouched),
-        Op::MetaGet(_) | Op::MetaSet(..) | Op::MetaDelete(_) | Op::MetaArithmetic(_) => {
-            unreachable!("meta commands were refused before")
-        }
+        Op::MetaGet(_)
+        | Op::MetaSet(..)
+        | Op::MetaDelete(_)
+        | Op::MetaArithmetic(_)
+        | Op::RawMeta(_) => unreachable!("meta commands were refused before"),
     }
 }
 

@@ -58,7 +58,7 @@ pub use fetch::{Collected, FetchId};
 pub use gather::Command;
 pub use key::{Key, Place, Prefix};
 pub use meta::{MetaArithmetic, MetaCode, MetaDelete, MetaGet, MetaMode, MetaReply, MetaSet};
-pub use op::{Count, Initial, Op, Store, Verb};
+pub use op::{Count, Initial, Op, RawMeta, Store, Verb};
 pub use outcome::{Event, NotAccepted, Outcome, Value};
 pub use placement::{ExplicitHash, KeyHash, Node, Placement, ProxyRing, Scheme};
 pub use pool::{Failure, HealthOptions, Piece, PoolOptions, TooManyServers};

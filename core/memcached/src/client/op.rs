@@ -39,6 +39,20 @@ pub enum Op<'a> {
     MetaDelete(&'a MetaDelete),
     /// `ma`: ends as `Meta`.
     MetaArithmetic(&'a MetaArithmetic),
+    /// A meta command as the caller spells it: ends as `Text`, the reply as it came.
+    RawMeta(RawMeta<'a>),
+}
+
+/// A meta command as the caller spells it. Not checked: what the server does not know, it refuses;
+/// flags that change how many replies come (`q`) break the connection.
+#[derive(Clone, Debug)]
+pub struct RawMeta<'a> {
+    /// `mg`, `ms`, `md`, `ma` or `me`.
+    pub command: &'a str,
+    /// Flags, with a space between two of them.
+    pub flags: &'a str,
+    /// The value that `ms` stores.
+    pub value: Option<Piece<'a>>,
 }
 
 /// Under which condition a value is stored, and how.
@@ -116,7 +130,8 @@ impl Op<'_> {
             | Self::Gets
             | Self::GetAndTouch { .. }
             | Self::GetsAndTouch { .. }
-            | Self::MetaGet(_) => false,
+            | Self::MetaGet(_)
+            | Self::RawMeta(_) => false,
         }
     }
 
@@ -125,6 +140,7 @@ impl Op<'_> {
         match self {
             Self::Store(store) => Some(&store.value),
             Self::MetaSet(_, value) => Some(value),
+            Self::RawMeta(raw) => raw.value.as_ref(),
             _ => None,
         }
     }
@@ -132,7 +148,11 @@ impl Op<'_> {
     pub(super) const fn is_meta(&self) -> bool {
         matches!(
             self,
-            Self::MetaGet(_) | Self::MetaSet(..) | Self::MetaDelete(_) | Self::MetaArithmetic(_)
+            Self::MetaGet(_)
+                | Self::MetaSet(..)
+                | Self::MetaDelete(_)
+                | Self::MetaArithmetic(_)
+                | Self::RawMeta(_)
         )
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum Kind {
     Meta,
     /// A meta reply with a number.
     MetaNumber,
+    /// A meta reply as it came.
+    Raw,
     /// Text: values for a gathering.
     Many,
     PacketValue,
@@ -204,6 +206,7 @@ impl Client {
             Kind::PacketDeleted | Kind::PacketTouched | Kind::PacketNumber => Outcome::NotFound,
             Kind::Meta => Outcome::Meta(super::meta::MetaReply::default()),
             Kind::Lines
+            | Kind::Raw
             | Kind::Many
             | Kind::PacketDone
             | Kind::PacketText
@@ -240,6 +243,7 @@ impl Client {
             Kind::Stored | Kind::Line => Some(text::line(&bytes)),
             Kind::Meta => Some(text::meta(&bytes)),
             Kind::MetaNumber => Some(text::meta_number(&bytes)),
+            Kind::Raw => Some(Outcome::Text(bytes)),
             Kind::Lines => read_lines(&mut asked.so_far, bytes, last),
             Kind::PacketStats => read_stats(&mut asked.so_far, bytes, last),
             Kind::Many | Kind::PacketMany => return self.share_came(cx, slot, bytes, last),

@@ -111,6 +111,16 @@ fn put_meta(prefix: &Prefix, key: &[u8], op: &Op<'_>, quiet: bool, into: &mut By
             count.put_flags(into);
             Kind::Meta
         }
+        Op::RawMeta(raw) => {
+            put(into, format_args!("{} ", raw.command));
+            name(b"", into);
+            if let Some(value) = &raw.value {
+                put(into, format_args!(" {}", value.len()));
+            }
+            let space = if raw.flags.is_empty() { "" } else { " " };
+            put(into, format_args!("{space}{}", raw.flags));
+            Kind::Raw
+        }
         Op::Count(Count { by, down, initial }) => {
             let initial = initial.as_ref().expect("without one the classic command serves");
             name(b"ma ", into);

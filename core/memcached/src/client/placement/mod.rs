@@ -145,8 +145,8 @@ impl Placement {
 
     /// The same while some servers are out, as the original libraries go on without them: a ring is
     /// built of the others; [`Scheme::Classic`] hashes again; [`Scheme::Modula`] and
-    /// [`Scheme::ProxyJump`] keep asking them. (The built-in proxy itself never takes a server off.)
-    /// If all are out, that is as if none were.
+    /// [`Scheme::ProxyJump`] keep asking them. If all are out, that is as if none were. (The
+    /// built-in proxy itself never takes a server off its ring.)
     ///
     /// # Panics
     /// If there is not one `live` per node.
