@@ -1,6 +1,7 @@
 //! The client inside an owner, talking to servers over a small wire of our own.
 
 mod jobs;
+mod junk;
 mod net;
 mod ops;
 mod peer;
