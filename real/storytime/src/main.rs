@@ -6,6 +6,7 @@
 mod build;
 mod campaign;
 mod cli;
+mod mc;
 mod memcached;
 mod progress;
 mod replay;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Campaign(options) => campaign::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
+        Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)
