@@ -22,7 +22,7 @@ mod arith;
 mod delete;
 mod flush;
 mod line;
-mod number;
+pub mod number;
 mod refusal;
 mod retrieve;
 mod stats;
