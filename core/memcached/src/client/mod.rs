@@ -24,6 +24,7 @@ mod ask;
 mod dispatch;
 mod link;
 pub mod placement;
+pub mod pool;
 mod reply;
 
 pub use placement::{ExplicitHash, KeyHash, Node, Placement, Scheme};

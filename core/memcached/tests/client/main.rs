@@ -1,6 +1,8 @@
 //! The client inside an owner, talking to servers over a small wire of our own.
 
 mod net;
+mod peer;
+mod pool;
 
 use core::time::Duration;
 use net::{Ask, Net, at};
