@@ -6,6 +6,7 @@
 mod build;
 mod campaign;
 mod cli;
+mod mcproxy;
 mod progress;
 mod replay;
 mod run;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Campaign(options) => campaign::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Memcached(options) => serve::memcached(&cli.host, &options.words),
+        Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)

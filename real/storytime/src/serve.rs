@@ -13,7 +13,7 @@ use storytime_real::{Ending, Host, Options, run, spawn};
 use tracing::error;
 
 /// Names under which the program is one of the servers.
-pub(crate) const PROGRAMS: &[&str] = &["memcached", "diskcheck"];
+pub(crate) const PROGRAMS: &[&str] = &["memcached", "mcproxy", "diskcheck"];
 
 /// memcached, with the original's flags.
 pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
@@ -126,7 +126,7 @@ fn verify(host: &HostOptions, verifier: diskcheck::Verifier) -> u8 {
     }
 }
 
-fn place(options: &HostOptions) -> Host {
+pub(crate) fn place(options: &HostOptions) -> Host {
     if options.host_ip.is_some() {
         // One of a story's servers: it ends with the run, however that ends.
         let ended = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
@@ -139,7 +139,7 @@ fn place(options: &HostOptions) -> Host {
     Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
 }
 
-fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
+pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
     match ended {
         Ok(Exit::Stopped) => OK,
         Ok(Exit::Failed(why)) => {
@@ -180,7 +180,7 @@ pub(crate) fn print(text: &str) -> u8 {
     OK
 }
 
-fn complain(program: &str, what: &str) -> u8 {
+pub(crate) fn complain(program: &str, what: &str) -> u8 {
     eprintln!("{program}: {what}\nTry `storytime {program} -h`.");
     WRONG
 }
