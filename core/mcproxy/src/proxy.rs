@@ -16,7 +16,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use storytime_machine::{
     BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, IpAddr, Machine, Open, ResolveError,
-    Signal, Token, Work,
+    Token, Work,
 };
 
 /// Requests taken in; one unit each.
@@ -160,6 +160,7 @@ impl Proxy {
                 break;
             };
             if client.conn != conn || !client.may_ask(cx) {
+                client.pace(cx);
                 break;
             }
             let action = client.step(rx, &mut self.scratch, &bounds);
@@ -277,13 +278,6 @@ impl Machine for Proxy {
                 client.end();
                 self.touched.push(client.conn);
             }
-        }
-        self.settle(cx);
-    }
-
-    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
-        if signal == Signal::Reload {
-            self.load_again();
         }
         self.settle(cx);
     }
