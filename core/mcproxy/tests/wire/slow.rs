@@ -17,7 +17,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_costs_bounded_memory() {
     let slow = net.open();
     net.send(slow, "get big\r\n".repeat(3));
     net.stop_reading(slow);
-    for _ in 0..100 {
+    for _ in 0..20 {
         net.say(slow, "get big\r\nget big x\r\n".repeat(50));
         net.run();
     }
@@ -29,7 +29,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_costs_bounded_memory() {
     net.go_on_reading(slow);
     net.run();
     let replies = net.hear(slow).matches("END").count();
-    assert_eq!(replies, 100 * 100, "nothing is lost");
+    assert_eq!(replies, 20 * 100, "nothing is lost");
 }
 
 #[test]
