@@ -6,8 +6,8 @@
 mod build;
 mod campaign;
 mod cli;
-mod mcproxy;
 mod mc;
+mod mcproxy;
 mod progress;
 mod replay;
 mod run;
