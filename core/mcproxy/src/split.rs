@@ -12,13 +12,12 @@
 
 use crate::dress::{Class, class, dress, error, miss};
 use crate::front::binary::HEADER_BYTES;
-use crate::front::{Dress, Effect, Miss, Request, Tongue};
+use crate::front::{Dress, Effect, KEY_BYTES_MAX, Miss, Request, Tongue};
 use crate::jobs::{Reply, To, Waiter};
 use crate::proxy::Proxy;
 use bytes::{Bytes, BytesMut};
 use storytime_machine::Cx;
 use storytime_memcached::client::pool::{Shape, Words};
-use storytime_memcached::store::KEY_BYTES_MAX;
 use storytime_memcached::text::number::u64_of;
 
 /// Most pieces of a value.

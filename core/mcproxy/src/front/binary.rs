@@ -2,10 +2,9 @@
 //!
 //! Not served: SASL, which ends at a server.
 
-use super::{Action, Bounds, Dress, Effect, ForAll, Miss, Request, Tongue, What};
+use super::{Action, Bounds, Dress, Effect, ForAll, KEY_BYTES_MAX, Miss, Request, Tongue, What};
 use bytes::{Buf, Bytes, BytesMut};
 use storytime_memcached::client::pool::Shape;
-use storytime_memcached::store::KEY_BYTES_MAX;
 
 /// Bytes of a packet's header.
 pub(crate) const HEADER_BYTES: usize = 24;

@@ -12,6 +12,7 @@ pub(crate) mod binary;
 pub(crate) mod meta;
 mod text;
 
+pub(crate) use storytime_memcached::store::KEY_BYTES_MAX;
 pub(crate) use text::{Text, delete as delete_text};
 
 use bytes::Bytes;
