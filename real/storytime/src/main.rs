@@ -8,6 +8,7 @@ mod campaign;
 mod cli;
 mod mc;
 mod memcached;
+mod mcproxy;
 mod progress;
 mod replay;
 mod run;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Campaign(options) => campaign::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
+        Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
