@@ -102,6 +102,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Shards of the data set.
+    pub fn shards(&self) -> u64 {
+        1
+    }
+
+    /// The options of one shard.
+    pub fn cache(&self, shard: u64) -> crate::cache::Options {
+        let _ = shard;
+        todo!()
+    }
+
     /// Where to listen, in order.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         if let Some(path) = &self.unix_socket {
