@@ -12,6 +12,10 @@ pub const STORIES: &[(&str, &str)] = &[
     ("does-fsync-work.toml", include_str!("../does-fsync-work.toml")),
 ];
 
+/// Configs of proxies that are built in as well: name, content.
+pub const PROXIES: &[(&str, &str)] =
+    &[("two-zones.toml", include_str!("../proxies/two-zones.toml"))];
+
 /// Opens a story by its id, or a scenario file by its path: whatever ends in `.toml` or has a
 /// slash.
 ///

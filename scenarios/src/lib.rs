@@ -23,6 +23,7 @@
 //! | [`diagnostic`], [`suggest`] | one clear message for a mistake |
 //! | [`story`] | a story as plain data |
 //! | [`program`] | from the words of a command line to machines |
+//! | [`proxy_file`] | the proxy's config file |
 //! | [`models`] | loads, and the database behind them, as machines |
 //! | [`metric`] | what can be measured, by name |
 //! | [`plan`] | what a seed draws |
@@ -50,6 +51,7 @@ pub mod models;
 pub mod overlay;
 pub mod plan;
 pub mod program;
+pub mod proxy_file;
 pub mod read;
 pub mod real;
 pub mod report;
