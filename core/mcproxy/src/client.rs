@@ -236,15 +236,14 @@ impl Client {
         if self.held > HELD_BYTES_MAX { Next::Overrun } else { Next::Nothing }
     }
 
-    /// Stops or goes on reading from it. Says whether it goes on.
-    pub(crate) fn pace(&mut self, cx: &mut Cx) -> bool {
+    /// Stops or goes on reading from it. Whoever leaves input unread must call this before
+    /// anything changes, so that the input is told again when it may be read.
+    pub(crate) fn pace(&mut self, cx: &mut Cx) {
         let pause = !self.may_ask(cx);
-        let changes = pause != self.paused;
-        if changes {
+        if pause != self.paused {
             self.paused = pause;
             cx.pause(self.conn, pause);
         }
-        changes && !pause
     }
 
     /// Bytes held for it beyond its connection's buffers.

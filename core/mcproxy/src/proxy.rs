@@ -160,6 +160,7 @@ impl Proxy {
                 break;
             };
             if client.conn != conn || !client.may_ask(cx) {
+                client.pace(cx);
                 break;
             }
             let action = client.step(rx, &mut self.scratch, &bounds);

@@ -50,6 +50,11 @@ pub(super) fn take(rx: &mut BytesMut, whole: usize) -> Action {
         b"md" => (Effect::Repeatable, Miss::Never),
         _ => (Effect::Once, Miss::Never),
     };
+    // Servers that know no meta commands would say nothing at all to it.
+    if flags_from(line, 2).any(|(_, flag)| flag == b"noreply") {
+        rx.advance(whole);
+        return says(b"CLIENT_ERROR invalid flag\r\n");
+    }
     let (get, encoded) = (verb == b"mg", has(b"b"));
     let quiet = if verb == b"me" { None } else { quiet(line, 2) };
     let request = request(rx, whole, key, encoded, quiet.clone());

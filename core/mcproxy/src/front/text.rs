@@ -365,9 +365,10 @@ pub(super) fn too_large(key: &[u8], deletes: bool, noreply: bool) -> Action {
     Action::Ask(delete(key), dress)
 }
 
-/// A request to delete a key.
+/// A request to delete a key. The time behind it, of which every server takes 0, keeps a key named
+/// `noreply` from being taken for the word.
 pub(crate) fn delete(key: &[u8]) -> Request {
-    let wire = Bytes::from([b"delete ", key, b"\r\n"].concat());
+    let wire = Bytes::from([b"delete ", key, b" 0\r\n"].concat());
     let key = wire.slice(b"delete ".len()..b"delete ".len() + key.len());
     one_key(Effect::Repeatable, key, wire, Shape::Line(Reply::Deleted))
 }
@@ -422,6 +423,7 @@ fn take_line(rx: &mut BytesMut, whole: usize, bounds: &Bounds) -> Action {
         }
         b"verbosity" if u32_of(tokens.get(1)).is_none() => Err(refuse(Refusal::BadFormat, silent)),
         b"verbosity" => Ok(None),
+        b"stats" if tokens.noreply().is_some() => Err(refuse(Refusal::UnknownCommand, false)),
         b"stats" if tokens.get(1) == b"proxy" => Err(Action::OwnStats(Dress::Plain)),
         b"stats" => Ok(None),
         b"version" => Err(Action::Reply(Bytes::from(format!("VERSION {}\r\n", bounds.version)))),
