@@ -32,7 +32,7 @@ use storytime_memcached::client::Node as Server;
 use storytime_memcached::client::pool::HealthOptions;
 
 const SECTIONS: &[&str] = &["proxy", "pool", "route"];
-const PROXY_FIELDS: &[&str] = &["listen", "clients", "value", "zone", "share_gets"];
+const PROXY_FIELDS: &[&str] = &["listen", "clients", "value", "split", "zone", "share_gets"];
 const POOL_FIELDS: &[&str] = &[
     "name",
     "servers",
@@ -52,6 +52,8 @@ const POOL_FIELDS: &[&str] = &[
 const ROUTE_FIELDS: &[&str] =
     &["name", "prefix", "kind", "to", "on_failure", "read_rate", "write_rate"];
 const SERVERS_WANTED: &str = "servers such as [\"cache1:11211\", \"cache2:11211 weight=2\"]";
+/// Smallest pieces of a large value, bytes: a value has at most 1024 of them.
+const SPLIT_BYTES_MIN: u64 = 64 << 10;
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
 /// The kinds of routes by name.
@@ -139,6 +141,11 @@ fn complain(word: &Word, what: impl Into<String>, wanted: &str) -> Box<Diagnosti
     Diagnostic::at(&word.span, what, format!("expected {wanted}")).into()
 }
 
+/// Where a field stands; its table, if it was left out.
+fn place_of<'a>(fields: &'a Fields<'a>, key: &str) -> &'a Span {
+    fields.get(key).map_or_else(|| fields.span(), |node| &node.span)
+}
+
 fn proxy(node: &Node, config: &mut Config) -> Checked<()> {
     let fields = Fields::of(node, "[proxy]", PROXY_FIELDS)?;
     let listens = fields.texts("listen", LISTENER_WANTED)?;
@@ -152,12 +159,20 @@ fn proxy(node: &Node, config: &mut Config) -> Checked<()> {
     config.clients_max = clients as u32;
     let value = fields.quantity("value", BYTES, Some(config.value_bytes_max as u64))?;
     if value == 0 || value > VALUE_BYTES_MAX as u64 {
-        let span = fields.get("value").map_or(fields.span(), |node| &node.span);
+        let span = place_of(&fields, "value");
         let title = format!("`value` is out of range: {value} bytes");
         let label = format!("expected 1 byte to {} MiB", VALUE_BYTES_MAX >> 20);
         return Err(Diagnostic::at(span, title, label).into());
     }
     config.value_bytes_max = value as usize;
+    if let Some(split) = fields.quantity_if("split", BYTES)? {
+        if split < SPLIT_BYTES_MIN || split > value {
+            let span = place_of(&fields, "split");
+            let label = format!("expected {SPLIT_BYTES_MIN} bytes to what `value` says");
+            return Err(Diagnostic::at(span, "`split` is out of range", label).into());
+        }
+        config.split_bytes = Some(split as usize);
+    }
     config.zone = fields.text_if("zone", "the name of a zone")?.map(|word| word.text);
     config.share_gets = fields.flag("share_gets", true)?;
     Ok(())
@@ -191,7 +206,7 @@ fn pool(node: &Node) -> Checked<Pool> {
 fn timeout(fields: &Fields<'_>, key: &str, otherwise: Duration) -> Checked<Duration> {
     let time = fields.quantity(key, DURATION, Some(otherwise))?;
     if time.is_zero() || time > TIMEOUT_MAX {
-        let span = fields.get(key).map_or(fields.span(), |node| &node.span);
+        let span = place_of(fields, key);
         let title = format!("`{key}` is out of range");
         return Err(Diagnostic::at(span, title, "expected more than nothing, at most 1h").into());
     }
@@ -204,7 +219,7 @@ fn health(fields: &Fields<'_>, otherwise: HealthOptions) -> Checked<HealthOption
     let pause = (otherwise.pause_min, otherwise.pause_max);
     let (pause_min, pause_max) = fields.range("pause", DURATION, Some(pause))?;
     if pause_min.is_zero() || pause_max > TIMEOUT_MAX {
-        let span = fields.get("pause").map_or(fields.span(), |node| &node.span);
+        let span = place_of(fields, "pause");
         let label = "expected more than nothing, at most 1h";
         return Err(Diagnostic::at(span, "`pause` is out of range", label).into());
     }
@@ -286,7 +301,7 @@ fn kind_of(node: &Node) -> Checked<Kind> {
 fn per_second(fields: &Fields<'_>, key: &str) -> Checked<Option<u64>> {
     let Some(milli) = fields.quantity_if(key, RATE)? else { return Ok(None) };
     if milli < 1000 {
-        let span = fields.get(key).map_or(fields.span(), |node| &node.span);
+        let span = place_of(fields, key);
         let title = format!("`{key}` is less than one a second");
         return Err(Diagnostic::at(span, title, "expected \"1/s\" or more").into());
     }
@@ -307,6 +322,7 @@ mod tests {
 listen = ["127.0.0.1:11211", "unix:p.sock"]
 zone = "east"
 value = "2MiB"
+split = "900KiB"
 
 [[pool]]
 name = "east"

@@ -138,6 +138,9 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Memcached(config) => {
             serve(host, || storytime_memcached::Server::alone(config.clone()))
         }
+        Program::Mcproxy(config) => {
+            serve(host, || storytime_mcproxy::Proxy::new(config.clone()).expect("it was checked"))
+        }
         Program::Diskcheck(diskcheck::Command::Record(config)) => {
             serve(host, || diskcheck::Recorder::new(config.clone()))
         }

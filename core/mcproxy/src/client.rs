@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use storytime_machine::{Conn, Cx};
 
-/// Requests under way at first, and at the least that a window of large values shrinks to.
-const WINDOW_MIN: usize = 32;
+/// Requests under way at first, if so many of the largest values may be held.
+const WINDOW_FIRST: usize = 32;
 /// Most requests under way of one client.
 const WINDOW_MAX: usize = 1024;
 /// What the replies of one window may come to, bytes, as far as the last replies tell.
@@ -47,8 +47,8 @@ enum Stage {
     Open,
     /// A request for all servers waits until every earlier reply has left.
     Deferred,
-    /// A request for all servers is under way.
-    AwaitAll,
+    /// Nothing is taken before this answer: a request for all servers, or a large value.
+    AwaitAnswer { seq: u64 },
     /// It is to be closed behind the replies due.
     Leaving,
 }
@@ -87,7 +87,9 @@ pub(crate) enum Next {
 }
 
 impl Client {
-    pub(crate) const fn new(conn: Conn) -> Self {
+    /// A client of a proxy that takes values up to so many bytes.
+    pub(crate) fn new(conn: Conn, value_bytes_max: usize) -> Self {
+        let window = (HELD_BYTES_MAX / value_bytes_max.max(1)).clamp(1, WINDOW_FIRST);
         Self {
             conn,
             speech: Speech::Unknown,
@@ -99,7 +101,7 @@ impl Client {
             deferred: None,
             ended: false,
             paused: false,
-            window: WINDOW_MIN,
+            window,
             replies: 0,
         }
     }
@@ -160,13 +162,13 @@ impl Client {
         self.held += answer.len();
         self.fit_window(answer.len());
         self.places[at] = Place::Ready(answer);
-        if self.stage == Stage::AwaitAll {
+        if self.stage == (Stage::AwaitAnswer { seq }) {
             self.stage = if self.ended { Stage::Leaving } else { Stage::Open };
         }
     }
 
     fn fit_window(&mut self, bytes: usize) {
-        let fitting = (WINDOW_BYTES / bytes.max(1)).clamp(WINDOW_MIN, WINDOW_MAX);
+        let fitting = (WINDOW_BYTES / bytes.max(1)).clamp(1, WINDOW_MAX);
         self.replies += 1;
         if fitting < self.window {
             (self.window, self.replies) = (fitting, 0);
@@ -188,8 +190,15 @@ impl Client {
         if self.stage != Stage::Deferred || !self.places.is_empty() {
             return None;
         }
-        self.stage = Stage::AwaitAll;
         self.deferred.take()
+    }
+
+    /// Takes nothing more before the answer with this number.
+    pub(crate) fn wait_for(&mut self, seq: u64) {
+        assert!(!matches!(self.stage, Stage::AwaitAnswer { .. }), "one is waited for at a time");
+        if self.stage != Stage::Leaving {
+            self.stage = Stage::AwaitAnswer { seq };
+        }
     }
 
     /// Nothing more is taken; it is closed behind the replies due.

@@ -19,9 +19,17 @@ pub(crate) struct JobId {
 /// Who is to be answered, and in which form.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiter {
-    pub(crate) conn: Conn,
-    pub(crate) seq: u64,
+    pub(crate) to: To,
     pub(crate) dress: Dress,
+}
+
+/// Who waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum To {
+    /// A client, with a place in the order of its replies.
+    Client { conn: Conn, seq: u64 },
+    /// A large value, of which this is a piece.
+    Split { slot: u32, piece: u32 },
 }
 
 /// What a server said, in whole frames.

@@ -23,7 +23,7 @@
 //! | `client` | one client's place in the order of replies |
 //! | `routes`, `jobs` | requests under way, failover, several servers at once |
 //! | `flights` | equal reads that become one |
-//! | `warm`, `all` | copies between pools; requests for all servers |
+//! | `warm`, `all`, `split` | copies between pools; requests for all servers; large values |
 //! | `backends` | connections to servers, for each pool and protocol |
 //! | `dress` | from a server's reply to what one client awaits |
 //! | `setup` | configs come into use while requests are under way |
@@ -87,6 +87,7 @@ pub mod proxy;
 mod rate;
 mod routes;
 mod setup;
+mod split;
 mod stats;
 pub mod table;
 mod warm;

@@ -6,9 +6,10 @@ use crate::config::Config;
 use crate::dress::Answer;
 use crate::flights::Flights;
 use crate::front::{Action, Bounds};
-use crate::jobs::{JobId, Jobs, Waiter};
+use crate::jobs::{JobId, Jobs, To, Waiter};
 use crate::rate::Rate;
 use crate::setup::{Loader, Pending};
+use crate::split::Split;
 use crate::stats::{Counters, RouteStats};
 use crate::table::Table;
 use bytes::BytesMut;
@@ -64,6 +65,8 @@ pub struct Proxy {
     pub(crate) rates: Vec<[Option<Rate>; 2]>,
     pub(crate) route_stats: Vec<RouteStats>,
     pub(crate) counters: Counters,
+    /// Large values on their way.
+    pub(crate) splits: Vec<Option<Split>>,
     /// Jobs whose legs have changed.
     pub(crate) changed: VecDeque<JobId>,
     /// Answers on their way to clients.
@@ -103,6 +106,7 @@ impl Proxy {
             rates: Vec::new(),
             route_stats: Vec::new(),
             counters: Counters::default(),
+            splits: Vec::new(),
             changed: VecDeque::new(),
             done: VecDeque::new(),
             touched: Vec::new(),
@@ -137,7 +141,7 @@ impl Proxy {
         }
         self.counters.clients_total += 1;
         self.clients += 1;
-        Peer::Served(Box::new(Client::new(conn)))
+        Peer::Served(Box::new(Client::new(conn, self.config.value_bytes_max)))
     }
 
     /// Ends the service of a client. What it asked for runs to its end without it.
@@ -188,7 +192,14 @@ impl Proxy {
             }
             Action::Ask(request, dress) => {
                 let seq = client.await_answer();
-                self.ask(cx, request, Waiter { conn, seq, dress });
+                let waiter = Waiter { to: To::Client { conn, seq }, dress };
+                if !self.is_split(&request) {
+                    return self.ask(cx, request, waiter);
+                }
+                if let Some(client) = self.client(conn) {
+                    client.wait_for(seq);
+                }
+                self.write_split(cx, &request, waiter);
             }
             Action::AskAll(all) => client.defer(all),
             Action::OwnStats(dress) => {
@@ -219,9 +230,7 @@ impl Proxy {
             if let Some(job) = self.changed.pop_front() {
                 self.look_at(cx, job);
             } else if let Some((waiter, answer)) = self.done.pop_front() {
-                let Some(client) = self.client(waiter.conn) else { continue };
-                client.fill(waiter.seq, answer);
-                self.touched.push(waiter.conn);
+                self.deliver(cx, &waiter, answer);
             } else if let Some(conn) = self.touched.pop() {
                 self.hand_on(cx, conn);
             } else {
@@ -230,6 +239,18 @@ impl Proxy {
         }
         if self.stopping && self.clients == 0 && self.jobs.len() == 0 {
             cx.exit(Exit::Stopped);
+        }
+    }
+
+    fn deliver(&mut self, cx: &mut Cx, waiter: &Waiter, answer: Answer) {
+        match waiter.to {
+            To::Split { slot, piece } => self.piece_done(cx, slot, piece, &answer.reply),
+            To::Client { conn, seq } => {
+                if let Some(client) = self.client(conn) {
+                    client.fill(seq, answer);
+                    self.touched.push(conn);
+                }
+            }
         }
     }
 
@@ -253,7 +274,8 @@ impl Proxy {
         }
         if let Some(all) = client.take_deferred() {
             let seq = client.await_answer();
-            let waiter = Waiter { conn, seq, dress: all.dress.clone() };
+            client.wait_for(seq);
+            let waiter = Waiter { to: To::Client { conn, seq }, dress: all.dress.clone() };
             self.ask_all(cx, all, waiter);
         } else {
             client.pace(cx);

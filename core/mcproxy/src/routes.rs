@@ -57,6 +57,16 @@ impl Proxy {
             let reply = self.failure(plan, &request, &text);
             return self.done.push_back((waiter.clone(), dress(&reply, &waiter.dress)));
         }
+        self.ask_whole(cx, request, waiter);
+    }
+
+    /// The same, whatever the rate.
+    pub(crate) fn ask_whole(&mut self, cx: &mut Cx, request: Request, waiter: Waiter) {
+        let read = request.effect == Effect::Read;
+        let Some(plan) = self.table.plan(&request.key).filter(|_| self.generation > 0) else {
+            let reply = error(request.tongue, "no route takes this key");
+            return self.done.push_back((waiter.clone(), dress(&reply, &waiter.dress)));
+        };
         if read
             && self.config.share_gets
             && let Some(job) = self.flights.join(&request.key, &request.wire)
@@ -298,10 +308,16 @@ impl Proxy {
         let request = job.keyed();
         let (key, tongue) = (request.key.clone(), request.tongue);
         let read = request.effect == Effect::Read;
+        let request = request.clone();
         let (plan, group, current) = (job.plan, job.group, job.generation == generation);
-        for waiter in job.waiters.drain(..) {
-            let answer = dress(&reply, &waiter.dress);
-            self.done.push_back((waiter, answer));
+        let mut waiters = core::mem::take(&mut job.waiters);
+        if !(read && self.read_split(cx, &request, &reply, &mut waiters)) {
+            for waiter in waiters.drain(..) {
+                let answer = dress(&reply, &waiter.dress);
+                self.done.push_back((waiter, answer));
+            }
+            // The buffer is kept for the next job.
+            self.jobs.of(id).waiters = waiters;
         }
         if read {
             self.flights.read_ends(&key, id);

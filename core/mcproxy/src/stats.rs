@@ -31,6 +31,9 @@ pub(crate) struct Counters {
     pub(crate) requests: u64,
     pub(crate) for_all: u64,
     pub(crate) unrouted: u64,
+    /// Large values written and read in pieces.
+    pub(crate) split_writes: u64,
+    pub(crate) split_reads: u64,
     pub(crate) clients_total: u64,
     pub(crate) clients_refused: u64,
     /// Clients hung up on because too much was held for them.
@@ -61,6 +64,8 @@ impl Counters {
         each("requests", self.requests);
         each("requests_for_all", self.for_all);
         each("requests_unrouted", self.unrouted);
+        each("split_writes", self.split_writes);
+        each("split_reads", self.split_reads);
         each("clients_total", self.clients_total);
         each("clients_refused", self.clients_refused);
         each("clients_overrun", self.clients_overrun);

@@ -126,6 +126,7 @@ fn verify(host: &HostOptions, verifier: diskcheck::Verifier) -> u8 {
     }
 }
 
+/// The place of a process of this program.
 pub(crate) fn place(options: &HostOptions) -> Host {
     if options.host_ip.is_some() {
         // One of a story's servers: it ends with the run, however that ends.

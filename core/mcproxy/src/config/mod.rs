@@ -26,7 +26,7 @@ pub const LISTENERS_MAX: usize = 16;
 /// Longest prefix of keys, bytes.
 pub const PREFIX_BYTES_MAX: usize = 250;
 /// Largest value that can be taken in, bytes.
-pub const VALUE_BYTES_MAX: usize = 64 << 20;
+pub const VALUE_BYTES_MAX: usize = 32 << 20;
 /// Most connections to one server and protocol.
 pub const CONNECTIONS_MAX: u32 = 64;
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub clients_max: u32,
     /// Largest value that is taken in, bytes.
     pub value_bytes_max: usize,
+    /// Values above so many bytes are stored in pieces; none are if it is left out.
+    pub split_bytes: Option<usize>,
     /// Where this proxy is, for zone-aware routes.
     pub zone: Option<String>,
     /// Whether equal gets that are under way at the same time are one.
@@ -170,6 +172,7 @@ impl Default for Config {
             listen: vec![Endpoint::any(PORT)],
             clients_max: 10_000,
             value_bytes_max: 1 << 20,
+            split_bytes: None,
             zone: None,
             share_gets: true,
             pools: Vec::new(),
@@ -181,6 +184,7 @@ impl Default for Config {
 impl Config {
     /// Byte caps and water marks that fit this config.
     pub fn limits(&self) -> Limits {
+        const { assert!(LINE_ROOM_BYTES > 4096, "the longest line fits beside a value") };
         let rx_bytes_max = (self.value_bytes_max + LINE_ROOM_BYTES).max(2 << 20);
         let tx_bytes_max = (self.value_bytes_max * 2 + LINE_ROOM_BYTES).max(64 << 20);
         Limits { rx_bytes_max, tx_bytes_max, ..Limits::default() }

@@ -2,10 +2,9 @@
 //!
 //! Not served: SASL, which ends at a server.
 
-use super::{Action, Bounds, Dress, Effect, ForAll, Miss, Request, Tongue, What};
+use super::{Action, Bounds, Dress, Effect, ForAll, KEY_BYTES_MAX, Miss, Request, Tongue, What};
 use bytes::{Buf, Bytes, BytesMut};
 use storytime_memcached::client::pool::Shape;
-use storytime_memcached::store::KEY_BYTES_MAX;
 
 /// Bytes of a packet's header.
 pub(crate) const HEADER_BYTES: usize = 24;
@@ -305,4 +304,105 @@ pub(crate) fn key_and_value(packet: &Bytes) -> (Bytes, Bytes) {
     let key = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
     let key_at = HEADER_BYTES + usize::from(packet[4]);
     (packet.slice(key_at..key_at + key), packet.slice(key_at + key..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { value_bytes_max: 100, version: "v" };
+
+    fn request(opcode: u8, extras: &[u8], key: &[u8], value: &[u8]) -> BytesMut {
+        let mut bytes = BytesMut::from(&packet(opcode, *b"opaq", 0, key, value)[..]);
+        bytes[0] = REQUEST;
+        bytes[4] = extras.len() as u8;
+        let body = extras.len() + key.len() + value.len();
+        bytes[8..12].copy_from_slice(&(body as u32).to_be_bytes());
+        let tail = bytes.split_off(HEADER_BYTES);
+        bytes.extend_from_slice(extras);
+        bytes.extend_from_slice(&tail);
+        bytes
+    }
+
+    fn step(rx: &mut BytesMut) -> Action {
+        Binary::AwaitPacket.step(rx, &BOUNDS)
+    }
+
+    #[test]
+    fn quiet_requests_leave_as_loud_ones_and_hide_what_is_nominal() {
+        for (quiet, loud, hidden) in [
+            (0x09, GET, NOT_FOUND),
+            (0x0d, GETK, NOT_FOUND),
+            (0x11, SET, OK),
+            (0x14, DELETE, OK),
+            (0x15, 0x05, OK),
+            (0x19, 0x0e, OK),
+            (0x1a, 0x0f, OK),
+            (0x1e, 0x1d, NOT_FOUND),
+            (0x24, 0x23, NOT_FOUND),
+        ] {
+            let extras = match loud {
+                SET => &[0; 8][..],
+                0x05 => &[0; 20],
+                0x1d | 0x23 => &[0; 4],
+                _ => b"",
+            };
+            let Action::Ask(request, dress) = step(&mut request(quiet, extras, b"key", b"")) else {
+                panic!("{quiet:#x} is asked for")
+            };
+            assert_eq!((request.wire[1], &request.key[..]), (loud, &b"key"[..]));
+            assert_eq!(&request.wire[12..16], &[0; 4]);
+            let Dress::Packet { opcode, opaque, hides } = dress else { panic!("a packet") };
+            assert_eq!((opcode, &opaque, hides), (quiet, b"opaq", Some(hidden)));
+        }
+    }
+
+    #[test]
+    fn requests_wait_until_they_are_whole() {
+        let whole = request(SET, &[0; 8], b"key", b"value");
+        for cut in 0..whole.len() {
+            let mut part = BytesMut::from(&whole[..cut]);
+            assert!(matches!(step(&mut part), Action::Await), "{cut} bytes");
+            assert_eq!(part.len(), cut);
+        }
+        assert!(matches!(step(&mut whole.clone()), Action::Ask(..)));
+    }
+
+    #[test]
+    fn packets_that_fit_no_opcode_are_answered_and_end_the_connection() {
+        for mut wrong in [
+            request(GET, b"xxxx", b"k", b""),
+            request(GET, b"", b"", b""),
+            request(SET, b"", b"k", b"v"),
+            request(DELETE, b"", b"k", b"v"),
+            request(NOOP, b"", b"k", b""),
+            request(FLUSH, b"xx", b"", b""),
+            request(GET, b"", &[b'k'; 251], b""),
+        ] {
+            let Action::Farewell(reply) = step(&mut wrong) else { panic!("a farewell") };
+            assert_eq!((status_of(&reply), &reply[12..16]), (INVALID, &b"opaq"[..]));
+        }
+        assert!(matches!(step(&mut BytesMut::from(&b"get a\r\n"[..])), Action::HangUp));
+    }
+
+    #[test]
+    fn unknown_opcodes_are_answered_and_swallowed() {
+        let mut rx = request(0x21, b"", b"PLAIN", b"secret");
+        rx.extend_from_slice(&request(NOOP, b"", b"", b""));
+        let mut binary = Binary::AwaitPacket;
+        let Action::Reply(reply) = binary.step(&mut rx, &BOUNDS) else { panic!("a reply") };
+        assert_eq!(status_of(&reply), UNKNOWN);
+        assert!(matches!(binary.step(&mut rx, &BOUNDS), Action::Ate));
+        assert!(matches!(binary.step(&mut rx, &BOUNDS), Action::Reply(_)) && rx.is_empty());
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_takes_the_old_one_with_it() {
+        let mut rx = request(SET, &[0; 8], b"key", &[b'x'; 101]);
+        let mut binary = Binary::AwaitPacket;
+        let Action::Ask(request, dress) = binary.step(&mut rx, &BOUNDS) else { panic!("asked") };
+        assert_eq!((request.wire[1], &request.key[..]), (DELETE, &b"key"[..]));
+        assert!(matches!(dress, Dress::PacketInstead { status: TOO_LARGE, .. }));
+        assert!(matches!(binary.step(&mut rx, &BOUNDS), Action::Ate) && rx.is_empty());
+    }
 }

@@ -2,11 +2,10 @@
 //! every other protocol looks for it.
 
 use super::text::{Block, LINE_END_BYTES, Tokens, blank, refuse, too_large, trimmed};
-use super::{Action, Bounds, Dress, Effect, Miss, Request, Tongue};
+use super::{Action, Bounds, Dress, Effect, KEY_BYTES_MAX, Miss, Request, Tongue};
 use bytes::{Buf, Bytes, BytesMut};
 use core::ops::Range;
 use storytime_memcached::client::pool::Shape;
-use storytime_memcached::store::KEY_BYTES_MAX;
 use storytime_memcached::text::Refusal;
 use storytime_memcached::text::number::{i32_of, u32_of, u64_of};
 

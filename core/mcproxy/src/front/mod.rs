@@ -3,14 +3,16 @@
 //! A parser eats one request at a time and returns an [`Action`]. Requests leave as they came, with
 //! three changes that keep many clients' requests in step on one connection to a server: every
 //! request that leaves is answered (`noreply` and the meta `q` are blanked out in place, quiet
-//! binary opcodes become loud ones), the opaque of a binary request is zero, and keys of a retrieval
-//! leave one by one. [`Dress`] says how the reply becomes what this client awaits. Whatever a server
-//! might take for something else than the proxy does is refused here, in the server's own words.
+//! binary opcodes become loud ones), the opaque of a binary request is the proxy's own, and keys of
+//! a retrieval leave one by one. [`Dress`] says how the reply becomes what this client awaits.
+//! Whatever a server might take for something else than the proxy does is refused here, in the
+//! server's own words.
 
 pub(crate) mod binary;
 pub(crate) mod meta;
 mod text;
 
+pub(crate) use storytime_memcached::store::KEY_BYTES_MAX;
 pub(crate) use text::{Text, delete as delete_text};
 
 use bytes::Bytes;

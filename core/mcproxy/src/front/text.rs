@@ -3,11 +3,12 @@
 //! Not served, because they are about one server and not about keys: `slabs`, `lru`, `lru_crawler`,
 //! `watch`, `cache_memlimit`, `shutdown` and their like.
 
-use super::{Action, Bounds, Dress, Effect, ForAll, Miss, Request, Tongue, What, meta};
+use super::{
+    Action, Bounds, Dress, Effect, ForAll, KEY_BYTES_MAX, Miss, Request, Tongue, What, meta,
+};
 use bytes::{Buf, Bytes, BytesMut};
 use core::ops::Range;
 use storytime_memcached::client::pool::{Shape, Words as Reply};
-use storytime_memcached::store::KEY_BYTES_MAX;
 use storytime_memcached::text::number::{exptime_of, flags_of, i32_of, u32_of, u64_of};
 use storytime_memcached::text::{LINE_BYTES_MAX, Refusal, TOKENS_MAX};
 

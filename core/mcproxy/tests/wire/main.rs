@@ -3,6 +3,7 @@
 mod config_changes;
 mod cuts;
 mod failing;
+mod large;
 mod like_a_server;
 mod net;
 mod sharing;

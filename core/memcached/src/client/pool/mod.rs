@@ -197,8 +197,6 @@ pub enum Failure {
     TimedOut,
     /// The connection ended, or did not come up.
     Lost(Gone),
-    /// The server answered with an error.
-    Refused,
     /// The server answered what was not asked.
     OutOfStep,
 }
@@ -218,7 +216,6 @@ impl fmt::Display for Failure {
             Self::Down => f.write_str("the server failed lately and is left alone for a while"),
             Self::TimedOut => f.write_str("no reply in time"),
             Self::Lost(why) => write!(f, "the connection is gone: {why}"),
-            Self::Refused => f.write_str("the server answered with an error"),
             Self::OutOfStep => f.write_str("the server answered what was not asked"),
         }
     }
