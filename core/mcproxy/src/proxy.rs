@@ -17,7 +17,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use storytime_machine::{
     BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, IpAddr, Machine, Open, ResolveError,
-    Token, Work,
+    Signal, Token, Work,
 };
 
 /// Requests taken in; one unit each.
@@ -300,6 +300,13 @@ impl Machine for Proxy {
                 client.end();
                 self.touched.push(client.conn);
             }
+        }
+        self.settle(cx);
+    }
+
+    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+        if signal == Signal::Reload {
+            self.load_again();
         }
         self.settle(cx);
     }
