@@ -22,7 +22,7 @@
 //! | [`text`] | the text protocol, classic and meta, one file per command or small family |
 //! | [`binary`] | the binary protocol, one file per command or small family |
 //! | [`udp`] | both of them in datagrams |
-//! | [`store`] | items, memory limit, eviction; knows no protocol |
+//! | [`cache`] | items, memory limit, eviction; knows no protocol |
 //! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
 //! | [`auth`] | names and passwords |
 //! | [`config`] | the command line |
@@ -73,7 +73,6 @@ pub mod server;
 mod session;
 pub mod shared;
 mod speaks;
-pub mod store;
 pub mod text;
 pub mod udp;
 
