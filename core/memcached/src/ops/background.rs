@@ -16,10 +16,8 @@ const ROUNDS_MAX: usize = 4;
 pub(crate) enum Again {
     /// At the next tick.
     Soon,
-    /// Not before that second.
-    At(Seconds),
-    /// When there is traffic again.
-    Stirred,
+    /// There is nothing to do now. The next walk over all items begins then, if one is planned.
+    Idle(Option<Seconds>),
 }
 
 impl Shared {
@@ -38,6 +36,7 @@ impl Shared {
             }
         });
         self.ops.counters.juggles.fetch_add(1, Ordering::Relaxed);
+        self.note_index_power();
         self.tell_evictions(at);
         let crawler = self.ops.tuning().crawler.enabled;
         if crawler || self.ops.crawl.is_running() {
@@ -46,10 +45,18 @@ impl Shared {
             }
             more |= self.ops.crawl.step(self, now, at);
         }
-        match self.ops.crawl.planned().filter(|_| crawler) {
-            _ if more || stirred => Again::Soon,
-            Some(next) => Again::At(next),
-            None => Again::Stirred,
+        if more || stirred {
+            return Again::Soon;
+        }
+        Again::Idle(self.ops.crawl.planned().filter(|_| crawler))
+    }
+
+    /// The original's index doubles at three items for two places, and never shrinks.
+    fn note_index_power(&self) {
+        let items = self.totals().1.items;
+        let power = self.ops.index_power.load(Ordering::Relaxed);
+        if items > (1 << power) / 2 * 3 {
+            self.ops.index_power.fetch_max(power + 1, Ordering::Relaxed);
         }
     }
 
