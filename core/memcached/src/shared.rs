@@ -8,11 +8,11 @@
 //! gets a new one.
 
 use crate::auth::Users;
-use crate::cache::{Cache, Count, Counts, Key, Usage};
+use crate::cache::{Cache, Count, Counts, HashKey, Key, Usage};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
 use crate::ops::{Nowhere, Ops, Surroundings};
-use crate::store::HashKey;
+
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use storytime_machine::{Now, Rng, Time};

@@ -41,10 +41,10 @@ mod wire;
 pub use wire::REQUEST_MAGIC;
 
 use crate::cache::{KEY_BYTES_MAX, Verb};
+use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
-use retrieve::Sending;
 use upload::Upload;
 use wire::{Command, HEADER_BYTES, Header, Reply, Status};
 
@@ -97,7 +97,7 @@ impl State {
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
             Self::AwaitValue(upload) => upload.abandon(shared),
-            Self::SendValue(sending) => sending.abandon(shared),
+            Self::SendValue(sending) => sending.end(shared),
             Self::AwaitRequest | Self::Swallow { .. } => {}
         }
     }
@@ -196,13 +196,13 @@ fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
             }
         },
         State::SendValue(sending) => {
-            if !sending.send(session) {
+            if !sending.run(session) {
                 return Step::Slow;
             }
             let State::SendValue(sending) = core::mem::take(state) else {
                 unreachable!("the state was matched above");
             };
-            sending.abandon(session.shared);
+            sending.end(session.shared);
             Step::Ate(0)
         }
         State::Swallow { left } => {

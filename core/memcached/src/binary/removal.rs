@@ -38,8 +38,7 @@ pub(super) fn flush(session: &mut Session<'_>, request: &Request<'_>) {
     }
     let exptime = if request.extras.is_empty() { 0 } else { u32_at(request.extras, 0) };
     let at = session.epoch.expiry(exptime, session.now).at();
-    let now = session.now;
-    session.shared.each_cache(|cache| cache.flush_all(at, now));
-    session.shared.shard(request.key).0.count(Count::CmdFlush);
+    session.shared.flush_all(at, session.now);
+    session.shared.count(Count::CmdFlush);
     session.succeed(header, 0);
 }

@@ -6,48 +6,8 @@
 
 use super::wire::{HEADER_BYTES, Reply, Retrieval, Status, u32_at};
 use super::{Request, Session, State, Step};
-use crate::cache::{Access, Cache, ItemId, Key, Pin};
-use crate::shared::Shared;
-
-/// How much of a pinned value is copied under one lock, bytes.
-const PIECE_BYTES: usize = 64 << 10;
-/// What a pin shows behind a value: the text protocol's line end.
-const LINE_END_BYTES: usize = 2;
-
-/// A value that leaves as the peer reads it.
-#[derive(Debug)]
-pub(crate) struct Sending {
-    pin: Pin,
-    /// Which shard holds it.
-    hash: u64,
-    /// Bytes that have left.
-    at: usize,
-    /// Length of the value, bytes.
-    end: usize,
-}
-
-impl Sending {
-    const fn key(&self) -> Key<'static> {
-        Key { bytes: &[], hash: self.hash }
-    }
-
-    /// Sends what the peer takes; whether that was all.
-    pub(super) fn send(&mut self, session: &mut Session<'_>) -> bool {
-        while self.at < self.end && !session.reader_is_slow() {
-            let cache = session.shared.shard_of(self.key());
-            let (pin, at) = (&self.pin, self.at);
-            let piece = PIECE_BYTES.min(self.end - at);
-            session.tx.write_with(|tx| self.at += cache.read(pin, at, piece, tx));
-            assert!(self.at > at, "a pinned value does not shrink");
-        }
-        self.at == self.end
-    }
-
-    /// Gives the value back.
-    pub(super) fn abandon(self, shared: &Shared) {
-        shared.shard_of(self.key()).unpin(self.pin);
-    }
-}
+use crate::cache::{Access, Cache, ItemId};
+use crate::sending::Sending;
 
 /// Answers a retrieval.
 #[inline]
@@ -70,9 +30,8 @@ pub(super) fn retrieve(session: &mut Session<'_>, request: &Request<'_>, form: R
         }
         // More readers than a pin can count is as good as no value.
         if let Some(pin) = cache.pin(item) {
-            let end = pin.len() - LINE_END_BYTES;
             put_hit(session, &cache, request, item, form, false);
-            let sending = Sending { pin, hash: key.hash, at: 0, end };
+            let sending = Sending::bare(pin, key);
             return Step::Enter(State::SendValue(Box::new(sending)), eaten);
         }
     }

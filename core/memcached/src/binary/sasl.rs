@@ -65,7 +65,7 @@ pub(super) fn log_in(session: &mut Session<'_>, request: &Request<'_>) -> Step {
     };
     session.link.authenticated = verdict == Verdict::Accepted;
     session.link.challenged = verdict == Verdict::AwaitMessage;
-    let count = |count| session.shared.shard(request.key).0.count(count);
+    let count = |count| session.shared.count(count);
     match verdict {
         Verdict::Accepted => {
             count(Count::AuthCmds);

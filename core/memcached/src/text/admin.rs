@@ -30,9 +30,8 @@ pub(super) fn other(session: &mut Session<'_>, line: &Line<'_>, more: bool) -> T
     match run(session, &words[..tokens.len()], more) {
         Outcome::Done => return Then::Done,
         Outcome::Shutdown { graceful } => return Then::Shutdown { graceful },
-        // The line end stays in the input: a connection without any would not be gone on with.
         Outcome::Stream(stream) => {
-            return Then::Enter(State::Stream(stream), line.whole_len() - 1);
+            return Then::Enter(State::Stream(stream), line.whole_len());
         }
         Outcome::Unknown => {}
     }

@@ -28,7 +28,6 @@ mod meta;
 pub mod number;
 mod refusal;
 mod retrieve;
-mod sending;
 mod storage;
 mod touch;
 mod upload;
@@ -40,12 +39,12 @@ pub use refusal::Refusal;
 use crate::admin::{Stream, Streamed};
 use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
 use crate::ops::Streams;
+use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
 use line::Line;
 use retrieve::Retrieval;
-use sending::Sending;
 use storage::Command;
 use upload::Upload;
 
@@ -194,7 +193,7 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
             rx.advance(core::mem::take(&mut eaten));
             match run_stream(stream, session, rx) {
                 Some(stop) => break stop,
-                None => *state = State::SkipLine,
+                None => *state = State::AwaitCommand,
             }
         }
         match step(state, session, &rx[eaten..]) {
@@ -287,8 +286,7 @@ fn value_sent(state: &mut State, session: &mut Session<'_>) -> Step {
         unreachable!("the caller matched it");
     };
     sending.end(session.shared);
-    // Behind an `mg`, its line end is still there.
-    *state = retrieval.map_or(State::SkipLine, State::AwaitKeys);
+    *state = retrieval.map_or(State::AwaitCommand, State::AwaitKeys);
     Step::Ate(0)
 }
 

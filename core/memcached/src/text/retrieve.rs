@@ -8,10 +8,10 @@
 use super::backward::Backward;
 use super::line::{LINE_BYTES_MAX, Line, find};
 use super::number::i32_of;
-use super::sending::Sending;
 use super::{Refusal, Session, State, Then};
 use crate::cache::{Access, KEY_BYTES_MAX, View};
 use crate::clock::Expiry;
+use crate::sending::Sending;
 use bytes::BytesMut;
 
 /// A retrieval whose keys are being served.
@@ -203,7 +203,7 @@ impl Retrieval {
         };
         let view = cache.view(item);
         session.tx.write_with(|tx| put_line(tx, key.bytes, &view, self.versions));
-        Shown::Large(Sending::new(pin, key))
+        Shown::Large(Sending::with_line_end(pin, key))
     }
 }
 

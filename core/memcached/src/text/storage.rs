@@ -5,7 +5,7 @@
 //! [`upload`](super::upload).
 
 use super::line::Line;
-use super::meta::{self, KeyRoom};
+use super::meta;
 use super::number::{exptime_of, flags_of, i32_of, u64_of};
 use super::upload::Upload;
 use super::{Refusal, Session, State, Then};
@@ -34,7 +34,7 @@ pub(super) enum Command {
 }
 
 /// What a storage line asks for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Header<'a> {
     pub(super) key: &'a [u8],
     pub(super) verb: Verb,
@@ -49,7 +49,7 @@ pub(super) struct Header<'a> {
     /// A classic command's outcome is told to nobody.
     pub(super) noreply: bool,
     /// The outcome is told as `ms` does.
-    pub(super) meta: Option<meta::Flags<'a>>,
+    pub(super) meta: Option<&'a meta::Flags<'a>>,
 }
 
 /// A storage line that is refused.
@@ -62,21 +62,6 @@ pub(super) struct BadLine {
     pub(super) block_bytes: Option<u64>,
 }
 
-/// What most lines leave out.
-pub(super) const NOTHING: Header<'static> = Header {
-    key: b"",
-    verb: Verb::Set,
-    flags: 0,
-    expires: Expiry::NEVER,
-    compare: None,
-    version: None,
-    invalidate: false,
-    vivify: None,
-    value_bytes: 0,
-    noreply: false,
-    meta: None,
-};
-
 /// Runs a storage command, if its data block is whole, or sees to it that it is waited for.
 pub(super) fn storage(
     session: &mut Session<'_>,
@@ -84,11 +69,19 @@ pub(super) fn storage(
     line: &Line<'_>,
     behind: &[u8],
 ) -> Then {
-    let mut room = KeyRoom::default();
-    let header = match command.parse(line, session.epoch, session.now, &mut room) {
-        Ok(header) => header,
-        Err(bad) => return refuse_line(session, bad, line),
-    };
+    command.with_header(line, session.epoch, session.now, |header| match header {
+        Ok(header) => run(session, command, header, line, behind),
+        Err(bad) => refuse_line(session, bad, line),
+    })
+}
+
+fn run(
+    session: &mut Session<'_>,
+    command: Command,
+    header: &Header<'_>,
+    line: &Line<'_>,
+    behind: &[u8],
+) -> Then {
     let block_bytes = header.value_bytes as usize + LINE_END.len();
     if let Some(block) = behind.get(..block_bytes) {
         header.finish(session, block);
@@ -128,36 +121,64 @@ pub(super) fn stated_bytes(token: &[u8]) -> Option<u32> {
 }
 
 impl Command {
-    /// Reads a line.
-    pub(super) fn parse<'a>(
+    /// Reads a line, and hands what it asks for to `then`.
+    #[inline]
+    pub(super) fn with_header<R>(
         self,
-        line: &Line<'a>,
+        line: &Line<'_>,
         epoch: Epoch,
         now: Seconds,
-        room: &'a mut KeyRoom,
-    ) -> Result<Header<'a>, BadLine> {
-        let verb = match self {
-            Self::Classic(verb) => verb,
-            Self::Cas => Verb::Set,
-            Self::Meta => return meta::set_header(line, epoch, now, room),
-        };
-        let tokens = line.tokens();
-        let bad = |noreply, block_bytes| {
-            Err(BadLine { refusal: Refusal::BadFormat, noreply, block_bytes })
-        };
-        let Some(value_bytes) = stated_bytes(tokens.get(4)) else { return bad(false, None) };
-        let (key, noreply) = (tokens.get(1), tokens.noreply());
-        let block_bytes = Some(u64::from(value_bytes) + LINE_END.len() as u64);
-        let numbers = (flags_of(tokens.get(2)), exptime_of(tokens.get(3)));
-        let (Some(flags), Some(exptime)) = numbers else { return bad(noreply, block_bytes) };
-        let compare = if self == Self::Cas { u64_of(tokens.get(5)) } else { None };
-        if key.len() > KEY_BYTES_MAX || (self == Self::Cas && compare.is_none()) {
-            return bad(noreply, block_bytes);
+        then: impl FnOnce(Result<&Header<'_>, BadLine>) -> R,
+    ) -> R {
+        match self {
+            Self::Classic(verb) => match classic(line, verb, false, epoch, now) {
+                Ok(header) => then(Ok(&header)),
+                Err(bad) => then(Err(bad)),
+            },
+            Self::Cas => match classic(line, Verb::Set, true, epoch, now) {
+                Ok(header) => then(Ok(&header)),
+                Err(bad) => then(Err(bad)),
+            },
+            Self::Meta => meta::with_set_header(line, epoch, now, then),
         }
-        let expires = epoch.expiry(exptime, now);
-        let header = Header { key, verb, flags, expires, compare, value_bytes, noreply, ..NOTHING };
-        Ok(header)
     }
+}
+
+/// Reads `<command> <key> <flags> <exptime> <bytes> [<version>] [noreply]`.
+fn classic<'a>(
+    line: &Line<'a>,
+    verb: Verb,
+    compares: bool,
+    epoch: Epoch,
+    now: Seconds,
+) -> Result<Header<'a>, BadLine> {
+    let tokens = line.tokens();
+    let bad =
+        |noreply, block_bytes| Err(BadLine { refusal: Refusal::BadFormat, noreply, block_bytes });
+    let Some(value_bytes) = stated_bytes(tokens.get(4)) else { return bad(false, None) };
+    let (key, noreply) = (tokens.get(1), tokens.noreply());
+    let block_bytes = Some(u64::from(value_bytes) + LINE_END.len() as u64);
+    let numbers = (flags_of(tokens.get(2)), exptime_of(tokens.get(3)));
+    let (Some(flags), Some(exptime)) = numbers else { return bad(noreply, block_bytes) };
+    let compare = if compares { u64_of(tokens.get(5)) } else { None };
+    if key.len() > KEY_BYTES_MAX || (compares && compare.is_none()) {
+        return bad(noreply, block_bytes);
+    }
+    let (version, vivify, invalidate, meta) = (None, None, false, None);
+    let expires = epoch.expiry(exptime, now);
+    Ok(Header {
+        key,
+        verb,
+        flags,
+        expires,
+        compare,
+        version,
+        invalidate,
+        vivify,
+        value_bytes,
+        noreply,
+        meta,
+    })
 }
 
 impl<'a> Header<'a> {

@@ -4,8 +4,7 @@
 
 use super::Session;
 use super::line::Line;
-use super::meta::KeyRoom;
-use super::storage::{Command, Header, LINE_END};
+use super::storage::{Command, LINE_END};
 use crate::cache::{Draft, Key, Refused};
 use crate::clock::Seconds;
 use crate::shared::Shared;
@@ -22,6 +21,8 @@ pub(crate) struct Upload {
     hash: u64,
     draft: Draft,
 }
+
+const IN_ORDER: &str = "the line was in order when it came";
 
 /// How far an upload came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,46 +71,38 @@ impl Upload {
     pub(super) fn complete(self, session: &mut Session<'_>, end: &[u8]) {
         assert_eq!(self.draft.missing(), 0, "the whole value has arrived");
         session.tally.lookups += 1;
-        let mut room = KeyRoom::default();
-        let header = parse(self.command, &self.line, session, self.since, &mut room);
-        session.observe_set(header.key);
-        let (shared, now) = (session.shared, session.now);
-        let key = Key { bytes: header.key, hash: self.hash };
-        let mut cache = shared.shard_of(key);
-        if end == LINE_END {
-            let stored = cache.commit(self.draft, &header.write(key), now);
-            header.conclude(session, cache, key, stored);
-        } else {
-            cache.abandon(self.draft);
-            drop(cache);
-            header.refuse_block(session);
-        }
+        let Self { command, line, since, hash, draft } = self;
+        command.with_header(&Line::new(&line), session.epoch, since, |header| {
+            let header = header.expect(IN_ORDER);
+            session.observe_set(header.key);
+            let (shared, now) = (session.shared, session.now);
+            let key = Key { bytes: header.key, hash };
+            let mut cache = shared.shard_of(key);
+            if end == LINE_END {
+                let stored = cache.commit(draft, &header.write(key), now);
+                header.conclude(session, cache, key, stored);
+            } else {
+                cache.abandon(draft);
+                drop(cache);
+                header.refuse_block(session);
+            }
+        });
     }
 
     /// There was no memory for the next piece.
     pub(super) fn refuse(self, session: &mut Session<'_>, refused: Refused) {
-        let mut room = KeyRoom::default();
-        let header = parse(self.command, &self.line, session, self.since, &mut room);
-        let shared = session.shared;
-        let key = Key { bytes: header.key, hash: self.hash };
-        let mut cache = shared.shard_of(key);
-        cache.abandon(self.draft);
-        header.refuse(session, cache, key, refused);
+        let Self { command, line, since, hash, draft } = self;
+        command.with_header(&Line::new(&line), session.epoch, since, |header| {
+            let (header, shared) = (header.expect(IN_ORDER), session.shared);
+            let key = Key { bytes: header.key, hash };
+            let mut cache = shared.shard_of(key);
+            cache.abandon(draft);
+            header.refuse(session, cache, key, refused);
+        });
     }
 
     /// The connection is gone: gives back what was set aside.
     pub(super) fn abandon(self, shared: &Shared) {
         shared.shard_of(Key { bytes: b"", hash: self.hash }).abandon(self.draft);
     }
-}
-
-fn parse<'a>(
-    command: Command,
-    line: &'a [u8],
-    session: &Session<'_>,
-    since: Seconds,
-    room: &'a mut KeyRoom,
-) -> Header<'a> {
-    let header = command.parse(&Line::new(line), session.epoch, since, room);
-    header.expect("the line was in order when it came")
 }

@@ -14,19 +14,14 @@ const META_TOKENS_MAX: usize = 20;
 const OPAQUE_BYTES_MAX: usize = 32;
 
 /// Room for a key that is given in base64.
-#[derive(Debug)]
-pub(in crate::text) struct KeyRoom([u8; KEY_BYTES_MAX]);
+#[derive(Debug, Default)]
+pub(in crate::text) struct KeyRoom(Option<[u8; KEY_BYTES_MAX]>);
 
 impl KeyRoom {
     /// Decodes a key into this room.
     pub(super) fn decode(&mut self, text: &[u8]) -> Option<&[u8]> {
-        base64::decode(text, &mut self.0).map(|len| &self.0[..len])
-    }
-}
-
-impl Default for KeyRoom {
-    fn default() -> Self {
-        Self([0; KEY_BYTES_MAX])
+        let room = self.0.insert([0; KEY_BYTES_MAX]);
+        base64::decode(text, room).map(|len| &room[..len])
     }
 }
 

@@ -4,9 +4,9 @@ use super::flags::{Flags, KeyRoom, mask};
 use super::{make, parse, put_code, put_number, put_ttl, refuse};
 use crate::cache::{Access, Cache, Count, ItemId, Key, Missed, View};
 use crate::clock::{Expiry, Seconds};
+use crate::sending::Sending;
 use crate::text::backward::Backward;
 use crate::text::line::Line;
-use crate::text::sending::Sending;
 use crate::text::{Refusal, Session, State, Then};
 use bytes::BytesMut;
 
@@ -90,10 +90,9 @@ pub(in crate::text) fn get(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     });
     match pin {
         None => Then::Done,
-        // The line end stays in the input: a connection without any would not be gone on with.
         Some(pin) => {
-            let sending = Sending::new(pin, key);
-            Then::Enter(State::SendValue(sending, None), line.whole_len() - 1)
+            let sending = Sending::with_line_end(pin, key);
+            Then::Enter(State::SendValue(sending, None), line.whole_len())
         }
     }
 }
@@ -127,8 +126,12 @@ fn read_besides(
     }
     let touches = flags.ttl.is_some();
     if flags.has(b'u') {
-        let counts = [[Count::CmdGet, Count::GetHits], [Count::CmdTouch, Count::TouchHits]];
-        counts[usize::from(touches)].map(|count| cache.count(count));
+        let (asked, hit) = match touches {
+            true => (Count::CmdTouch, Count::TouchHits),
+            false => (Count::CmdGet, Count::GetHits),
+        };
+        cache.count(asked);
+        cache.count(hit);
         cache.set_expires(item, expires);
     } else if touches {
         cache.fetch(key, Access::Touch(expires), now)?;

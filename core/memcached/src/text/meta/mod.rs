@@ -26,10 +26,11 @@ mod set;
 pub(super) use arithmetic::arithmetic;
 pub(super) use debug::debug;
 pub(super) use delete::delete;
-pub(super) use flags::{Flags, KeyRoom};
+pub(super) use flags::Flags;
+use flags::KeyRoom;
 pub(super) use get::get;
 pub(super) use noop::noop;
-pub(super) use set::{answer as answer_set, header as set_header};
+pub(super) use set::{answer as answer_set, with_header as with_set_header};
 
 use super::backward::Backward;
 use super::line::Line;

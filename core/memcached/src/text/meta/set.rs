@@ -5,13 +5,13 @@ use super::put_number;
 use crate::cache::{Stored, Verb};
 use crate::clock::{Epoch, Expiry, Seconds};
 use crate::text::line::Line;
-use crate::text::storage::{BadLine, Header, LINE_END, NOTHING, stated_bytes};
+use crate::text::storage::{BadLine, Header, LINE_END, stated_bytes};
 use crate::text::{Refusal, Session};
 
 /// Which token is the first flag.
 const FIRST: usize = 3;
 
-/// Reads `ms <key> <bytes> <flag>*`.
+/// Reads `ms <key> <bytes> <flag>*`, and hands what it asks for to `then`.
 ///
 /// | flag | |
 /// |---|---|
@@ -22,25 +22,39 @@ const FIRST: usize = 3;
 /// | `E` | the version it gets |
 /// | `N` | append and prepend store where nothing is, to live so long |
 /// | `b` `k` `O` `c` `s` `q` | as everywhere |
-pub(in crate::text) fn header<'a>(
-    line: &Line<'a>,
+#[inline]
+pub(in crate::text) fn with_header<R>(
+    line: &Line<'_>,
     epoch: Epoch,
     now: Seconds,
-    room: &'a mut KeyRoom,
-) -> Result<Header<'a>, BadLine> {
-    let unreadable = |refusal| BadLine { refusal, noreply: false, block_bytes: None };
-    let tokens = Flags::tokens(line, FIRST).map_err(unreadable)?;
-    let value_bytes = stated_bytes(tokens.get(2)).ok_or(unreadable(Refusal::BadFormat))?;
+    then: impl FnOnce(Result<&Header<'_>, BadLine>) -> R,
+) -> R {
+    let unreadable = BadLine { refusal: Refusal::BadFormat, noreply: false, block_bytes: None };
+    let tokens = match Flags::tokens(line, FIRST) {
+        Ok(tokens) => tokens,
+        Err(_) => return then(Err(unreadable)),
+    };
+    let Some(value_bytes) = stated_bytes(tokens.get(2)) else { return then(Err(unreadable)) };
     let block_bytes = Some(u64::from(value_bytes) + LINE_END.len() as u64);
-    let bad = |refusal| BadLine { refusal, noreply: false, block_bytes };
-    let flags = Flags::parse(tokens, FIRST, epoch, now, room).map_err(bad)?;
+    let bad = |refusal| BadLine { refusal, block_bytes, ..unreadable };
+    let mut room = KeyRoom::default();
+    match Flags::parse(tokens, FIRST, epoch, now, &mut room) {
+        Ok(flags) => match header(&flags, value_bytes) {
+            Ok(header) => then(Ok(&header)),
+            Err(refusal) => then(Err(bad(refusal))),
+        },
+        Err(refusal) => then(Err(bad(refusal))),
+    }
+}
+
+fn header<'a>(flags: &'a Flags<'a>, value_bytes: u32) -> Result<Header<'a>, Refusal> {
     let verb = match flags.mode {
         None | Some(b'S') => Verb::Set,
         Some(b'E') => Verb::Add,
         Some(b'A') => Verb::Append,
         Some(b'P') => Verb::Prepend,
         Some(b'R') => Verb::Replace,
-        Some(_) => return Err(bad(Refusal::BadStoreMode)),
+        Some(_) => return Err(Refusal::BadStoreMode),
     };
     let joins = matches!(verb, Verb::Append | Verb::Prepend);
     let compare = match verb {
@@ -60,8 +74,8 @@ pub(in crate::text) fn header<'a>(
         invalidate: flags.has(b'I') && !joins && compare.is_some_and(|version| version != 0),
         vivify: flags.vivify.filter(|_| joins),
         value_bytes,
+        noreply: false,
         meta: Some(flags),
-        ..NOTHING
     })
 }
 

@@ -1,9 +1,12 @@
 //! A value too large to be copied into the output at once: it is kept as it is and sent piece by
 //! piece, as its reader takes it.
 
-use super::Session;
 use crate::cache::{Key, Pin};
+use crate::session::Session;
 use crate::shared::Shared;
+
+/// What a pin has behind its value: the text protocol's line end, bytes.
+const LINE_END_BYTES: usize = 2;
 
 /// A value that is being sent.
 #[derive(Debug)]
@@ -11,20 +14,28 @@ pub(crate) struct Sending {
     pin: Pin,
     /// The hash of its key, which says whose pin it is.
     hash: u64,
-    /// Bytes sent, the line end among them.
+    /// Bytes sent.
     at: usize,
+    /// Bytes to send.
+    len: usize,
 }
 
 impl Sending {
-    /// Begins to send a value whose line has been written.
-    pub(super) const fn new(pin: Pin, key: Key<'_>) -> Self {
-        Self { pin, hash: key.hash, at: 0 }
+    /// A value with the line end behind it.
+    pub(crate) fn with_line_end(pin: Pin, key: Key<'_>) -> Self {
+        let len = pin.len();
+        Self { pin, hash: key.hash, at: 0, len }
+    }
+
+    /// A value alone.
+    pub(crate) fn bare(pin: Pin, key: Key<'_>) -> Self {
+        let len = pin.len() - LINE_END_BYTES;
+        Self { pin, hash: key.hash, at: 0, len }
     }
 
     /// Sends pieces until the reader falls behind or all is sent. Returns whether all is.
-    pub(super) fn run(&mut self, session: &mut Session<'_>) -> bool {
-        let len = self.pin.len();
-        let shared = session.shared;
+    pub(crate) fn run(&mut self, session: &mut Session<'_>) -> bool {
+        let (shared, len) = (session.shared, self.len);
         while self.at < len && !session.reader_is_slow() {
             let (pin, at) = (&self.pin, self.at);
             let piece_bytes = session.copy_bytes_max.min(len - at);
@@ -40,7 +51,7 @@ impl Sending {
     }
 
     /// Gives the value back.
-    pub(super) fn end(self, shared: &Shared) {
+    pub(crate) fn end(self, shared: &Shared) {
         shared.shard_of(owner(self.hash)).unpin(self.pin);
     }
 }
