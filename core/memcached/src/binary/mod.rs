@@ -28,6 +28,8 @@
 //! | `stat conns` | status 1 | served, as in text |
 //! | append that makes a value too large for memory | status 5 | status 0x82 |
 //! | lengths that cannot be | refused once key and extras have come | refused at the header |
+//! | `incr` of a value that an unsent reply still shows | stores the number unpadded | padded with spaces to the old length, as always |
+//! | listing mechanisms | ends a log-in | changes nothing |
 
 mod arith;
 mod removal;
