@@ -14,7 +14,9 @@ const ROUNDS_MAX: usize = 4;
 /// When background work is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// At the next tick.
+    /// There is more to do at once.
+    Busy,
+    /// At the next tick: there was traffic.
     Soon,
     /// There is nothing to do now. The next walk over all items begins then, if one is planned.
     Idle(Option<Seconds>),
@@ -45,10 +47,11 @@ impl Shared {
             }
             more |= self.ops.crawl.step(self, now, at);
         }
-        if more || stirred {
-            return Again::Soon;
+        match (more, stirred) {
+            (true, _) => Again::Busy,
+            (false, true) => Again::Soon,
+            (false, false) => Again::Idle(self.ops.crawl.planned().filter(|_| crawler)),
         }
-        Again::Idle(self.ops.crawl.planned().filter(|_| crawler))
     }
 
     /// The original's index doubles at three items for two places, and never shrinks.

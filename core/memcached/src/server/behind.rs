@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use core::time::Duration;
 use storytime_machine::{Close, Cx, Slots, Token};
 
+/// Time between two pieces of background work while there is more of it.
+const BUSY_TICK: Duration = Duration::from_millis(10);
 /// Longest time between two pieces of background work while things become quiet.
 const QUIET_TICK: Duration = Duration::from_secs(1);
 /// Pieces of background work after the last traffic.
@@ -39,6 +41,7 @@ impl Server {
         self.tick = None;
         let now = self.shared.seconds(cx.now());
         let pause = match self.shared.work_behind(now, stamp(cx)) {
+            Again::Busy => BUSY_TICK,
             Again::Soon => {
                 self.quiet = 0;
                 TICK
@@ -51,7 +54,7 @@ impl Server {
             Again::Idle(Some(then)) => Duration::from_secs(then.0.saturating_sub(now.0).into()),
             Again::Idle(None) => return,
         };
-        let next = cx.now() + pause.max(TICK);
+        let next = cx.now() + pause.max(BUSY_TICK);
         self.tick = Some(next);
         cx.at(TICK_TIMER, next);
     }
