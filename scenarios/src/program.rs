@@ -38,7 +38,7 @@ pub struct CommandLine {
 #[derive(Clone, Debug)]
 pub enum Program {
     /// A memcached server.
-    Memcached(memcached::Config),
+    Memcached(Box<memcached::Config>),
     /// A proxy in front of memcached servers.
     Mcproxy(mcproxy::Config),
     /// The disk checker's recorder, writer or verifier.
@@ -184,7 +184,7 @@ impl Program {
         let Some((name, options)) = words.split_first() else { return Err(ProgramError::Nothing) };
         match *name {
             "memcached" => memcached::Config::from_words(options)
-                .map(Self::Memcached)
+                .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "diskcheck" => diskcheck::Config::from_words(options)
@@ -287,7 +287,7 @@ impl Program {
                         (made, shared) = (0, Arc::new(memcached::Shared::new(&config)));
                     }
                     made += 1;
-                    boxed(memcached::Server::new(config.clone(), Arc::clone(&shared)), setup)
+                    boxed(memcached::Server::new((*config).clone(), Arc::clone(&shared)), setup)
                 })
             }
             Self::Mcproxy(config) => Box::new(move |setup| {

@@ -67,6 +67,8 @@ pub struct Server {
     waiting: Vec<Conn>,
     /// When background work is due.
     tick: Option<Time>,
+    /// Pieces of background work since there was traffic.
+    quiet: u32,
     phase: Phase,
 }
 
@@ -109,6 +111,7 @@ impl Server {
             open: 0,
             waiting: Vec::new(),
             tick: None,
+            quiet: 0,
             phase: Phase::Serving,
         }
     }

@@ -88,6 +88,8 @@ pub struct Cache {
     evicted_time: Box<[u32]>,
     notes: Notes,
     moving: Option<Move>,
+    /// The class whose page could not be emptied last.
+    stuck: Option<u8>,
     automove: Automove,
     /// The class whose lists were balanced last.
     juggled: u8,
@@ -119,6 +121,7 @@ impl Cache {
             evicted_time: vec![0; numbers].into_boxed_slice(),
             notes: Notes::default(),
             moving: None,
+            stuck: None,
             automove: Automove::default(),
             juggled: 0,
             options,

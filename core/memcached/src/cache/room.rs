@@ -65,12 +65,16 @@ impl Cache {
         if !self.options.evict {
             return ListKind::ALL.iter().any(|&list| self.pull(class, list, Pull::KEEP) > 0);
         }
+        let reclaimed = self.counts.get(Count::Reclaimed);
         loop {
             if self.pull(class, ListKind::Cold, Pull::Evict) > 0 {
                 return true;
             }
             if self.pull(class, ListKind::Hot, Pull::Drain) == 0 && !self.drain_warm(class) {
                 return false;
+            }
+            if self.counts.get(Count::Reclaimed) > reclaimed {
+                return true;
             }
         }
     }

@@ -82,7 +82,7 @@ fn data_dir(host: &HostOptions, config: &mut Config) -> Result<PathBuf, String> 
         |path: &Path| std::path::absolute(path).map_err(|why| format!("{}: {why}", path.display()));
     let dir = absolute(&host.data_dir)?;
     let Some(file) = &config.memory_file else { return Ok(dir) };
-    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let folder = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
     if let Some(socket) = config.unix_socket.as_mut().filter(|socket| !socket.starts_with('/')) {
         *socket = dir.join(&*socket).to_string_lossy().into_owned();
     }
