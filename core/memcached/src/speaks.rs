@@ -42,7 +42,11 @@ impl Speaks {
         match stop {
             Stop::SlowReader => Stage::Write,
             Stop::AwaitTick => Stage::Watch,
-            _ => Stage::Read,
+            _ => match self {
+                Self::AwaitFirstByte => Stage::Read,
+                Self::Text(state) => state.stage(),
+                Self::Binary(state) => state.stage(),
+            },
         }
     }
 

@@ -41,6 +41,7 @@ mod wire;
 pub use wire::REQUEST_MAGIC;
 
 use crate::cache::{KEY_BYTES_MAX, Verb};
+use crate::ops::Stage;
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
@@ -93,6 +94,16 @@ struct Request<'a> {
 }
 
 impl State {
+    /// What the others may see of a connection that is not being served.
+    pub(crate) const fn stage(&self) -> Stage {
+        match self {
+            Self::AwaitRequest => Stage::Read,
+            Self::AwaitValue(_) => Stage::Value,
+            Self::SendValue(_) => Stage::Write,
+            Self::Swallow { .. } => Stage::Swallow,
+        }
+    }
+
     /// Gives back what the connection had set aside: drafts and pins.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {

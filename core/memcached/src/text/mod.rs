@@ -33,12 +33,13 @@ mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use meta::encode_base64;
 pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
 use crate::admin::{Stream, Streamed};
 use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
-use crate::ops::Streams;
+use crate::ops::{Stage, Streams};
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
@@ -110,6 +111,17 @@ enum Then {
 }
 
 impl State {
+    /// What the others may see of a connection that is not being served.
+    pub(crate) const fn stage(&self) -> Stage {
+        match self {
+            Self::AwaitWhole { .. } | Self::AwaitValue(_) => Stage::Value,
+            Self::Swallow { .. } => Stage::Swallow,
+            Self::SendValue(..) => Stage::Write,
+            Self::Stream(_) => Stage::Watch,
+            Self::AwaitCommand | Self::AwaitKeys(_) | Self::SkipLine => Stage::Read,
+        }
+    }
+
     /// Gives back what the connection had set aside.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {

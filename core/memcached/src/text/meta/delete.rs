@@ -18,7 +18,8 @@ use crate::text::{Session, Then};
 /// | `b` `k` `O` `q` | as everywhere |
 pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     let mut room = KeyRoom::default();
-    let flags = match parse(session, line, &mut room) {
+    let flags = parse(session, line, &mut room);
+    let flags = match flags.and_then(|flags| flags.check_opaque().map(|()| flags)) {
         Ok(flags) => flags,
         Err(refusal) => return refuse(session, refusal),
     };

@@ -45,7 +45,8 @@ struct Seen {
 /// | `b` `k` `O` `q` | as everywhere |
 pub(in crate::text) fn get(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     let mut room = KeyRoom::default();
-    let flags = match parse(session, line, &mut room) {
+    let flags = parse(session, line, &mut room);
+    let flags = match flags.and_then(|flags| flags.check_opaque().map(|()| flags)) {
         Ok(flags) => flags,
         Err(refusal) => return refuse(session, refusal),
     };
