@@ -9,9 +9,7 @@ pub fn version_line() -> String {
 
 /// What `-i` prints.
 pub fn license() -> String {
-    format!(
-        "memcached {VERSION}\nLicensed under the MIT licence or the Apache licence 2.0, at your choice.\n"
-    )
+    format!("memcached {VERSION}\nLicensed under MIT or Apache 2.0, at your choice.\n")
 }
 
 /// What `-h` prints: the options that exist, in the manner of the original.
@@ -53,8 +51,7 @@ const OPTIONS: &str = "\
 -L, --enable-largepages   use large memory pages if the system gives them
 -D, --prefix-delimiter=<char> count per prefix of keys up to this (default: \":\", off)
 -t, --threads=<num>       number of workers (default: 4)
--R, --max-reqs-per-event=<num> requests of one connection before the next one's turn
-                          (default: 20)
+-R, --max-reqs-per-event=<num> taken, without effect: a connection gives way after each read
 -C, --disable-cas         switch off item versions
 -b, --listen-backlog=<num> length of the listen queue (default: 1024)
 -B, --protocol=<name>     ascii, binary, or auto (default: auto)

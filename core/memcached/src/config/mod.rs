@@ -63,7 +63,7 @@ pub struct Config {
     pub turn_away: bool,
     /// `-t`: workers.
     pub threads: u32,
-    /// `-R`: requests served on one connection before the others get their turn.
+    /// `-R`, shown: a connection gives way after each read, however many requests it brought.
     pub requests_per_turn_max: u32,
     /// `-I`: largest item, bytes.
     pub item_bytes_max: u64,
@@ -96,7 +96,8 @@ pub struct Config {
     pub versions: bool,
     /// `-F` switches off `flush_all`.
     pub flush_enabled: bool,
-    /// `-X` switches off what shows keys: `stats cachedump`, `stats detail`, `lru_crawler metadump`.
+    /// `-X` switches off what shows keys: `stats cachedump`, `stats detail`,
+    /// `lru_crawler metadump`.
     pub dump_enabled: bool,
     /// `-W` switches off `watch`.
     pub watch_enabled: bool,
