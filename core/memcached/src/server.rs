@@ -200,8 +200,19 @@ impl Server {
         let Served { link, speaks, .. } = &mut **served;
         link.card.set_stage(Stage::Parse);
         let copy_bytes_max = COPY_BYTES_MAX;
-        let mut session =
-            Session { shared, config, tx, epoch, now, wall, tx_high, copy_bytes_max, tally, link };
+        let mut session = Session {
+            shared,
+            config,
+            tx,
+            epoch,
+            now,
+            wall,
+            tx_high,
+            copy_bytes_max,
+            requests_max: config.requests_per_turn_max.into(),
+            tally,
+            link,
+        };
         let stop = speaks.serve(&mut session, rx);
         let (tally, put) = (session.tally, (session.tx.pending() - before.1) as u64);
         if tally.requests > 0 {
@@ -226,6 +237,11 @@ impl Server {
                 Traffic::add(&self.shared.traffic.slow_readers, 1);
                 cx.reached("memcached: slow reader");
                 cx.pause(conn, true);
+            }
+            Stop::Yield => {
+                Traffic::add(&self.shared.ops.counters.yields, 1);
+                cx.pause(conn, true);
+                cx.pause(conn, false);
             }
             // It goes on reading, to hear when its peer is gone.
             Stop::AwaitTick => {
@@ -319,8 +335,19 @@ impl Machine for Server {
         link.card.set_last_command(now);
         let (shared, config, tally) = (&*shared, &self.config, Tally::default());
         let (tx_high, copy_bytes_max) = (udp::REPLY_BYTES_MAX, udp::REPLY_BYTES_MAX);
-        let mut session =
-            Session { shared, config, tx, epoch, now, wall, tx_high, copy_bytes_max, tally, link };
+        let mut session = Session {
+            shared,
+            config,
+            tx,
+            epoch,
+            now,
+            wall,
+            tx_high,
+            copy_bytes_max,
+            requests_max: u64::MAX,
+            tally,
+            link,
+        };
         let (stop, reply) = udp::answer(frame, *protocol, &mut session, rx);
         let (tally, mut put) = (session.tally, 0);
         for datagram in reply {

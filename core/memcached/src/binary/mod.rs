@@ -149,6 +149,9 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
         if session.reader_is_slow() {
             break Stop::SlowReader;
         }
+        if session.had_its_turn() && eaten < rx.len() {
+            break Stop::Yield;
+        }
         match step(state, session, &rx[eaten..]) {
             Step::Ate(n) => eaten += n,
             Step::Enter(next, n) => {

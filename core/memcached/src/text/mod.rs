@@ -189,6 +189,9 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
         if session.reader_is_slow() {
             break Stop::SlowReader;
         }
+        if session.had_its_turn() && eaten < rx.len() {
+            break Stop::Yield;
+        }
         if let State::Stream(stream) = state {
             rx.advance(core::mem::take(&mut eaten));
             match run_stream(stream, session, rx) {
