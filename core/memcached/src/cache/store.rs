@@ -140,7 +140,7 @@ impl Cache {
     /// Writes a whole item, but for what linking it will write.
     fn lay_out(&mut self, place: Place, layout: &Layout<'_>, more: u8, value: &[u8]) {
         let list = self.first_list(layout.expires);
-        let chunk = self.heap.from_mut(place);
+        let chunk = self.heap.bytes_mut(place);
         layout.write(chunk, list);
         let at = item_bytes(layout.key.len(), layout.flags, 0) - LINE_END.len();
         chunk[at..at + value.len()].copy_from_slice(value);

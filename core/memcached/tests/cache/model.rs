@@ -1,15 +1,14 @@
 //! The cache against a plain map, with values being sent, values arriving, pages moving and the
 //! limit changing in between. What the cache evicts it says, so the map always knows what is there.
 
-use crate::rig::{Rig, options, pattern};
+use crate::rig::{PAGE, Rig, pattern, small};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use storytime_machine::{Now, Time, WallTime};
 use storytime_memcached::cache::{
-    Access, Cursor, Deleted, Delta, Draft, ItemId, Options, Pin, Stored, Verb, View, Write,
+    Access, Counted, Cursor, Deleted, Delta, Draft, ItemId, Pin, Stored, Verb, View, Write,
 };
-use storytime_memcached::cache::{ClassOptions, Counted};
 use storytime_memcached::clock::{Epoch, Expiry, Seconds};
 
 #[derive(Clone, Debug)]
@@ -65,25 +64,9 @@ struct Pair {
 /// Values being sent and values arriving at most, so that they never fill the cache.
 const HELD_MAX: usize = 3;
 
-/// A cache with pages small enough that a short test fills and moves many of them.
-fn small() -> Options {
-    let whole = options(1);
-    Options {
-        bytes_max: 320 << 10,
-        item_bytes_max: 32 << 10,
-        classes: ClassOptions {
-            page_bytes: 16 << 10,
-            chunk_bytes_max: 8 << 10,
-            factor_millionths: 1_900_000,
-            ..whole.classes.clone()
-        },
-        ..whole
-    }
-}
-
 impl Pair {
     fn new() -> Self {
-        let mut rig = Rig::new(small());
+        let mut rig = Rig::new(small(20));
         rig.cache.set_noting(true, false);
         let epoch = Epoch::new(Now { mono: Time::ZERO, wall: WallTime(0) });
         let (items, pins, drafts) = Default::default();
@@ -164,7 +147,7 @@ impl Pair {
             Op::Maintain => {
                 self.rig.cache.maintain(self.rig.now);
             }
-            Op::Limit(pages) => self.rig.cache.set_bytes_max(pages * (16 << 10)),
+            Op::Limit(pages) => self.rig.cache.set_bytes_max(pages * PAGE),
             Op::Lists(segmented) => {
                 let lru = self.rig.cache.options().lru;
                 let temporary_ttl = segmented.then_some(3);
@@ -201,7 +184,7 @@ impl Pair {
         let old = self.items.get(&key).cloned();
         let write = Write {
             verb: verb_of(verb),
-            flags: if len % 3 == 0 { 0 } else { len as u32 },
+            flags: if len.is_multiple_of(3) { 0 } else { len as u32 },
             expires: self.expiry(ttl),
             compare: match compare % 8 {
                 0 => old.as_ref().map(|old| old.version),
@@ -260,7 +243,7 @@ impl Pair {
             (Counted::Number { value, item }, Some(Some((number, text)))) => {
                 assert_eq!(value, number);
                 let seen = self.seen(item);
-                assert_eq!(seen.value.len() >= number.to_string().len(), true);
+                assert!(seen.value.len() >= number.to_string().len());
                 let old = self.items.get(&key).expect("it is there").clone();
                 assert_eq!((seen.flags, seen.expires), (old.flags, old.expires));
                 // A value that is being sent is replaced, and needs no padding then.

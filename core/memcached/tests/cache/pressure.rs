@@ -1,6 +1,6 @@
 //! More than fits: who makes room, and that there always is some.
 
-use crate::rig::{Rig, options, pattern};
+use crate::rig::{PAGE, Rig, options, pattern, small};
 use storytime_memcached::cache::{ClassCount, Count, Options, Refused, Stored};
 
 /// Memory that may be held beside pages and index, bytes.
@@ -22,7 +22,7 @@ fn sizes_that_shift_always_find_room() {
         for _ in 0..(budget / (size + 100)).min(most) {
             n += 1;
             rig.put(&format!("key {n}"), &value);
-            if n % 1000 == 0 {
+            if n.is_multiple_of(1000) {
                 rig.cache.maintain(rig.now);
             }
         }
@@ -102,6 +102,34 @@ fn what_is_read_cannot_be_evicted_and_is_refused_only_when_it_is_all_there_is() 
     rig.put("again", &value);
     rig.cache.audit();
     assert!(rig.cache.counts().get(Count::StoreNoMemory) > 0);
+}
+
+#[test]
+fn a_class_without_a_page_borrows_a_larger_chunk_where_no_page_can_be_emptied() {
+    let mut rig = Rig::new(small(6));
+    let classes = rig.cache.classes();
+    assert_eq!(classes, 7);
+    let size = |rig: &Rig, class| rig.cache.class_stats(class, rig.now).chunk_bytes as usize - 60;
+    let mut pins = Vec::new();
+    for class in 2..=classes {
+        let key = format!("held {class}");
+        rig.put(&key, &pattern(1, size(&rig, class)));
+        let item = rig.find(&key);
+        pins.push(rig.cache.pin(item).expect("few readers"));
+    }
+    rig.put("large", &pattern(1, size(&rig, classes)));
+    assert_eq!(rig.cache.usage().pages_bytes, 6 * PAGE);
+    for n in 0..1_000 {
+        rig.put(&format!("small {n}"), b"v");
+        assert!(rig.has(&format!("small {n}")));
+    }
+    rig.cache.audit();
+    assert_eq!(rig.cache.class_stats(1, rig.now).pages, 0);
+    for pin in pins {
+        rig.cache.unpin(pin);
+    }
+    rig.put("small again", b"v");
+    rig.cache.audit();
 }
 
 #[test]
