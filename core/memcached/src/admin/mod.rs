@@ -13,7 +13,7 @@
 //! | `watch rawcmds` | silent | shows requests |
 //! | `watch proxyreqs` and its kin | of the built-in proxy | taken, and silent |
 //! | `stats conns` | numbers are file descriptors | numbers count connections, from 1 |
-//! | `stats`: response objects, read buffers, `conn_yields` | its own pools | 0: there are none |
+//! | `stats`: response objects, read buffers | its own pools | 0: there are none |
 //! | `stats`: `hash_power_level` | its table | what that table would have; ours has no such size |
 //! | `stats detail` | prefixes without bound | 10,000 prefixes |
 //! | `slabs automove freeratio` | of external storage | checked, without effect |

@@ -51,7 +51,8 @@ const OPTIONS: &str = "\
 -L, --enable-largepages   use large memory pages if the system gives them
 -D, --prefix-delimiter=<char> count per prefix of keys up to this (default: \":\", off)
 -t, --threads=<num>       number of workers (default: 4)
--R, --max-reqs-per-event=<num> taken, without effect: a connection gives way after each read
+-R, --max-reqs-per-event=<num> requests of one connection before the next one's turn
+                          (default: 20)
 -C, --disable-cas         switch off item versions
 -b, --listen-backlog=<num> length of the listen queue (default: 1024)
 -B, --protocol=<name>     ascii, binary, or auto (default: auto)

@@ -63,7 +63,7 @@ pub struct Config {
     pub turn_away: bool,
     /// `-t`: workers.
     pub threads: u32,
-    /// `-R`, shown: a connection gives way after each read, however many requests it brought.
+    /// `-R`: requests served on one connection before the others get their turn.
     pub requests_per_turn_max: u32,
     /// `-I`: largest item, bytes.
     pub item_bytes_max: u64,
