@@ -67,6 +67,8 @@ pub struct Server {
     waiting: Vec<Conn>,
     /// When background work is due.
     tick: Option<Time>,
+    /// Pieces of background work since there was traffic.
+    quiet: u32,
     phase: Phase,
 }
 
@@ -109,6 +111,7 @@ impl Server {
             open: 0,
             waiting: Vec::new(),
             tick: None,
+            quiet: 0,
             phase: Phase::Serving,
         }
     }
@@ -392,7 +395,7 @@ impl Machine for Server {
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
         let Ok(at) = result else {
-            cx.exit(Exit::Failed("memcached: cannot listen; is the port taken? try another -p"));
+            cx.exit(Exit::Failed("cannot listen; is the port taken? try another -p"));
             return;
         };
         let token = usize::try_from(socket.0).expect("tokens of listeners count from 0");

@@ -39,14 +39,20 @@ impl Speaks {
 
     /// What the others may see of it after a piece of service.
     pub(crate) const fn stage(&self, stop: Stop) -> Stage {
-        match stop {
-            Stop::SlowReader => Stage::Write,
-            Stop::AwaitTick => Stage::Watch,
-            _ => match self {
-                Self::AwaitFirstByte => Stage::Read,
-                Self::Text(state) => state.stage(),
-                Self::Binary(state) => state.stage(),
-            },
+        match (stop, self) {
+            (Stop::SlowReader, _) => Stage::Write,
+            (Stop::AwaitTick, _) => Stage::Watch,
+            (
+                _,
+                Self::Text(text::State::AwaitWhole { .. } | text::State::AwaitValue(_))
+                | Self::Binary(binary::State::AwaitValue(_)),
+            ) => Stage::Value,
+            (
+                _,
+                Self::Text(text::State::Swallow { .. })
+                | Self::Binary(binary::State::Swallow { .. }),
+            ) => Stage::Swallow,
+            _ => Stage::Read,
         }
     }
 

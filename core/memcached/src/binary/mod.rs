@@ -28,6 +28,8 @@
 //! | `stat conns` | status 1 | served, as in text |
 //! | append that makes a value too large for memory | status 5 | status 0x82 |
 //! | lengths that cannot be | refused once key and extras have come | refused at the header |
+//! | `incr` of a value that an unsent reply still shows | stores the number unpadded | padded with spaces to the old length, as always |
+//! | listing mechanisms | ends a log-in | changes nothing |
 
 mod arith;
 mod removal;
@@ -41,7 +43,6 @@ mod wire;
 pub use wire::REQUEST_MAGIC;
 
 use crate::cache::{KEY_BYTES_MAX, Verb};
-use crate::ops::Stage;
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
@@ -94,16 +95,6 @@ struct Request<'a> {
 }
 
 impl State {
-    /// What the others may see of a connection that is not being served.
-    pub(crate) const fn stage(&self) -> Stage {
-        match self {
-            Self::AwaitRequest => Stage::Read,
-            Self::AwaitValue(_) => Stage::Value,
-            Self::SendValue(_) => Stage::Write,
-            Self::Swallow { .. } => Stage::Swallow,
-        }
-    }
-
     /// Gives back what the connection had set aside: drafts and pins.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {

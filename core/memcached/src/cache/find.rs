@@ -70,6 +70,15 @@ impl Cache {
         Ok(item)
     }
 
+    /// Looks ahead for a run of [`fetch`](Self::fetch)es, whose look-ups then find in the
+    /// processor's cache what each would have to wait for. Changes nothing; pays off where items
+    /// are many and keys come in runs.
+    pub fn foresee(&self, keys: &[Key<'_>]) {
+        for run in keys.chunks(super::index::RUN) {
+            core::hint::black_box(self.index.foresee(&self.heap, run));
+        }
+    }
+
     /// Records a use: fetched, active, order of use.
     pub fn used(&mut self, item: ItemId, now: Seconds) {
         self.tick(now);

@@ -57,8 +57,8 @@ impl Cache {
     /// is more to do at once.
     pub fn maintain(&mut self, now: Seconds) -> bool {
         self.tick(now);
-        let mut more = self.shrink();
-        more |= self.step_move();
+        self.shrink();
+        let mut more = self.step_move();
         if self.options.automove > 0 && self.moving.is_none() {
             more |= self.automove();
         }

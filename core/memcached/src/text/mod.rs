@@ -39,7 +39,7 @@ pub use refusal::Refusal;
 
 use crate::admin::{Stream, Streamed};
 use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
-use crate::ops::{Stage, Streams};
+use crate::ops::Streams;
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
@@ -111,17 +111,6 @@ enum Then {
 }
 
 impl State {
-    /// What the others may see of a connection that is not being served.
-    pub(crate) const fn stage(&self) -> Stage {
-        match self {
-            Self::AwaitWhole { .. } | Self::AwaitValue(_) => Stage::Value,
-            Self::Swallow { .. } => Stage::Swallow,
-            Self::SendValue(..) => Stage::Write,
-            Self::Stream(_) => Stage::Watch,
-            Self::AwaitCommand | Self::AwaitKeys(_) | Self::SkipLine => Stage::Read,
-        }
-    }
-
     /// Gives back what the connection had set aside.
     pub(crate) fn abandon(self, shared: &Shared) {
         match self {
