@@ -42,7 +42,7 @@ pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> The
             }
             Ok(item) => {
                 if !marks {
-                    cache.count(Count::DeleteHits);
+                    cache.count_delete(item);
                     session.observe_removal(&cache, item, "md");
                 }
                 if empties {
