@@ -2,9 +2,10 @@
 
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
+use crate::ops::Card;
 use crate::shared::Shared;
 use std::sync::Arc;
-use storytime_machine::{Endpoint, Tx};
+use storytime_machine::{Endpoint, Tx, WallTime};
 
 /// What one call of a protocol's `serve` works with.
 pub(crate) struct Session<'a> {
@@ -13,10 +14,14 @@ pub(crate) struct Session<'a> {
     pub(crate) tx: &'a mut Tx,
     pub(crate) epoch: Epoch,
     pub(crate) now: Seconds,
+    /// For the lines of watchers.
+    pub(crate) wall: WallTime,
     /// Pending output above which nothing more is parsed.
     pub(crate) tx_high: usize,
     /// Values above this many bytes are sent by and by, from a pin, and not copied at once.
     pub(crate) copy_bytes_max: usize,
+    /// `-R`: requests after which others get their turn.
+    pub(crate) requests_max: u64,
     pub(crate) tally: Tally,
     /// The connection.
     pub(crate) link: &'a mut Link,
@@ -32,8 +37,19 @@ pub(crate) struct Link {
     pub(crate) listener: usize,
     /// Whether it may do more than log in.
     pub(crate) authenticated: bool,
+    /// Whether a log-in was begun and awaits its message.
+    pub(crate) challenged: bool,
+    /// It said good-bye: its end is no error.
+    pub(crate) quit: bool,
     /// What others may see of it.
-    pub(crate) card: Arc<crate::shared::Card>,
+    pub(crate) card: Arc<Card>,
+}
+
+impl Link {
+    /// A connection that came in by a listener.
+    pub(crate) const fn new(id: u64, peer: Endpoint, listener: usize, card: Arc<Card>) -> Self {
+        Self { id, peer, listener, authenticated: false, challenged: false, quit: false, card }
+    }
 }
 
 /// Work done in one call, for the account of CPU time.
@@ -52,6 +68,8 @@ pub(crate) enum Stop {
     SlowReader,
     /// It waits for something of the server's own: go on at the next tick.
     AwaitTick,
+    /// It had its turn, and there is more: go on when the others had theirs.
+    Yield,
     /// The connection is to be closed behind the pending replies.
     HangUp,
     /// The whole server is to end: `shutdown`; gracefully if so.
@@ -62,6 +80,11 @@ pub(crate) enum Stop {
 }
 
 impl Session<'_> {
+    /// Whether others are to be served before more is parsed.
+    pub(crate) const fn had_its_turn(&self) -> bool {
+        self.tally.requests >= self.requests_max
+    }
+
     pub(crate) fn reader_is_slow(&self) -> bool {
         self.tx.pending() > self.tx_high
     }

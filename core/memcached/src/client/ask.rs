@@ -3,7 +3,7 @@
 use super::link::{Link, Pending, Stand};
 use super::reply::Awaits;
 use super::{Client, DeadServer, Event, Failure, NotAccepted, Outcome};
-use crate::store::KEY_BYTES_MAX;
+use crate::cache::KEY_BYTES_MAX;
 use bytes::BytesMut;
 use core::fmt::Write as _;
 use storytime_machine::Cx;

@@ -2,6 +2,9 @@
 
 mod commands;
 mod cuts;
+mod login;
+mod meta;
 mod pressure;
 mod recovery;
+#[allow(dead_code, reason = "shared with the tests of binary clients and datagrams")]
 mod rig;
