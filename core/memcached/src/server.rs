@@ -395,7 +395,7 @@ impl Machine for Server {
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
         let Ok(at) = result else {
-            cx.exit(Exit::Failed("memcached: cannot listen; is the port taken? try another -p"));
+            cx.exit(Exit::Failed("cannot listen; is the port taken? try another -p"));
             return;
         };
         let token = usize::try_from(socket.0).expect("tokens of listeners count from 0");

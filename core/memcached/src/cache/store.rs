@@ -346,8 +346,7 @@ impl Cache {
         if compare.is_some_and(|version| !self.version_is(place, version)) {
             return Deleted::Exists;
         }
-        let class = self.heap.head(place).class();
-        self.count_class(class, Count::DeleteHits, ClassCount::DeleteHits);
+        self.count_delete(ItemId(place));
         self.note(place, true);
         self.unlink_place(place);
         Deleted::Deleted

@@ -7,6 +7,10 @@ use super::item::{CHAIN_BYTES, HEAD_BYTES, Kind, NONE, Place, bits};
 use super::{Cache, Refused};
 use bytes::BytesMut;
 
+/// A piece goes into a free chunk of so many classes, its own the first, before room is made for
+/// it: pieces have no order of use of their own, so their chunks would lie idle.
+const CLASSES_NEAR: usize = 5;
+
 /// First and last piece of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Chain {
@@ -109,7 +113,9 @@ impl Cache {
         let largest = self.heap.chunk_bytes_max();
         let bytes = (HEAD_BYTES + missing).min(largest);
         let class = self.heap.class_of(bytes).expect("the largest chunk is in a class");
-        let piece = self.allocate(class).ok_or(Refused::NoMemory)?;
+        let near = (class..=self.heap.classes()).take(CLASSES_NEAR);
+        let free = near.fold(None, |free, class| free.or_else(|| self.heap.take(class)));
+        let piece = free.or_else(|| self.allocate(class)).ok_or(Refused::NoMemory)?;
         self.append_piece(self.holds.place(slot), piece);
         Ok((piece, 0, self.heap.chunk_bytes(piece) - HEAD_BYTES))
     }

@@ -33,6 +33,7 @@ mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use meta::encode_base64;
 pub(crate) use number::decimal;
 pub use refusal::Refusal;
 

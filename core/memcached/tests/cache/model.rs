@@ -231,12 +231,16 @@ impl Pair {
         let delta = if up { Delta::Incr(by) } else { Delta::Decr(by) };
         let counted =
             self.rig.cache.arithmetic(self.rig.key(&key), delta, None, None, self.rig.now);
-        let number = self.items.get(&key).map(|item| {
-            let text = String::from_utf8(item.value.clone()).ok()?;
-            let number = text.trim_end_matches(' ').parse::<u64>().ok()?;
-            let number = if up { number.wrapping_add(by) } else { number.saturating_sub(by) };
-            Some((number, format!("{number:<width$}", width = text.len()).into_bytes()))
-        });
+        let number = self.items.get(&key).map(|item| counted_text(&item.value, up, by));
+        if number.is_some() && !self.items[&key].value.iter().all(|b| b"0123456789 ".contains(b)) {
+            // Bytes at random may well begin with a number.
+            if let Counted::Number { item, .. } = counted {
+                let seen = self.seen(item);
+                self.catch_up_but(&key);
+                self.items.insert(key, seen);
+            }
+            return;
+        }
         match (counted, number) {
             (Counted::NotFound, None) => {}
             (Counted::NotNumeric, Some(None)) => {}
@@ -366,6 +370,14 @@ impl Pair {
         }
         self.rig.settle();
     }
+}
+
+/// What counting makes of a value: the number, and the text with its padding.
+fn counted_text(value: &[u8], up: bool, by: u64) -> Option<(u64, Vec<u8>)> {
+    let text = core::str::from_utf8(value).ok()?;
+    let number = text.split(' ').next()?.parse::<u64>().ok()?;
+    let number = if up { number.wrapping_add(by) } else { number.saturating_sub(by) };
+    Some((number, format!("{number:<width$}", width = text.len()).into_bytes()))
 }
 
 /// What should become of a store: an item, but for its version, or a refusal.

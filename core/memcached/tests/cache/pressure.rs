@@ -181,3 +181,23 @@ fn evictions_are_counted_where_they_happen_and_noted_for_watchers() {
     rig.delete("key-0000039999");
     assert!(rig.cache.take_noted()[0].deleted);
 }
+
+#[test]
+fn large_values_of_mixed_sizes_fill_most_of_the_memory() {
+    let mut rig = Rig::of(64);
+    let value = pattern(1, 1_048_000);
+    let mut state = 1u64;
+    let mut least = u64::MAX;
+    for n in 0..2_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let size = 530_000 + (state >> 33) as usize % 510_000;
+        rig.put(&format!("k{n}"), &value[..size]);
+        if n > 500 {
+            least = least.min(rig.cache.usage().bytes);
+        }
+    }
+    assert!(least > 42 << 20, "{least} bytes of 64 MiB");
+    let moved = rig.cache.counts().get(Count::SlabsMoved);
+    assert!(moved < 100, "pages stay where they are: {moved} moved");
+    rig.cache.audit();
+}

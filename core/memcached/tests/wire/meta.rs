@@ -320,6 +320,7 @@ fn a_refused_ms_takes_its_data_block_along_if_its_length_can_be_read() {
         ("ms k 4 Fx".to_owned(), "bad command line format"),
         ("ms k 4 q MZ".to_owned(), "invalid mode for ms M token"),
         (format!("ms k 4 {mark}"), "opaque token too long"),
+        (format!("ms k 4 {mark} MZ"), "invalid mode for ms M token"),
     ] {
         let stream = format!("{line}\r\nquit\r\nmg k\r\n");
         let expect = format!("CLIENT_ERROR {told}\r\nEN\r\n");

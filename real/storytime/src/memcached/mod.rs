@@ -23,7 +23,7 @@ const FILES_BESIDE: u64 = 256;
 /// memcached, with the original's flags.
 pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let config = match Command::from_words(&words) {
+    let mut config = match Command::from_words(&words) {
         Ok(Command::Serve(config)) => *config,
         Ok(Command::Help) => return print(&storytime_memcached::config::help()),
         Ok(Command::License) => return print(&storytime_memcached::config::license()),
@@ -35,6 +35,11 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
         1 => "info",
         _ => "debug",
     };
+    if host.host_ip.is_some() {
+        // One of a story's servers: it belongs to whoever runs the story, and ends with it.
+        config.program.daemon = false;
+        config.program.user = Some(identity::UNCHANGED.to_owned());
+    }
     if config.program.daemon && !daemon::is_detached() {
         return daemon::detach();
     }
