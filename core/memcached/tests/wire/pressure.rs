@@ -163,6 +163,8 @@ fn without_eviction_a_full_server_refuses_and_set_leaves_nothing_stale() {
     assert_eq!(rig.send(c, set("k", 'n', 100 << 10)), refused);
     let add = set("new", 'n', 100 << 10).replace("set", "add");
     assert_eq!(rig.send(c, add), refused);
+    let add = set("l", 'n', 100 << 10).replace("set", "add");
+    assert_eq!(rig.send(c, add), "NOT_STORED\r\n", "its condition does not hold anyway");
     assert_eq!(rig.send(c, "get k l\r\n"), "VALUE l 0 3\r\nold\r\nEND\r\n");
     assert_eq!(rig.send(c, "delete k0\r\n"), "DELETED\r\n");
     assert_eq!(rig.send(c, set("c", 'c', 100 << 10)), "STORED\r\n");
