@@ -284,4 +284,4 @@ impl Cache {
 }
 
 /// Pages for other classes beside those of the largest item.
-const PAGES_BESIDE: u64 = 3;
+const PAGES_BESIDE: u64 = 2;
