@@ -268,7 +268,7 @@ const MEMCACHED_METRICS: &[MetricDef] = &[];
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    MEMCACHED_WORKS.iter().chain(models::WORKS).map(|work| work.name).collect()
+    MEMCACHED_WORKS.iter().chain(models::kinds::works()).map(|work| work.name).collect()
 }
 
 #[cfg(test)]

@@ -96,28 +96,14 @@ fn hardware(setup: &Setup, n: usize, host: &Host) -> Vec<String> {
         parts.push(format!("disk {}: {} IOPS, {}", disk.name, config.iops, config.profile));
     }
     for model in setup.models.iter().filter(|model| model.host == n) {
-        let crate::story::ModelKind::Database(db) = &model.kind;
-        let (least, most) =
-            (show_duration(nanos(db.service.0)), show_duration(nanos(db.service.1)));
-        parts.push(format!("model {}: {} slots, {least} to {most} a query", model.name, db.slots));
+        parts.push(format!("model {}: {}", model.name, model.spec.words()));
     }
     parts.extend(setup.loads.iter().filter(|load| load.on.contains(&n)).map(load_words));
     parts
 }
 
 fn load_words(load: &crate::story::Load) -> String {
-    use crate::story::{Arrivals, LoadKind};
-    let LoadKind::WebPages(web) = &load.kind;
-    let hosts = load.on.len();
-    match web.arrivals {
-        Arrivals::Open { rate_milli } => {
-            let rate = Figure::Rate(rate_milli).show();
-            format!("load {}: {rate} over {hosts} hosts, {} keys", load.name, web.keys)
-        }
-        Arrivals::Closed { users, .. } => {
-            format!("load {}: {users} users over {hosts} hosts, {} keys", load.name, web.keys)
-        }
-    }
+    format!("load {}: {}", load.name, load.spec.words(load.on.len()))
 }
 
 /// What happens is the same in all variants unless their times differ.

@@ -1,10 +1,8 @@
 //! Running a story in the simulator: one world for each variant, all from the same seed.
 
-use crate::build;
-use crate::models::Results;
-use crate::models::database::{self, Database};
+use crate::build::{self, Seat};
 use crate::models::results::Result as Figure;
-use crate::models::web_pages::{self, WebServer};
+use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
@@ -138,9 +136,9 @@ impl<'a> Stage<'a> {
     fn add_models(&mut self) {
         for (n, model) in self.setup.models.iter().enumerate() {
             let fresh = self.setup.clone();
-            let factory = move |setup| boxed(build::database(&fresh, n), setup);
+            let factory = move |setup| boxed(fresh.models[n].spec.build(&fresh), setup);
             let config = ProgramConfig {
-                costs: build::costs(self.setup, &[database::WORK_QUERIES]),
+                costs: build::costs(self.setup, model.kind.works),
                 ..ProgramConfig::new(model.name.clone(), factory)
             };
             let processes = self.world.add_program(self.hosts[model.host], config);
@@ -155,10 +153,12 @@ impl<'a> Stage<'a> {
                 let (fresh, plan) = (self.setup.clone(), plan.clone());
                 let factory = move |setup| {
                     let address = |host: usize| fresh.hosts[host].ip;
-                    boxed(build::web_server(&fresh, &plan, n, part, &address), setup)
+                    let seat =
+                        Seat { setup: &fresh, plan: &plan, load: n, part, address: &address };
+                    boxed(seat.build(), setup)
                 };
                 let config = ProgramConfig {
-                    costs: build::costs(self.setup, &[web_pages::WORK_PAGES]),
+                    costs: build::costs(self.setup, load.kind.works),
                     ..ProgramConfig::new(load.name.clone(), factory)
                 };
                 processes.extend(self.world.add_program(self.hosts[host], config));
@@ -222,7 +222,7 @@ impl<'a> Stage<'a> {
                 }
             }
             // The load carries its own list of changes.
-            Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+            Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
         }
     }
 
@@ -243,14 +243,14 @@ impl<'a> Stage<'a> {
         for processes in &self.loads {
             let mut all = Results::default();
             for &process in processes {
-                if let Some(machine) = self.world.machine::<WebServer>(process) {
+                if let Some(machine) = self.world.machine::<Boxed>(process) {
                     all.merge(machine.results());
                 }
             }
             measured.loads.push(all);
         }
         for &process in &self.models {
-            let results = self.world.machine::<Database>(process).map(|m| m.results());
+            let results = self.world.machine::<Boxed>(process).map(|m| m.results());
             measured.models.push(results.unwrap_or_default());
         }
         measured.hosts = vec![Results::default(); self.hosts.len()];

@@ -4,9 +4,11 @@
 //! (times given as ranges, the first key); [`crate::plan`] draws them.
 
 use crate::metric::{Metric, Quantile, Take};
+use crate::models::kinds::{LoadKind, LoadSpec, ModelKind, ModelSpec};
 use crate::program::CommandLine;
 use crate::units::Millionths;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use storytime_sim::{DiskConfig, Link};
 
@@ -137,29 +139,9 @@ pub struct Model {
     /// Where it runs.
     pub host: usize,
     /// What it models.
-    pub kind: ModelKind,
-}
-
-/// What a model models.
-#[derive(Clone, Debug)]
-pub enum ModelKind {
-    /// A database with a stated number of connections that work at a time.
-    Database(DatabaseModel),
-}
-
-/// The numbers of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseModel {
-    /// TCP port.
-    pub port: u16,
-    /// Queries worked on at once.
-    pub slots: u32,
-    /// Queries that wait for a slot; further ones are refused.
-    pub queue_max: u32,
-    /// Shortest and longest time a query takes; drawn evenly between the two.
-    pub service: (Duration, Duration),
-    /// Length of a row, bytes.
-    pub row_bytes: u32,
+    pub spec: Arc<dyn ModelSpec>,
+    /// Its kind.
+    pub kind: &'static ModelKind,
 }
 
 /// A load.
@@ -170,37 +152,9 @@ pub struct Load {
     /// The hosts that carry it, each an equal part.
     pub on: Vec<usize>,
     /// What it does.
-    pub kind: LoadKind,
-}
-
-/// What a load does.
-#[derive(Clone, Debug)]
-pub enum LoadKind {
-    /// Web servers that read rows through a cache.
-    WebPages(WebPages),
-}
-
-/// The numbers of the web servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebPages {
-    /// The memcached servers at the beginning: host and port, in the order of the list.
-    pub caches: Vec<(usize, u16)>,
-    /// How a key finds its server.
-    pub placement: Placement,
-    /// The database behind: index of its model.
-    pub database: usize,
-    /// When pages are asked for.
-    pub arrivals: Arrivals,
-    /// How many different rows there are.
-    pub keys: u32,
-    /// Rows that one page needs, one after the other.
-    pub keys_per_page: u32,
-    /// Which rows are asked for.
-    pub skew: Skew,
-    /// How long a page waits for one answer before it fails.
-    pub timeout: Duration,
-    /// Pages under way at once on one host; further ones fail.
-    pub pages_max: u32,
+    pub spec: Arc<dyn LoadSpec>,
+    /// Its kind.
+    pub kind: &'static LoadKind,
 }
 
 /// How a key finds its server.
@@ -227,6 +181,16 @@ pub enum Arrivals {
         /// Mean of the exponentially distributed pause.
         think: Duration,
     },
+}
+
+impl Arrivals {
+    /// In a few words: `2000/s`, `100 users`.
+    pub fn words(self) -> String {
+        match self {
+            Self::Open { rate_milli } => Figure::Rate(rate_milli).show(),
+            Self::Closed { users, .. } => format!("{users} users"),
+        }
+    }
 }
 
 /// Which keys are asked for.
@@ -289,6 +253,13 @@ pub enum Action {
         load: usize,
         /// Host and port of the cache.
         cache: (usize, u16),
+    },
+    /// A load is told something that its kind understands.
+    Tell {
+        /// Which load.
+        load: usize,
+        /// One of the verbs of its kind.
+        verb: &'static str,
     },
 }
 

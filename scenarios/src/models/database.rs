@@ -7,14 +7,21 @@
 //! Not modelled: the rows' content, writes, caching inside the database, disks. Its service time
 //! stands for all of that.
 
+use super::Measures;
 use super::query::{REFUSED, read_query, write_answer_head};
 use super::results::{Result, Results, histogram, record};
 use super::series::Series;
+use crate::diagnostic::{Checked, Diagnostic};
+use crate::fields::{BYTES, DURATION, Fields};
 use crate::metric::{Kind, MetricDef};
-use crate::story::DatabaseModel;
+use crate::models::kinds::{Boxed, ModelKind, ModelSpec};
+use crate::read::Parts;
+use crate::story::Setup;
+use crate::units::show_duration;
 use bytes::{Bytes, BytesMut};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use storytime_machine::{
     Boot, Close, Conn, Cx, Endpoint, Gone, Listen, Machine, Open, Time, Token, Work, nanos,
@@ -30,6 +37,73 @@ pub const METRICS: &[MetricDef] = &[
     MetricDef { name: "query_time", kind: Kind::Latency, label: "time of a query" },
     MetricDef { name: "waiting_peak", kind: Kind::Count, label: "most queries waiting" },
 ];
+
+/// A database with a stated number of connections that work at a time.
+pub const KIND: ModelKind = ModelKind {
+    name: "database",
+    fields: &["port", "slots", "queue", "service", "row"],
+    works: &[WORK_QUERIES],
+    read,
+};
+
+/// Longest row of a modelled database, bytes: it must fit into a cache.
+const ROW_BYTES_MAX: u64 = 1_000_000;
+
+/// The numbers of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseModel {
+    /// TCP port.
+    pub port: u16,
+    /// Queries worked on at once.
+    pub slots: u32,
+    /// Queries that wait for a slot; further ones are refused.
+    pub queue_max: u32,
+    /// Shortest and longest time a query takes; drawn evenly between the two.
+    pub service: (Duration, Duration),
+    /// Length of a row, bytes.
+    pub row_bytes: u32,
+}
+
+fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Arc<dyn ModelSpec>> {
+    let row_bytes = fields.quantity("row", BYTES, None)?;
+    if row_bytes > ROW_BYTES_MAX {
+        let at = &fields.required("row", "")?.span;
+        let title = format!("a row of {row_bytes} bytes does not fit into a cache");
+        let label = format!("expected at most {ROW_BYTES_MAX}");
+        return Err(Diagnostic::at(at, title, label).into());
+    }
+    Ok(Arc::new(DatabaseModel {
+        port: fields.integer("port", 1..=65_535, None)? as u16,
+        slots: fields.integer("slots", 1..=100_000, None)? as u32,
+        queue_max: fields.integer("queue", 0..=1_000_000, None)? as u32,
+        service: fields.range("service", DURATION, None)?,
+        row_bytes: row_bytes as u32,
+    }))
+}
+
+impl ModelSpec for DatabaseModel {
+    fn metrics(&self) -> &'static [MetricDef] {
+        METRICS
+    }
+
+    fn words(&self) -> String {
+        let (least, most) = (nanos(self.service.0), nanos(self.service.1));
+        let (least, most) = (show_duration(least), show_duration(most));
+        format!("{} slots, {least} to {most} a query", self.slots)
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    fn build(&self, setup: &Setup) -> Boxed {
+        Box::new(Database::new(*self, setup.duration, setup.bucket))
+    }
+
+    fn database(&self) -> Option<&DatabaseModel> {
+        Some(self)
+    }
+}
 
 /// The one listener.
 const LISTENER: Token = Token(0);
@@ -84,19 +158,6 @@ impl Database {
         }
     }
 
-    /// What it measured.
-    pub fn results(&self) -> Results {
-        Results(
-            [
-                ("queries", Result::Series(self.queries.clone())),
-                ("refused", Result::Series(self.refused.clone())),
-                ("query_time", Result::Latency(self.times.clone())),
-                ("waiting_peak", Result::Count(self.waiting_peak)),
-            ]
-            .into(),
-        )
-    }
-
     fn asked(&mut self, cx: &mut Cx, asked: Asked) {
         cx.work(WORK_QUERIES, 1);
         self.queries.add(cx.now(), 1);
@@ -134,6 +195,20 @@ impl Database {
     /// Pending output at which a connection is not read any more, bytes.
     const fn tx_bytes_max(&self) -> usize {
         1 << 20
+    }
+}
+
+impl Measures for Database {
+    fn results(&self) -> Results {
+        Results(
+            [
+                ("queries", Result::Series(self.queries.clone())),
+                ("refused", Result::Series(self.refused.clone())),
+                ("query_time", Result::Latency(self.times.clone())),
+                ("waiting_peak", Result::Count(self.waiting_peak)),
+            ]
+            .into(),
+        )
     }
 }
 

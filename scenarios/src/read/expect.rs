@@ -4,9 +4,8 @@ use super::{check_unique, timeline};
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields, Word, unknown, wrong};
 use crate::metric::{FigureUnit, From, Metric, MetricDef, Take};
-use crate::models;
 use crate::story::{
-    Action, Bound, ChartSpec, Draw, Expect, Figure, Measure, ModelKind, PARTS_MAX, Story, Window,
+    Action, Bound, ChartSpec, Draw, Expect, Figure, Measure, PARTS_MAX, Story, Window,
 };
 use crate::tree::{Node, Value};
 use crate::units::{self, Millionths, show_duration};
@@ -71,10 +70,9 @@ fn metric(word: &Word, story: &Story) -> Checked<Metric> {
     };
     let (from, defs): (From, Vec<MetricDef>) =
         if let Some(n) = setup.loads.iter().position(|load| load.name == source) {
-            (From::Load(n), models::WEB_PAGES_METRICS.to_vec())
+            (From::Load(n), setup.loads[n].spec.metrics().to_vec())
         } else if let Some(n) = setup.models.iter().position(|model| model.name == source) {
-            let ModelKind::Database(_) = setup.models[n].kind;
-            (From::Model(n), models::DATABASE_METRICS.to_vec())
+            (From::Model(n), setup.models[n].spec.metrics().to_vec())
         } else if let Some(n) = setup.hosts.iter().position(|host| host.name == source) {
             (From::Host(n), host_metrics(story, n))
         } else {

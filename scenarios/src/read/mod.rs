@@ -15,7 +15,9 @@
 mod expect;
 mod rack;
 mod timeline;
-mod work;
+pub(crate) mod work;
+
+pub use work::Parts;
 
 use crate::diagnostic::{Checked, Diagnostic, Source};
 use crate::fields::{DURATION, Fields, Word, unknown, wrong};
@@ -295,10 +297,13 @@ fn setup(top: &Fields<'_>) -> Checked<Setup> {
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
-    let (models, model_names) = work::models(top, &host_names)?;
-    let (loads, load_names) = work::loads(top, &hosts, &host_names, &model_names)?;
-    check_sources_differ(&host_names, &model_names, &load_names)?;
-    let parts = timeline::Parts { hosts: &hosts, host_names: &host_names, load_names: &load_names };
+    let (models, model_names) = work::models(top, &hosts, &host_names)?;
+    let (host_names, model_names) = (&host_names[..], &model_names[..]);
+    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names };
+    let (loads, load_names) = work::loads(top, &parts)?;
+    check_sources_differ(host_names, model_names, &load_names)?;
+    let load_names = &load_names[..];
+    let parts = timeline::Parts { hosts: &hosts, host_names, loads: &loads, load_names };
     let timeline = timeline::timeline(top, &parts, duration)?;
     let costs = work::costs(top)?;
     Ok(Setup { duration, bucket, hosts, link, links, models, loads, timeline, costs })

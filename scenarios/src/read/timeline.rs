@@ -7,7 +7,7 @@ use super::{add, check_unique, index_of, work};
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields, Word, unknown};
 use crate::program::CommandLine;
-use crate::story::{Action, Happening, Host, PARTS_MAX};
+use crate::story::{Action, Happening, Host, Load, PARTS_MAX};
 use crate::units::show_duration;
 use std::time::Duration;
 use storytime_machine::nanos;
@@ -16,6 +16,7 @@ use storytime_machine::nanos;
 pub(super) struct Parts<'a> {
     pub(super) hosts: &'a [Host],
     pub(super) host_names: &'a [Word],
+    pub(super) loads: &'a [Load],
     pub(super) load_names: &'a [Word],
 }
 
@@ -32,6 +33,7 @@ const FORMS: &[(&str, &str)] = &[
     ("run", "run HOST COMMAND LINE"),
     ("add-cache", "add-cache LOAD HOST"),
     ("remove-cache", "remove-cache LOAD HOST"),
+    ("tell", "tell LOAD VERB"),
 ];
 
 /// Reads `[[timeline]]`.
@@ -170,6 +172,13 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
         "cut" => Action::Cut(host(1)?, host(2)?),
         "heal" => Action::Heal(host(1)?, host(2)?),
         "run" => Action::Run(host(1)?, command_line(text, &words[2])?),
+        "tell" => {
+            let load = index_of(parts.load_names, &words[1], "load")?;
+            let verbs = parts.loads[load].kind.verbs;
+            let known = verbs.iter().find(|verb| **verb == words[2].text).copied();
+            let verb = known.ok_or_else(|| unknown(&words[2], "verb", verbs.iter().copied()))?;
+            Action::Tell { load, verb }
+        }
         _ => {
             let load = index_of(parts.load_names, &words[1], "load")?;
             let cache = work::cache(parts.hosts, host(2)?, &words[2])?;

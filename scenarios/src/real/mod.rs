@@ -10,10 +10,8 @@
 
 mod children;
 
-use crate::build;
-use crate::models::Results;
-use crate::models::database::Database;
-use crate::models::web_pages::WebServer;
+use crate::build::Seat;
+use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::run::{Measured, Run, VariantRun};
 use crate::story::{Action, Setup, Story};
@@ -146,7 +144,10 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             | Action::Restart(host)
             | Action::Freeze(host)
             | Action::Thaw(host) => !in_process(host),
-            Action::Run(..) | Action::AddCache { .. } | Action::RemoveCache { .. } => true,
+            Action::Run(..)
+            | Action::AddCache { .. }
+            | Action::RemoveCache { .. }
+            | Action::Tell { .. } => true,
         };
         if !supported {
             return Err(RealError::Unsupported(happening.text.clone()));
@@ -166,8 +167,8 @@ struct Stage<'a> {
     setup: &'a Setup,
     options: &'a RealOptions,
     children: Children<'a>,
-    models: Vec<Handle<Database>>,
-    loads: Vec<Vec<Handle<WebServer>>>,
+    models: Vec<Handle<Boxed>>,
+    loads: Vec<Vec<Handle<Boxed>>>,
 }
 
 fn run_variant(
@@ -214,10 +215,8 @@ fn check_ports(setup: &Setup) -> Result<(), RealError> {
     let of_programs = setup.hosts.iter().enumerate().flat_map(|(n, host)| {
         host.run.iter().filter_map(move |line| line.program.port().map(|port| (n, port)))
     });
-    let of_models = setup.models.iter().map(|model| {
-        let crate::story::ModelKind::Database(database) = &model.kind;
-        (model.host, database.port)
-    });
+    let of_models =
+        setup.models.iter().filter_map(|model| model.spec.port().map(|port| (model.host, port)));
     for (host, port) in of_programs.chain(of_models) {
         let ip = address(host);
         TcpListener::bind((ip, port)).map_err(|error| RealError::Address(ip, port, error))?;
@@ -241,14 +240,14 @@ impl Stage<'_> {
     }
 
     fn start_models(&mut self, seed: u64, work_dir: &std::path::Path) -> Result<(), RealError> {
-        for (n, model) in self.setup.models.iter().enumerate() {
+        for model in &self.setup.models {
             let host = self.place(model.host, seed, work_dir, Clock::start());
-            let handle = spawn(host, build::database(self.setup, n))
+            let handle = spawn(host, model.spec.build(self.setup))
                 .map_err(|error| RealError::Start(model.name.clone(), error))?;
             self.models.push(handle);
-            let crate::story::ModelKind::Database(database) = &model.kind;
+            let Some(port) = model.spec.port() else { continue };
             let interrupted = &self.options.interrupted;
-            match await_port(model.host, database.port, interrupted, || false)? {
+            match await_port(model.host, port, interrupted, || false)? {
                 Listens::Yes => {}
                 Listens::No(what) => {
                     return Err(RealError::Child(model.name.clone(), what.to_owned()));
@@ -270,7 +269,8 @@ impl Stage<'_> {
                 // Each part draws from its own streams, as each host does in the simulator.
                 let seed = storytime_machine::hash::fold(seed, part as u64 + 1);
                 let host = self.place(on, seed, work_dir, Clock::start());
-                let machine = build::web_server(self.setup, plan, n, part, &address);
+                let setup = self.setup;
+                let machine = Seat { setup, plan, load: n, part, address: &address }.build();
                 let handle = spawn(host, machine)
                     .map_err(|error| RealError::Start(load.name.clone(), error))?;
                 handles.push(handle);
@@ -291,7 +291,7 @@ impl Stage<'_> {
                 Action::Thaw(host) => self.children.freeze(*host, false),
                 Action::Run(host, line) => self.children.start(*host, line)?,
                 // Loads carry their own list of changes; the rest was refused before.
-                Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+                Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
                 Action::Cut(..) | Action::Heal(..) => {}
             }
         }
