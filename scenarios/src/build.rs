@@ -72,7 +72,7 @@ impl Seat<'_> {
     pub fn cache_changes(&self, first: &[(usize, u16)]) -> Vec<(Duration, Vec<ServerSpec>)> {
         let mut list = first.to_vec();
         let mut changes = Vec::new();
-        for n in self.plan.order() {
+        for n in self.order() {
             match self.setup.timeline[n].action {
                 Action::AddCache { load: of, cache } if of == self.load => {
                     if !list.contains(&cache) {
@@ -89,13 +89,18 @@ impl Seat<'_> {
         changes
     }
 
+    /// The entries of the timeline that happen in this variant, in the order in which they do.
+    fn order(&self) -> impl Iterator<Item = usize> {
+        self.plan.order().into_iter().filter(|&n| self.setup.timeline[n].active)
+    }
+
     /// What the timeline tells the load, and when.
     pub fn told(&self) -> Vec<(Duration, &'static str)> {
         let told = |n: usize| match self.setup.timeline[n].action {
             Action::Tell { load, verb } if load == self.load => Some((self.plan.offset(n), verb)),
             _ => None,
         };
-        self.plan.order().into_iter().filter_map(told).collect()
+        self.order().filter_map(told).collect()
     }
 }
 

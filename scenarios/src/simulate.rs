@@ -1,11 +1,13 @@
 //! Running a story in the simulator: one world for each variant, all from the same seed.
 
 use crate::build::{self, Seat};
+use crate::metric::{Kind, MetricDef};
 use crate::models::results::Result as Figure;
 use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
+use crate::sample::{Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -40,6 +42,7 @@ struct Stage<'a> {
     /// By load, its hosts' processes.
     loads: Vec<Vec<ProcessId>>,
     models: Vec<ProcessId>,
+    samples: Samples,
     options: Options,
 }
 
@@ -47,15 +50,23 @@ struct Stage<'a> {
 pub fn run_simulated(story: &Story, seed: u64, options: Options) -> Run {
     let began = Instant::now();
     let variants = story.variants.iter().enumerate();
-    let variants = variants.map(|(n, variant)| run_variant(n, &variant.setup, seed, options));
+    let watched = Watched::of(story);
+    let variants =
+        variants.map(|(n, variant)| run_variant(n, &variant.setup, &watched, seed, options));
     let variants = variants.collect();
     let notes = Vec::new();
     Run { arm: Arm::Simulated, seed, variants, wall: began.elapsed(), notes }
 }
 
-fn run_variant(variant: usize, setup: &Setup, seed: u64, options: Options) -> VariantRun {
+fn run_variant(
+    variant: usize,
+    setup: &Setup,
+    watched: &Watched,
+    seed: u64,
+    options: Options,
+) -> VariantRun {
     let plan = Plan::draw(seed, setup);
-    let mut stage = Stage::new(setup, &plan, seed, options);
+    let mut stage = Stage::new(setup, watched, &plan, seed, options);
     // A machine's broken invariant is a panic: it ends this run, not the campaign.
     let broken = match catch_unwind(AssertUnwindSafe(|| stage.play(&plan))) {
         Ok(broken) => broken,
@@ -84,7 +95,7 @@ fn boxed<M: Machine>(
 }
 
 impl<'a> Stage<'a> {
-    fn new(setup: &'a Setup, plan: &Plan, seed: u64, options: Options) -> Self {
+    fn new(setup: &'a Setup, watched: &Watched, plan: &Plan, seed: u64, options: Options) -> Self {
         let mut config = Config::new(seed);
         config.link = setup.link;
         config.trace_all = options.trace;
@@ -107,7 +118,8 @@ impl<'a> Stage<'a> {
             world.link(hosts[a], hosts[b], link);
         }
         let (programs, loads, models) = (Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Self { setup, world, hosts, programs, loads, models, options };
+        let samples = Samples::new(watched, setup);
+        let mut stage = Self { setup, world, hosts, programs, loads, models, samples, options };
         for (n, host) in setup.hosts.iter().enumerate() {
             for line in &host.run {
                 stage.add_program(n, line, true);
@@ -181,7 +193,9 @@ impl<'a> Stage<'a> {
             if self.stopped() {
                 return None;
             }
-            self.act(&self.setup.timeline[n].action);
+            if self.setup.timeline[n].active {
+                self.act(&self.setup.timeline[n].action);
+            }
         }
         self.run_until(Time::ZERO + self.setup.duration)
     }
@@ -191,7 +205,22 @@ impl<'a> Stage<'a> {
         self.options.until_event.is_some_and(|events| self.world.events() > events)
     }
 
+    /// Runs, and reads the counters at the end of each bucket on the way.
     fn run_until(&mut self, until: Time) -> Option<Breakage> {
+        while let Some(at) = self.samples.next().map(|at| Time::ZERO + at)
+            && at <= until
+        {
+            let broken = self.run_straight(at);
+            if broken.is_some() || self.stopped() {
+                return broken;
+            }
+            let (world, programs) = (&self.world, &self.programs);
+            self.samples.take(|host| reading(world, programs, host));
+        }
+        self.run_straight(until)
+    }
+
+    fn run_straight(&mut self, until: Time) -> Option<Breakage> {
         match self.world.run_until(until) {
             Ran::Reached | Ran::Quiet => None,
             // The world was made to break off there.
@@ -253,7 +282,7 @@ impl<'a> Stage<'a> {
             let results = self.world.machine::<Boxed>(process).map(|m| m.results());
             measured.models.push(results.unwrap_or_default());
         }
-        measured.hosts = vec![Results::default(); self.hosts.len()];
+        measured.hosts = (0..self.hosts.len()).map(|host| self.samples.results(host)).collect();
         for running in &self.programs {
             let into = &mut measured.hosts[running.host];
             program_results(&mut self.world, running, into);
@@ -266,13 +295,27 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// The counters of a host's running programs.
+fn reading(world: &World, programs: &[Running], host: usize) -> Reading {
+    let mut reading = Reading::new();
+    for running in programs.iter().filter(|running| running.host == host) {
+        for &process in running.processes.iter().filter(|&&process| world.is_running(process)) {
+            world.counters(process, &mut |name, count| {
+                *reading.entry(name.to_owned()).or_default() += count;
+            });
+        }
+    }
+    reading
+}
+
 /// What a host's program measured: its counters that are metrics, and the verifier's verdict.
 fn program_results(world: &mut World, running: &Running, into: &mut Results) {
     let metrics = running.program.metrics();
     for &process in &running.processes {
         let mut found = Results::default();
         world.counters(process, &mut |name, count| {
-            if let Some(def) = metrics.iter().find(|def| def.name == name) {
+            let counted = |def: &&MetricDef| def.name == name && def.kind == Kind::Count;
+            if let Some(def) = metrics.iter().find(counted) {
                 found.0.insert(def.name, Figure::Count(count));
             }
         });

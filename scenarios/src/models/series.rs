@@ -36,6 +36,12 @@ impl Series {
         }
     }
 
+    /// A series of counts that are known already.
+    pub fn of(counts: Vec<u64>, bucket: Duration) -> Self {
+        assert!(!bucket.is_zero(), "a bucket has a width");
+        Self { began: Time::ZERO, bucket_ns: nanos(bucket), counts }
+    }
+
     /// The counts, by bucket.
     pub fn counts(&self) -> &[u64] {
         &self.counts

@@ -18,7 +18,13 @@ pub(super) struct Parts<'a> {
     pub(super) host_names: &'a [Word],
     pub(super) loads: &'a [Load],
     pub(super) load_names: &'a [Word],
+    /// All variants.
+    pub(super) variants: &'a [Word],
+    /// The one that is being read.
+    pub(super) variant: Option<&'a Word>,
 }
+
+const FIELDS: &[&str] = &["name", "at", "after", "do", "variant"];
 
 const FORMS: &[(&str, &str)] = &[
     ("power-on", "power-on HOST"),
@@ -46,7 +52,7 @@ pub(super) fn timeline(
     let mut names: Vec<Word> = Vec::new();
     let nodes = top.tables("timeline", PARTS_MAX)?;
     for node in nodes {
-        let fields = Fields::of(node, "timeline entry", &["name", "at", "after", "do"])?;
+        let fields = Fields::of(node, "timeline entry", FIELDS)?;
         let name = fields.text_if("name", "a name for expectations to refer to")?;
         let after = anchor(&fields, &found, name.as_ref(), nodes)?;
         let at = fields.range("at", DURATION, None)?;
@@ -68,12 +74,23 @@ pub(super) fn timeline(
             at,
             after,
             action,
+            active: active(&fields, parts)?,
             text: text.text,
         });
         names.extend(name);
     }
     check_unique(&names, "timeline entry")?;
     Ok(found)
+}
+
+/// Whether an entry happens in the variant that is being read: in all unless it names some.
+fn active(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<bool> {
+    let named = fields.texts("variant", "the name of a variant")?;
+    for word in &named {
+        index_of(parts.variants, word, "variant")?;
+    }
+    let own = |word: &Word| parts.variant.is_some_and(|own| own.text == word.text);
+    Ok(named.is_empty() || named.iter().any(own))
 }
 
 /// The earlier entry that this one counts from.
@@ -95,7 +112,7 @@ fn anchor(
         return Err(Diagnostic::at(&word.span, title, "this is the entry's own name").into());
     }
     let later = nodes.iter().any(|node| {
-        Fields::of(node, "", &["name", "at", "after", "do"])
+        Fields::of(node, "", FIELDS)
             .and_then(|fields| fields.text_if("name", ""))
             .is_ok_and(|name| name.is_some_and(|name| name.text == word.text))
     });
