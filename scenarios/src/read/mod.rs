@@ -10,8 +10,8 @@
 //! | `expect`, `measure` | `[[expect]]` |
 //! | `chart` | `[[chart]]` |
 //!
-//! Laid over the file, in this order, the later winning: the profile's `set`, the variant's `set`,
-//! the sweep's, `--set`. Each variant is read as a whole on its own, at each point of the sweep, so a
+//! Laid over the file, in this order, the later winning: the profile's `set`, the variant's, the
+//! sweep's, `--set`. Each variant is read as a whole on its own, at each point of the sweep: a
 //! mistake that only shows with a variant or a profile is found before anything runs.
 
 mod chart;
