@@ -1,6 +1,7 @@
 //! From a variant's numbers to configured machines, for both runtimes.
 
 use crate::models::database::DatabaseModel;
+use crate::models::kinds::Shared;
 use crate::plan::Plan;
 use crate::story::{Action, Load, Setup};
 use std::net::IpAddr;
@@ -19,6 +20,8 @@ pub struct Seat<'a> {
     pub load: usize,
     /// Which of the load's hosts, from 0.
     pub part: usize,
+    /// What the load's hosts share in this run.
+    pub shared: &'a Shared,
     /// Tells where a host is reached. Placement always sees the addresses of the file, so that keys
     /// lie alike on both runtimes.
     pub address: &'a dyn Fn(usize) -> IpAddr,

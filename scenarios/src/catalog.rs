@@ -9,6 +9,8 @@ use std::path::Path;
 /// The stories: file name, content.
 pub const STORIES: &[(&str, &str)] = &[
     ("add-a-server.toml", include_str!("../add-a-server.toml")),
+    ("read-through.toml", include_str!("../read-through.toml")),
+    ("stampede.toml", include_str!("../stampede.toml")),
     ("does-fsync-work.toml", include_str!("../does-fsync-work.toml")),
 ];
 

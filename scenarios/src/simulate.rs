@@ -10,6 +10,7 @@ use crate::run::{Breakage, Measured, Run, VariantRun};
 use crate::sample::{Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 use storytime_diskcheck::Verifier;
 use storytime_machine::{Machine, Process, Time};
@@ -161,12 +162,15 @@ impl<'a> Stage<'a> {
     fn add_loads(&mut self, plan: &Plan) {
         for (n, load) in self.setup.loads.iter().enumerate() {
             let mut processes = Vec::new();
+            let shared = load.spec.share(self.setup, load.on.len());
             for (part, &host) in load.on.iter().enumerate() {
                 let (fresh, plan) = (self.setup.clone(), plan.clone());
+                let shared = Arc::clone(&shared);
                 let factory = move |setup| {
                     let address = |host: usize| fresh.hosts[host].ip;
-                    let seat =
-                        Seat { setup: &fresh, plan: &plan, load: n, part, address: &address };
+                    let (setup_of, plan, address) = (&fresh, &plan, &address);
+                    let shared = &shared;
+                    let seat = Seat { setup: setup_of, plan, load: n, part, shared, address };
                     boxed(seat.build(), setup)
                 };
                 let config = ProgramConfig {

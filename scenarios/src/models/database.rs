@@ -35,6 +35,7 @@ pub const METRICS: &[MetricDef] = &[
     MetricDef { name: "queries", kind: Kind::Series, label: "database queries" },
     MetricDef { name: "refused", kind: Kind::Series, label: "queries refused" },
     MetricDef { name: "query_time", kind: Kind::Latency, label: "time of a query" },
+    MetricDef { name: "at_once_peak", kind: Kind::Count, label: "most queries at once" },
     MetricDef { name: "waiting_peak", kind: Kind::Count, label: "most queries waiting" },
 ];
 
@@ -136,6 +137,8 @@ pub struct Database {
     /// Queries without a slot, first come first served.
     waiting: VecDeque<Asked>,
     waiting_peak: u64,
+    /// Most queries under way or waiting.
+    at_once_peak: u64,
     queries: Series,
     refused: Series,
     times: Histogram<u64>,
@@ -151,6 +154,7 @@ impl Database {
             free: (0..model.slots).rev().collect(),
             waiting: VecDeque::new(),
             waiting_peak: 0,
+            at_once_peak: 0,
             queries: Series::new(duration, bucket),
             refused: Series::new(duration, bucket),
             times: histogram(),
@@ -172,6 +176,8 @@ impl Database {
                 tx.write_with(|into| write_answer_head(into, asked.id, REFUSED));
             }
         }
+        let at_once = self.slots.len() - self.free.len() + self.waiting.len();
+        self.at_once_peak = self.at_once_peak.max(at_once as u64);
     }
 
     fn serve(&mut self, cx: &mut Cx, slot: u32, asked: Asked) {
@@ -205,6 +211,7 @@ impl Measures for Database {
                 ("queries", Result::Series(self.queries.clone())),
                 ("refused", Result::Series(self.refused.clone())),
                 ("query_time", Result::Latency(self.times.clone())),
+                ("at_once_peak", Result::Count(self.at_once_peak)),
                 ("waiting_peak", Result::Count(self.waiting_peak)),
             ]
             .into(),

@@ -4,13 +4,14 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{database, web_pages};
+use super::{app, database, web_pages, workloads};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
 use crate::metric::MetricDef;
 use crate::read::Parts;
 use database::DatabaseModel;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use storytime_machine::{Machine, Work};
@@ -24,12 +25,20 @@ pub trait Measures: Machine {
 /// A load's or model's machine, of whatever kind.
 pub type Boxed = Box<dyn Measures>;
 
+/// What the hosts of one load share in one run.
+pub type Shared = Arc<dyn Any + Send + Sync>;
+
 /// The numbers of one load.
 pub trait LoadSpec: fmt::Debug + Send + Sync {
     /// What can be measured about it.
     fn metrics(&self) -> &'static [MetricDef];
     /// What it is like, in a few words for the rack; `hosts` share it.
     fn words(&self, hosts: usize) -> String;
+    /// Makes what the load's hosts share in one run, and keep between the lives of a process;
+    /// each finds it in its seat.
+    fn share(&self, _setup: &crate::story::Setup, _parts: usize) -> Shared {
+        Arc::new(())
+    }
     /// Makes the machine of one host of the load.
     fn build(&self, seat: &Seat<'_>) -> Boxed;
 }
@@ -80,7 +89,11 @@ pub struct ModelKind {
 }
 
 /// The kinds of loads.
-pub const LOADS: &[LoadKind] = &[web_pages::KIND];
+pub const LOADS: &[LoadKind] = &[
+    web_pages::KIND,
+    app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<workloads::stampede::Stampede>(),
+];
 
 /// The kinds of models.
 pub const MODELS: &[ModelKind] = &[database::KIND];

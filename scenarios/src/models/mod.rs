@@ -6,6 +6,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`kinds`] | the kinds of loads and models, and what the rest of the crate knows of them |
+//! | [`app`] | application servers: the skeleton of the caching workloads |
+//! | [`workloads`] | what their jobs do, one file each |
 //! | [`web_pages`] | web servers that read rows through a cache |
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
@@ -13,6 +15,7 @@
 //! | [`query`] | the bytes between the two models |
 //! | [`results`] | what they measured |
 
+pub mod app;
 pub mod database;
 mod db_link;
 pub mod keys;
@@ -21,6 +24,7 @@ pub mod query;
 pub mod results;
 pub mod series;
 pub mod web_pages;
+pub mod workloads;
 
 pub use kinds::{Boxed, Measures};
 pub use results::Results;

@@ -308,9 +308,9 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
-    let (models, model_names) = work::models(top, &hosts, &host_names)?;
+    let (models, model_names) = work::models(top, &hosts, &host_names, duration)?;
     let (host_names, model_names) = (&host_names[..], &model_names[..]);
-    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names };
+    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names, duration };
     let (loads, load_names) = work::loads(top, &parts)?;
     check_sources_differ(host_names, model_names, &load_names)?;
     let load_names = &load_names[..];

@@ -26,6 +26,8 @@ pub struct Parts<'a> {
     pub models: &'a [Model],
     /// Their names, in the same order.
     pub model_names: &'a [Word],
+    /// How long the story is.
+    pub duration: Duration,
 }
 
 /// How keys may find their server.
@@ -40,6 +42,7 @@ pub(super) fn models(
     top: &Fields<'_>,
     hosts: &[Host],
     host_names: &[Word],
+    duration: Duration,
 ) -> Checked<(Vec<Model>, Vec<Word>)> {
     let (mut models, mut names): (Vec<Model>, Vec<Word>) = (Vec::new(), Vec::new());
     for node in top.tables("model", PARTS_MAX)? {
@@ -50,7 +53,7 @@ pub(super) fn models(
         let kind = fields.choice("kind", &kinds, None)?;
         let on = fields.text("host", "the host it runs on")?;
         let host = index_of(host_names, &on, "host")?;
-        let parts = Parts { hosts, host_names, models: &models, model_names: &names };
+        let parts = Parts { hosts, host_names, models: &models, model_names: &names, duration };
         let spec = (kind.read)(&fields, &parts)?;
         models.push(Model { name: name.text.clone(), host, spec, kind });
         names.push(name);

@@ -276,12 +276,14 @@ impl Stage<'_> {
     ) -> Result<(), RealError> {
         for (n, load) in self.setup.loads.iter().enumerate() {
             let mut handles = Vec::new();
+            let shared = &load.spec.share(self.setup, load.on.len());
             for (part, &on) in load.on.iter().enumerate() {
                 // Each part draws from its own streams, as each host does in the simulator.
                 let seed = storytime_machine::hash::fold(seed, part as u64 + 1);
                 let host = self.place(on, seed, work_dir, Clock::start());
                 let setup = self.setup;
-                let machine = Seat { setup, plan, load: n, part, address: &address }.build();
+                let seat = Seat { setup, plan, load: n, part, shared, address: &address };
+                let machine = seat.build();
                 let handle = spawn(host, machine)
                     .map_err(|error| RealError::Start(load.name.clone(), error))?;
                 handles.push(handle);

@@ -100,7 +100,8 @@ impl Measured {
     }
 }
 
-fn scheme(placement: Placement) -> Scheme {
+/// How the cache client calls a placement.
+pub(super) const fn scheme(placement: Placement) -> Scheme {
     match placement {
         Placement::Modulo => Scheme::Classic,
         Placement::Ring => Scheme::KetamaWeighted,

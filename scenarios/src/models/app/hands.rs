@@ -1,0 +1,180 @@
+//! What a job can do: ask the cache, ask the database, pause, count.
+
+use super::figures::Book;
+use super::lock;
+use super::machine::AppConfig;
+use crate::models::db_link::DbLink;
+use bytes::BytesMut;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storytime_machine::{Cx, Rng, Time, Token, nanos};
+use storytime_memcached::client::{Client, Failure, NotAccepted, Outcome};
+
+/// The tag of a cache request whose end nobody waits for.
+pub(super) const DETACHED: u64 = u64::MAX;
+/// The cache client's tokens begin here.
+pub(super) const CLIENT: Token = Token(1 << 32);
+/// The timer of the n-th job's pause is this plus n.
+pub(super) const PAUSES: u64 = 1 << 41;
+
+/// What came for a job.
+#[derive(Debug)]
+pub enum Came {
+    /// The cache's answer. What could not even be sent has failed.
+    Cache(Outcome),
+    /// A row of the database; none if it refused, fell silent or is away.
+    Row(Option<BytesMut>),
+    /// A pause is over.
+    Woke,
+}
+
+/// What the jobs of a host share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) cache: Client,
+    pub(super) database: Option<DbLink>,
+    /// The jobs that wait for the database, by the number of the query.
+    pub(super) asked: BTreeMap<u32, u64>,
+    /// What came for jobs without leaving this host.
+    pub(super) at_once: VecDeque<(u64, Came)>,
+    pub(super) book: Arc<Mutex<Book>>,
+    pub(super) prefix: String,
+    pub(super) part: u32,
+}
+
+impl Desk {
+    pub(super) fn new(config: &AppConfig, book: Arc<Mutex<Book>>) -> Self {
+        let link = |(at, row_bytes_max): &(_, u32)| {
+            DbLink::new(
+                storytime_machine::Endpoint::clone(at),
+                config.timeout,
+                *row_bytes_max as usize,
+            )
+        };
+        Self {
+            cache: Client::new(config.client.clone(), CLIENT),
+            database: config.database.as_ref().map(link),
+            asked: BTreeMap::new(),
+            at_once: VecDeque::new(),
+            book,
+            prefix: format!("{}:", config.first_key),
+            part: config.part,
+        }
+    }
+}
+
+/// What one job works with.
+pub struct Hands<'a> {
+    pub(super) cx: &'a mut Cx,
+    pub(super) desk: &'a mut Desk,
+    /// The job's tag.
+    pub(super) tag: u64,
+    pub(super) user: Option<u32>,
+}
+
+impl Hands<'_> {
+    /// This host's clock.
+    pub const fn now(&self) -> Time {
+        self.cx.now()
+    }
+
+    /// This host's wall clock, nanoseconds since 1970: what values that travel between hosts carry.
+    pub const fn wall_ns(&self) -> u64 {
+        self.cx.wall_clock().0
+    }
+
+    /// This host's stream of random numbers.
+    pub const fn rng(&mut self) -> &mut Rng {
+        self.cx.rng()
+    }
+
+    /// Which host of the load this is, from 0.
+    pub const fn part(&self) -> u32 {
+        self.desk.part
+    }
+
+    /// Who waits for the job in a closed loop, numbered over all hosts; 0 in an open one.
+    pub fn user(&self) -> u32 {
+        self.user.unwrap_or(0)
+    }
+
+    /// A key of this run: its name behind what the seed drew.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.desk.prefix)
+    }
+
+    // ---- the cache ------------------------------------------------------------------------------
+
+    fn ask(
+        &mut self,
+        tag: u64,
+        ask: impl FnOnce(&mut Client, &mut Cx, u64) -> Result<(), NotAccepted>,
+    ) {
+        self.count("cache_requests", 1);
+        if ask(&mut self.desk.cache, self.cx, tag).is_err() {
+            let outcome = Outcome::Failed(Failure::Down);
+            self.desk.at_once.push_back((tag, Came::Cache(outcome)));
+        }
+    }
+
+    /// Asks for a value.
+    pub fn get(&mut self, key: &str) {
+        self.ask(self.tag, |cache, cx, tag| cache.get(cx, key.as_bytes(), tag));
+    }
+
+    /// Stores a value for so many seconds, 0 for ever.
+    pub fn set(&mut self, key: &str, value: &[u8], exptime: u32) {
+        self.ask(self.tag, |cache, cx, tag| cache.set(cx, key.as_bytes(), value, exptime, tag));
+    }
+
+    /// The same, and nobody waits for the answer.
+    pub fn set_and_forget(&mut self, key: &str, value: &[u8], exptime: u32) {
+        self.ask(DETACHED, |cache, cx, tag| cache.set(cx, key.as_bytes(), value, exptime, tag));
+    }
+
+    /// Stores a value where none is.
+    pub fn add(&mut self, key: &str, value: &[u8], exptime: u32) {
+        self.ask(self.tag, |cache, cx, tag| cache.add(cx, key.as_bytes(), value, exptime, tag));
+    }
+
+    // ---- the rest -------------------------------------------------------------------------------
+
+    /// Asks the database for a row.
+    ///
+    /// # Panics
+    /// If the load has no database, which its reader ruled out.
+    pub fn query(&mut self, key: &str) {
+        self.count("queries", 1);
+        let database = self.desk.database.as_mut().expect("this workload has a database");
+        match database.ask(self.cx, key.as_bytes()) {
+            Some(id) => {
+                self.desk.asked.insert(id, self.tag);
+            }
+            None => self.desk.at_once.push_back((self.tag, Came::Row(None))),
+        }
+    }
+
+    /// Does other work, or waits, for so long.
+    pub fn pause(&mut self, length: Duration) {
+        self.cx.after(Token(PAUSES + (self.tag & u64::from(u32::MAX))), length);
+    }
+
+    /// Counts things under a metric.
+    pub fn count(&mut self, name: &str, n: u64) {
+        let now = self.cx.now();
+        lock(&self.desk.book).count(name, now, n);
+    }
+
+    /// Counts a part of a whole under a metric.
+    pub fn share(&mut self, name: &str, part: u64, whole: u64) {
+        let now = self.cx.now();
+        lock(&self.desk.book).share(name, now, part, whole);
+    }
+
+    /// Records the time since a moment under a metric.
+    pub fn time_since(&mut self, name: &str, since: Time) {
+        let ns = nanos(self.cx.now().since(since));
+        lock(&self.desk.book).time(name, ns);
+    }
+}

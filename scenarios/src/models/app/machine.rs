@@ -1,0 +1,442 @@
+//! The machine: arrivals, workers, and whose turn it is.
+
+use super::figures::Book;
+use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
+use super::{Step, WORK_JOBS, Workload, lock};
+use crate::models::db_link;
+use crate::models::web_pages::Share;
+use crate::models::{Measures, Results};
+use bytes::BytesMut;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storytime_machine::{Boot, Close, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, nanos};
+use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
+
+/// Timers beside the database link's, the cache client's and the jobs' own.
+const ARRIVAL: Token = Token(10);
+const CHANGE: Token = Token(11);
+const CHECK: Token = Token(12);
+/// The timer of the n-th user is this plus n.
+const USERS: u64 = 1 << 40;
+
+const _: () = assert!(CLIENT.0 + storytime_memcached::client::CLIENT_TOKENS < USERS);
+const _: () = assert!(USERS + (u32::MAX as u64) < PAUSES);
+
+/// Everything one host of a load is told, whatever the workload.
+#[derive(Clone, Debug)]
+pub struct AppConfig {
+    /// Which host of the load this is.
+    pub part: u32,
+    /// The caches at the beginning.
+    pub caches: Vec<ServerSpec>,
+    /// New lists of caches, and when they come into use.
+    pub changes: Vec<(Duration, Vec<ServerSpec>)>,
+    /// How the cache client works.
+    pub client: ClientOptions,
+    /// Where the database is, if there is one, and the longest row it can send, bytes.
+    pub database: Option<(Endpoint, u32)>,
+    /// When jobs come to this host.
+    pub arrivals: Share,
+    /// The number of this host's first user.
+    pub first_user: u32,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Jobs under way at once.
+    pub workers: u32,
+    /// Jobs that wait for a worker; further ones fail.
+    pub queue_max: u32,
+    /// Drawn, so that each seed has other keys.
+    pub first_key: u64,
+    /// Length of the run.
+    pub duration: Duration,
+    /// How long after the beginning the first jobs come.
+    pub warmup: Duration,
+    /// How long before the end no more jobs begin; the check runs after half of it.
+    pub settle: Duration,
+}
+
+/// Why a job was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It arrived in an open loop.
+    Arrived,
+    /// A user of a closed loop waits for it.
+    User(u32),
+    /// It is the host's first.
+    Prepare,
+    /// It is the host's last.
+    Check,
+}
+
+impl Why {
+    /// Whether it is no job of the load, but one that surrounds it.
+    const fn is_extra(self) -> bool {
+        matches!(self, Self::Prepare | Self::Check)
+    }
+}
+
+/// A job under way.
+#[derive(Debug)]
+struct Running<J> {
+    began: Time,
+    why: Why,
+    /// Absent only while the workload has it in hand.
+    job: Option<J>,
+}
+
+/// A worker.
+#[derive(Debug)]
+struct Worker<J> {
+    /// Tells its jobs apart: answers for an earlier one are for nobody.
+    generation: u32,
+    running: Option<Running<J>>,
+}
+
+/// One host's application server.
+#[derive(Debug)]
+pub struct App<W: Workload> {
+    config: AppConfig,
+    work: W,
+    desk: Desk,
+    workers: Vec<Worker<W::Job>>,
+    free: Vec<u32>,
+    /// Jobs without a worker, first come first served: when they came, and why.
+    waiting: VecDeque<(Time, Why)>,
+    began: Time,
+    next_arrival: Time,
+    changes_made: usize,
+}
+
+impl<W: Workload> App<W> {
+    /// A server that measures into a book.
+    pub fn new(config: AppConfig, work: W, book: Arc<Mutex<Book>>) -> Self {
+        assert!(config.workers > 0 && config.settle <= config.duration, "the file was checked");
+        Self {
+            desk: Desk::new(&config, book),
+            workers: Vec::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
+            began: Time::ZERO,
+            next_arrival: Time::ZERO,
+            changes_made: 0,
+            work,
+            config,
+        }
+    }
+
+    fn count(&self, cx: &Cx, name: &str) {
+        lock(&self.desk.book).count(name, cx.now(), 1);
+    }
+
+    // ---- jobs -----------------------------------------------------------------------------------
+
+    /// Whether no more jobs begin.
+    fn at_rest(&self, now: Time) -> bool {
+        let end = self.began + (self.config.duration - self.config.settle);
+        !self.config.settle.is_zero() && now >= end
+    }
+
+    /// A job has come: to a worker, to the queue, or to nothing.
+    fn came(&mut self, cx: &mut Cx, why: Why) {
+        if self.at_rest(cx.now()) && !why.is_extra() {
+            return;
+        }
+        match self.free_worker() {
+            Some(worker) => self.begin(cx, worker, cx.now(), why),
+            None if why.is_extra() || self.waiting.len() < self.config.queue_max as usize => {
+                self.waiting.push_back((cx.now(), why));
+            }
+            None => {
+                self.count(cx, "jobs_failed");
+                self.again(cx, why);
+            }
+        }
+    }
+
+    fn free_worker(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let number = self.workers.len() as u32;
+            (number < self.config.workers).then(|| {
+                self.workers.push(Worker { generation: 0, running: None });
+                number
+            })
+        })
+    }
+
+    fn begin(&mut self, cx: &mut Cx, worker: u32, came: Time, why: Why) {
+        cx.work(WORK_JOBS, 1);
+        let place = &mut self.workers[worker as usize];
+        assert!(place.running.is_none(), "a worker has one job at a time");
+        place.running = Some(Running { began: came, why, job: None });
+        let step = self.step(cx, worker, |work, hands| match why {
+            Why::Prepare => work.prepare(hands),
+            Why::Check => work.check(hands),
+            Why::Arrived | Why::User(_) => work.begin(hands),
+        });
+        self.stepped(cx, worker, step);
+    }
+
+    fn step(
+        &mut self,
+        cx: &mut Cx,
+        worker: u32,
+        act: impl FnOnce(&mut W, &mut Hands<'_>) -> Step<W::Job>,
+    ) -> Step<W::Job> {
+        let place = &self.workers[worker as usize];
+        let tag = u64::from(place.generation) << 32 | u64::from(worker);
+        let user = match place.running.as_ref().map(|running| running.why) {
+            Some(Why::User(user)) => Some(self.config.first_user + user),
+            _ => None,
+        };
+        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user })
+    }
+
+    fn stepped(&mut self, cx: &mut Cx, worker: u32, step: Step<W::Job>) {
+        match step {
+            Step::Await(job) => {
+                let running = self.workers[worker as usize].running.as_mut();
+                running.expect("a job that goes on has not ended").job = Some(job);
+            }
+            Step::Done => self.end(cx, worker, true),
+            Step::Failed => self.end(cx, worker, false),
+        }
+    }
+
+    fn resume(&mut self, cx: &mut Cx, tag: u64, came: Came) {
+        let (generation, worker) = ((tag >> 32) as u32, tag as u32);
+        let Some(place) = self.workers.get_mut(worker as usize) else { return };
+        // What comes for a job that ended without it is for nobody.
+        if place.generation != generation {
+            return;
+        }
+        let Some(job) = place.running.as_mut().and_then(|running| running.job.take()) else {
+            return;
+        };
+        let step = self.step(cx, worker, |work, hands| work.resume(hands, job, came));
+        self.stepped(cx, worker, step);
+    }
+
+    fn end(&mut self, cx: &mut Cx, worker: u32, done: bool) {
+        let place = &mut self.workers[worker as usize];
+        let running = place.running.take().expect("a job ends once");
+        // Answers to earlier jobs of this worker are long in by the time the number comes again.
+        place.generation = place.generation.wrapping_add(1);
+        cx.cancel(Token(PAUSES + u64::from(worker)));
+        if !running.why.is_extra() {
+            self.count(cx, if done { "jobs" } else { "jobs_failed" });
+            if done {
+                let ns = nanos(cx.now().since(running.began));
+                lock(&self.desk.book).time("job_time", ns);
+            }
+        }
+        self.again(cx, running.why);
+        match self.waiting.pop_front() {
+            Some((came, why)) => self.begin(cx, worker, came, why),
+            None => self.free.push(worker),
+        }
+    }
+
+    /// A user of a closed loop thinks before the next job.
+    fn again(&self, cx: &mut Cx, why: Why) {
+        if let (Why::User(user), Share::Closed { think, .. }) = (why, self.config.arrivals) {
+            let pause = cx.rng().exponential(think);
+            cx.after(Token(USERS + u64::from(user)), pause);
+        }
+    }
+
+    fn arrive(&mut self, cx: &mut Cx) {
+        let Share::Open { gap } = self.config.arrivals else { return };
+        while self.next_arrival <= cx.now() {
+            self.came(cx, Why::Arrived);
+            self.next_arrival += cx.rng().exponential(gap);
+        }
+        if !self.at_rest(cx.now()) {
+            cx.at(ARRIVAL, self.next_arrival);
+        }
+    }
+
+    // ---- what comes back ------------------------------------------------------------------------
+
+    /// Hands out everything that has come.
+    fn drain(&mut self, cx: &mut Cx) {
+        loop {
+            if let Some(Event { tag, outcome }) = self.desk.cache.next_event() {
+                if let Outcome::Failed(_) = outcome {
+                    self.count(cx, "cache_errors");
+                }
+                if tag != DETACHED {
+                    self.resume(cx, tag, Came::Cache(outcome));
+                }
+            } else if let Some((tag, came)) = self.desk.at_once.pop_front() {
+                if let Came::Cache(_) = came {
+                    self.count(cx, "cache_errors");
+                }
+                if tag != DETACHED {
+                    self.resume(cx, tag, came);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn fail(&mut self, cx: &mut Cx, queries: Vec<u32>) {
+        for id in queries {
+            if let Some(tag) = self.desk.asked.remove(&id) {
+                self.resume(cx, tag, Came::Row(None));
+            }
+        }
+    }
+
+    fn database_lost(&mut self, cx: &mut Cx) {
+        let queries = self.desk.database.as_mut().map(|link| link.lost(cx));
+        self.fail(cx, queries.unwrap_or_default());
+    }
+
+    // ---- the list of caches ---------------------------------------------------------------------
+
+    fn change(&mut self, cx: &mut Cx) {
+        let Some((_, servers)) = self.config.changes.get(self.changes_made) else { return };
+        self.desk
+            .cache
+            .set_servers(cx, servers)
+            .expect("a story has fewer hosts than a client servers");
+        self.changes_made += 1;
+        self.set_change_timer(cx);
+    }
+
+    fn set_change_timer(&self, cx: &mut Cx) {
+        if let Some((at, _)) = self.config.changes.get(self.changes_made) {
+            cx.at(CHANGE, self.began + *at);
+        }
+    }
+}
+
+impl<W: Workload> Measures for App<W> {
+    fn results(&self) -> Results {
+        lock(&self.desk.book).results()
+    }
+}
+
+impl<W: Workload> Machine for App<W> {
+    fn start(&mut self, cx: &mut Cx, boot: Boot) {
+        self.began = lock(&self.desk.book).begin(cx.now());
+        let caches = &self.config.caches;
+        self.desk
+            .cache
+            .set_servers(cx, caches)
+            .expect("a story has fewer hosts than a client servers");
+        if let Some(database) = &mut self.desk.database {
+            database.connect(cx);
+        }
+        self.set_change_timer(cx);
+        if !self.config.settle.is_zero() {
+            cx.at(CHECK, self.began + (self.config.duration - self.config.settle / 2));
+        }
+        if boot.incarnation == 0 {
+            self.came(cx, Why::Prepare);
+        }
+        let first = cx.now().max(self.began + self.config.warmup);
+        match self.config.arrivals {
+            Share::Open { gap } => {
+                self.next_arrival = first + cx.rng().exponential(gap);
+                cx.at(ARRIVAL, self.next_arrival);
+            }
+            Share::Closed { users, think } => {
+                for user in 0..users {
+                    let pause = cx.rng().exponential(think);
+                    cx.at(Token(USERS + u64::from(user)), first + pause);
+                }
+            }
+        }
+        self.drain(cx);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        if !self.desk.cache.on_open(cx, conn, &how)
+            && let Some(database) = &mut self.desk.database
+        {
+            database.opened(cx, conn);
+        }
+        self.drain(cx);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        if !self.desk.cache.on_data(cx, conn, rx) {
+            while let Some(answer) =
+                self.desk.database.as_mut().and_then(|link| link.next_answer(cx, rx))
+            {
+                // A query that ran out of time is answered to nobody.
+                if let Some(tag) = self.desk.asked.remove(&answer.id) {
+                    self.resume(cx, tag, Came::Row(answer.row));
+                }
+            }
+        }
+        self.drain(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        if !self.desk.cache.on_eof(cx, conn) {
+            cx.close(conn, Close::Flush);
+        }
+        self.drain(cx);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        let ours = self.desk.cache.on_gone(cx, conn, why);
+        if !ours && self.desk.database.as_ref().is_some_and(|link| link.owns(conn)) {
+            self.database_lost(cx);
+        }
+        self.drain(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        if !self.desk.cache.on_failed(cx, connect, why) {
+            self.database_lost(cx);
+        }
+        self.drain(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        match timer {
+            ARRIVAL => self.arrive(cx),
+            CHANGE => self.change(cx),
+            CHECK => self.came(cx, Why::Check),
+            db_link::RETRY => {
+                if let Some(database) = &mut self.desk.database {
+                    database.connect(cx);
+                }
+            }
+            db_link::DEADLINE => {
+                let queries = self.desk.database.as_mut().map(|link| link.expired(cx));
+                self.fail(cx, queries.unwrap_or_default());
+            }
+            _ if self.desk.cache.on_timer(cx, timer) => {}
+            Token(pause) if pause >= PAUSES => {
+                let worker = (pause - PAUSES) as u32;
+                let generation = self.workers[worker as usize].generation;
+                self.resume(cx, u64::from(generation) << 32 | u64::from(worker), Came::Woke);
+            }
+            Token(user) => self.came(cx, Why::User((user - USERS) as u32)),
+        }
+        self.drain(cx);
+    }
+
+    fn invariants(&self) {
+        self.desk.cache.invariants();
+        if let Some(database) = &self.desk.database {
+            database.invariants();
+        }
+        assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
+        // The check waits for a worker in any case.
+        assert!(self.waiting.len() <= self.config.queue_max as usize + 1, "the queue is bounded");
+        let nothing_waits = self.desk.at_once.is_empty();
+        assert!(nothing_waits, "what came is handed out before anything else happens");
+    }
+
+    fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        each("jobs_under_way", (self.workers.len() - self.free.len()) as u64);
+        each("jobs_waiting", self.waiting.len() as u64);
+    }
+}

@@ -1,0 +1,9 @@
+//! What the jobs of application servers do: one workload in each file.
+//!
+//! | module | a job |
+//! |---|---|
+//! | [`read_through`] | reads a row through the cache |
+//! | [`stampede`] | reads the one key that everybody reads |
+
+pub mod read_through;
+pub mod stampede;
