@@ -91,6 +91,7 @@ pub struct ModelKind {
 /// The kinds of loads.
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
+    app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::read_through::ReadThrough>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];

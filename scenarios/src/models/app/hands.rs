@@ -4,12 +4,13 @@ use super::figures::Book;
 use super::lock;
 use super::machine::AppConfig;
 use crate::models::db_link::DbLink;
+use crate::models::query::Verb;
 use bytes::BytesMut;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::{Cx, Rng, Time, Token, nanos};
-use storytime_memcached::client::{Client, Failure, NotAccepted, Outcome};
+use storytime_memcached::client::{Client, Failure, NotAccepted, Outcome, Placement};
 
 /// The tag of a cache request whose end nobody waits for.
 pub(super) const DETACHED: u64 = u64::MAX;
@@ -138,6 +139,16 @@ impl Hands<'_> {
         self.ask(self.tag, |cache, cx, tag| cache.add(cx, key.as_bytes(), value, exptime, tag));
     }
 
+    /// Deletes a value.
+    pub fn delete(&mut self, key: &str) {
+        self.ask(self.tag, |cache, cx, tag| cache.delete(cx, key.as_bytes(), tag));
+    }
+
+    /// How keys are placed now.
+    pub const fn placement(&self) -> &Placement {
+        self.desk.cache.placement()
+    }
+
     // ---- the rest -------------------------------------------------------------------------------
 
     /// Asks the database for a row.
@@ -145,9 +156,21 @@ impl Hands<'_> {
     /// # Panics
     /// If the load has no database, which its reader ruled out.
     pub fn query(&mut self, key: &str) {
+        self.ask_database(Verb::Read, key);
+    }
+
+    /// Has the database change a row.
+    ///
+    /// # Panics
+    /// If the load has no database, which its reader ruled out.
+    pub fn update(&mut self, key: &str) {
+        self.ask_database(Verb::Update, key);
+    }
+
+    fn ask_database(&mut self, verb: Verb, key: &str) {
         self.count("queries", 1);
         let database = self.desk.database.as_mut().expect("this workload has a database");
-        match database.ask(self.cx, key.as_bytes()) {
+        match database.ask(self.cx, verb, key.as_bytes()) {
             Some(id) => {
                 self.desk.asked.insert(id, self.tag);
             }
@@ -170,6 +193,17 @@ impl Hands<'_> {
     pub fn share(&mut self, name: &str, part: u64, whole: u64) {
         let now = self.cx.now();
         lock(&self.desk.book).share(name, now, part, whole);
+    }
+
+    /// Notes a level under a metric.
+    pub fn level(&mut self, name: &str, level: u64) {
+        let now = self.cx.now();
+        lock(&self.desk.book).level(name, now, level);
+    }
+
+    /// Counts things that belong to a point of a curve; of shares, a part of a whole.
+    pub fn at(&mut self, name: &str, x: u64, part: u64, whole: u64) {
+        lock(&self.desk.book).at(name, x, part, whole);
     }
 
     /// Records the time since a moment under a metric.

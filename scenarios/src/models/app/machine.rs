@@ -17,6 +17,7 @@ use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
 const ARRIVAL: Token = Token(10);
 const CHANGE: Token = Token(11);
 const CHECK: Token = Token(12);
+const TOLD: Token = Token(13);
 /// The timer of the n-th user is this plus n.
 const USERS: u64 = 1 << 40;
 
@@ -32,6 +33,8 @@ pub struct AppConfig {
     pub caches: Vec<ServerSpec>,
     /// New lists of caches, and when they come into use.
     pub changes: Vec<(Duration, Vec<ServerSpec>)>,
+    /// What the timeline tells it, and when.
+    pub told: Vec<(Duration, &'static str)>,
     /// How the cache client works.
     pub client: ClientOptions,
     /// Where the database is, if there is one, and the longest row it can send, bytes.
@@ -65,6 +68,8 @@ enum Why {
     User(u32),
     /// It is the host's first.
     Prepare,
+    /// The timeline says so.
+    Told(&'static str),
     /// It is the host's last.
     Check,
 }
@@ -72,7 +77,7 @@ enum Why {
 impl Why {
     /// Whether it is no job of the load, but one that surrounds it.
     const fn is_extra(self) -> bool {
-        matches!(self, Self::Prepare | Self::Check)
+        matches!(self, Self::Prepare | Self::Told(_) | Self::Check)
     }
 }
 
@@ -106,6 +111,7 @@ pub struct App<W: Workload> {
     began: Time,
     next_arrival: Time,
     changes_made: usize,
+    told: usize,
 }
 
 impl<W: Workload> App<W> {
@@ -120,6 +126,7 @@ impl<W: Workload> App<W> {
             began: Time::ZERO,
             next_arrival: Time::ZERO,
             changes_made: 0,
+            told: 0,
             work,
             config,
         }
@@ -172,6 +179,7 @@ impl<W: Workload> App<W> {
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
             Why::Check => work.check(hands),
+            Why::Told(verb) => work.told(hands, verb),
             Why::Arrived | Why::User(_) => work.begin(hands),
         });
         self.stepped(cx, worker, step);
@@ -306,6 +314,12 @@ impl<W: Workload> App<W> {
         self.set_change_timer(cx);
     }
 
+    fn set_told_timer(&self, cx: &mut Cx) {
+        if let Some((at, _)) = self.config.told.get(self.told) {
+            cx.at(TOLD, self.began + *at);
+        }
+    }
+
     fn set_change_timer(&self, cx: &mut Cx) {
         if let Some((at, _)) = self.config.changes.get(self.changes_made) {
             cx.at(CHANGE, self.began + *at);
@@ -331,6 +345,9 @@ impl<W: Workload> Machine for App<W> {
             database.connect(cx);
         }
         self.set_change_timer(cx);
+        // What was said while nobody ran is lost.
+        self.told = self.config.told.partition_point(|(at, _)| self.began + *at < cx.now());
+        self.set_told_timer(cx);
         if !self.config.settle.is_zero() {
             cx.at(CHECK, self.began + (self.config.duration - self.config.settle / 2));
         }
@@ -403,6 +420,12 @@ impl<W: Workload> Machine for App<W> {
             ARRIVAL => self.arrive(cx),
             CHANGE => self.change(cx),
             CHECK => self.came(cx, Why::Check),
+            TOLD => {
+                let (_, verb) = self.config.told[self.told];
+                self.told += 1;
+                self.set_told_timer(cx);
+                self.came(cx, Why::Told(verb));
+            }
             db_link::RETRY => {
                 if let Some(database) = &mut self.desk.database {
                     database.connect(cx);
@@ -429,8 +452,10 @@ impl<W: Workload> Machine for App<W> {
             database.invariants();
         }
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
-        // The check waits for a worker in any case.
-        assert!(self.waiting.len() <= self.config.queue_max as usize + 1, "the queue is bounded");
+        // The check, and what the timeline says, wait for a worker in any case.
+        let extra = 1 + self.config.told.len();
+        let most = self.config.queue_max as usize + extra;
+        assert!(self.waiting.len() <= most, "the queue is bounded");
         let nothing_waits = self.desk.at_once.is_empty();
         assert!(nothing_waits, "what came is handed out before anything else happens");
     }

@@ -73,6 +73,8 @@ pub trait Workload: Send + 'static {
     const METRICS: &'static [MetricDef];
     /// Whether its jobs ask a database.
     const NEEDS_DATABASE: bool;
+    /// What the timeline may tell it.
+    const VERBS: &'static [&'static str] = &[];
 
     /// Reads its numbers.
     ///
@@ -97,6 +99,11 @@ pub trait Workload: Send + 'static {
     /// What a job awaited has come.
     fn resume(&mut self, hands: &mut Hands<'_>, job: Self::Job, came: Came) -> Step<Self::Job>;
 
+    /// The timeline tells it something: a job that is not counted as one.
+    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str) -> Step<Self::Job> {
+        Step::Done
+    }
+
     /// The last job of a host, when the load is at rest. It is not counted as a job.
     fn check(&mut self, _hands: &mut Hands<'_>) -> Step<Self::Job> {
         Step::Done
@@ -108,7 +115,7 @@ pub trait Workload: Send + 'static {
 macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
-            "caches", "placement", "database", "rate", "users", "think", "timeout", "workers",
+            "caches", "weights", "placement", "database", "rate", "users", "think", "timeout", "workers",
             "queue", "warmup", "settle", $($own),*
         ]
     };

@@ -9,7 +9,7 @@ use crate::models::PAGES_MAX;
 use crate::models::kinds::{Boxed, LoadKind, LoadSpec, Shared};
 use crate::models::web_pages::{Share, scheme};
 use crate::read::{Parts, work};
-use crate::story::{Arrivals, Placement, Setup};
+use crate::story::{Arrivals, Cache, Placement, Setup};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,15 +17,21 @@ use storytime_memcached::client::ClientOptions;
 
 /// The kind of load that a workload makes.
 pub const fn kind<W: Workload>() -> LoadKind {
-    LoadKind { name: W::KIND, fields: W::FIELDS, verbs: &[], works: &[WORK_JOBS], read: read::<W> }
+    LoadKind {
+        name: W::KIND,
+        fields: W::FIELDS,
+        verbs: W::VERBS,
+        works: &[WORK_JOBS],
+        read: read::<W>,
+    }
 }
 
 /// The numbers of one load.
 pub struct AppLoad<W: Workload> {
     /// Of its workload.
     pub numbers: W::Numbers,
-    /// The memcached servers at the beginning: host and port, in the order of the list.
-    pub caches: Vec<(usize, u16)>,
+    /// The memcached servers at the beginning, in the order of the list.
+    pub caches: Vec<Cache>,
     /// How a key finds its server.
     pub placement: Placement,
     /// The database behind: index of its model.
@@ -126,6 +132,7 @@ impl<W: Workload> AppLoad<W> {
             part,
             caches: seat.servers(&self.caches),
             changes: seat.cache_changes(&self.caches),
+            told: seat.told(),
             client,
             database: self.database.map(|model| {
                 let (at, numbers) = seat.database(model);

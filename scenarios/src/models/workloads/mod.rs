@@ -2,8 +2,10 @@
 //!
 //! | module | a job |
 //! |---|---|
+//! | [`cache_chain`] | reads rows through a chain of caches |
 //! | [`read_through`] | reads a row through the cache |
 //! | [`stampede`] | reads the one key that everybody reads |
 
+pub mod cache_chain;
 pub mod read_through;
 pub mod stampede;
