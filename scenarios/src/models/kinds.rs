@@ -4,7 +4,7 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, web_pages, workloads};
+use super::{app, database, slow_reader, web_pages, workloads};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -91,7 +91,9 @@ pub struct ModelKind {
 /// The kinds of loads.
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
+    slow_reader::KIND,
     app::kind::<workloads::cache_chain::CacheChain>(),
+    app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::read_through::ReadThrough>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];

@@ -2,7 +2,7 @@
 
 use super::figures::Book;
 use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
-use super::{Step, WORK_JOBS, Workload, lock};
+use super::{LANES_MAX, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
@@ -69,7 +69,7 @@ enum Why {
     /// It is the host's first.
     Prepare,
     /// The timeline says so.
-    Told(&'static str),
+    Told(&'static str, u32),
     /// It is the host's last.
     Check,
 }
@@ -77,7 +77,7 @@ enum Why {
 impl Why {
     /// Whether it is no job of the load, but one that surrounds it.
     const fn is_extra(self) -> bool {
-        matches!(self, Self::Prepare | Self::Told(_) | Self::Check)
+        matches!(self, Self::Prepare | Self::Told(..) | Self::Check)
     }
 }
 
@@ -179,7 +179,7 @@ impl<W: Workload> App<W> {
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
             Why::Check => work.check(hands),
-            Why::Told(verb) => work.told(hands, verb),
+            Why::Told(verb, lane) => work.told(hands, verb, lane),
             Why::Arrived | Why::User(_) => work.begin(hands),
         });
         self.stepped(cx, worker, step);
@@ -424,7 +424,9 @@ impl<W: Workload> Machine for App<W> {
                 let (_, verb) = self.config.told[self.told];
                 self.told += 1;
                 self.set_told_timer(cx);
-                self.came(cx, Why::Told(verb));
+                for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
+                    self.came(cx, Why::Told(verb, lane));
+                }
             }
             db_link::RETRY => {
                 if let Some(database) = &mut self.desk.database {
@@ -453,7 +455,7 @@ impl<W: Workload> Machine for App<W> {
         }
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
         // The check, and what the timeline says, wait for a worker in any case.
-        let extra = 1 + self.config.told.len();
+        let extra = 1 + self.config.told.len() * LANES_MAX as usize;
         let most = self.config.queue_max as usize + extra;
         assert!(self.waiting.len() <= most, "the queue is bounded");
         let nothing_waits = self.desk.at_once.is_empty();

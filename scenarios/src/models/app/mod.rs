@@ -45,6 +45,9 @@ use storytime_memcached::client::ClientOptions;
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
 
+/// Most jobs that one entry of the timeline begins on one host.
+pub const LANES_MAX: u32 = 64;
+
 /// Where a job goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<J> {
@@ -99,8 +102,13 @@ pub trait Workload: Send + 'static {
     /// What a job awaited has come.
     fn resume(&mut self, hands: &mut Hands<'_>, job: Self::Job, came: Came) -> Step<Self::Job>;
 
-    /// The timeline tells it something: a job that is not counted as one.
-    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str) -> Step<Self::Job> {
+    /// Into how many lanes what the timeline says is split; at most [`LANES_MAX`].
+    fn lanes(&self, _verb: &'static str) -> u32 {
+        1
+    }
+
+    /// The timeline tells it something: a job in each lane, which is not counted as one.
+    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str, _lane: u32) -> Step<Self::Job> {
         Step::Done
     }
 
@@ -125,7 +133,7 @@ macro_rules! app_fields {
 /// kind, label.
 #[macro_export]
 macro_rules! app_metrics {
-    ($(($name:literal, $kind:ident, $label:literal)),* $(,)?) => {
+    ($(($name:literal, $kind:ident $(($along:literal))?, $label:literal)),* $(,)?) => {
         $crate::app_metrics!(@all
             ("jobs", Series, "jobs done"),
             ("jobs_failed", Series, "jobs failed"),
@@ -133,13 +141,13 @@ macro_rules! app_metrics {
             ("queries", Series, "database queries"),
             ("cache_requests", Series, "cache requests"),
             ("cache_errors", Series, "cache errors"),
-            $(($name, $kind, $label)),*
+            $(($name, $kind $(($along))?, $label)),*
         )
     };
-    (@all $(($name:literal, $kind:ident, $label:literal)),* $(,)?) => {
+    (@all $(($name:literal, $kind:ident $(($along:literal))?, $label:literal)),* $(,)?) => {
         &[$($crate::metric::MetricDef {
             name: $name,
-            kind: $crate::metric::Kind::$kind,
+            kind: $crate::metric::Kind::$kind $(($along))?,
             label: $label,
         }),*]
     };
