@@ -26,11 +26,16 @@ pub(super) fn word(digest: &[u8], n: usize) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
+/// Servers that are not out, by their index.
+fn of_live<'a>(nodes: &'a [Node], live: &'a [bool]) -> impl Iterator<Item = (u32, &'a Node)> {
+    (0..).zip(nodes).zip(live).filter(|(_, live)| **live).map(|(node, _)| node)
+}
+
 impl Ring {
-    /// One hundred points per server.
-    pub(super) fn even(nodes: &[Node], hash: KeyHash) -> Self {
+    /// One hundred points per live server.
+    pub(super) fn even(nodes: &[Node], live: &[bool], hash: KeyHash) -> Self {
         let mut points = Vec::with_capacity(nodes.len() * POINTS_PER_SERVER as usize);
-        for (server, node) in (0..).zip(nodes) {
+        for (server, node) in of_live(nodes, live) {
             let name = node.point_name();
             let at = |n| hash.of(format!("{name}{n}").as_bytes());
             points.extend((0..POINTS_PER_SERVER).map(|n| Point { at: at(n), server }));
@@ -38,13 +43,14 @@ impl Ring {
         Self::sorted(points)
     }
 
-    /// Points in proportion to weights, four from each digest.
-    pub(super) fn weighted(nodes: &[Node]) -> Self {
-        let total = nodes.iter().map(|node| u64::from(node.weight())).sum();
+    /// Points of live servers in proportion to weights, four from each digest.
+    pub(super) fn weighted(nodes: &[Node], live: &[bool]) -> Self {
+        let total = of_live(nodes, live).map(|(_, node)| u64::from(node.weight())).sum();
+        let count = of_live(nodes, live).count();
         let mut points = Vec::new();
-        for (server, node) in (0..).zip(nodes) {
+        for (server, node) in of_live(nodes, live) {
             let name = node.point_name();
-            for n in 0..digests(node.weight(), total, nodes.len()) {
+            for n in 0..digests(node.weight(), total, count) {
                 let digest = Md5::digest(format!("{name}{n}").as_bytes());
                 let at = |quarter| word(digest.as_slice(), quarter as usize);
                 let quarters = 0..POINTS_PER_DIGEST;

@@ -60,11 +60,16 @@ pub enum Scheme {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExplicitHash(pub u32);
 
+/// Tries of [`Scheme::Classic`] to find a server that is not out.
+const TRIES_MAX: u32 = 20;
+
 /// A scheme over a list of servers, ready to be asked.
 #[derive(Clone, Debug)]
 pub struct Placement {
     scheme: Scheme,
     table: Table,
+    /// Which servers are not out.
+    live: Vec<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,14 +102,27 @@ impl Node {
 impl Placement {
     /// Prepares a scheme for a list of servers; the order of the list counts.
     pub fn new(scheme: Scheme, nodes: &[Node]) -> Self {
+        Self::with_live(scheme, nodes, &vec![true; nodes.len()])
+    }
+
+    /// The same while some servers are out, as the original libraries go on without them: a ring is
+    /// built of the others; [`Scheme::Classic`] hashes again; [`Scheme::Modula`] keeps asking them.
+    /// If all are out, that is as if none were.
+    ///
+    /// # Panics
+    /// If there is not one `live` per node.
+    pub fn with_live(scheme: Scheme, nodes: &[Node], live: &[bool]) -> Self {
+        assert_eq!(nodes.len(), live.len(), "each server is out or not");
         let weighted = nodes.iter().any(|node| node.weight() > 1);
+        let all = !live.contains(&true);
+        let live: Vec<bool> = live.iter().map(|&live| live || all).collect();
         let table = match scheme {
             Scheme::Classic => Table::Buckets(classic::buckets(nodes)),
             Scheme::Modula(_) => Table::Buckets((0..nodes.len() as u32).collect()),
-            Scheme::Ketama(hash) if !weighted => Table::Ring(Ring::even(nodes, hash)),
-            Scheme::Ketama(_) | Scheme::KetamaWeighted => Table::Ring(Ring::weighted(nodes)),
+            Scheme::Ketama(hash) if !weighted => Table::Ring(Ring::even(nodes, &live, hash)),
+            Scheme::Ketama(_) | Scheme::KetamaWeighted => Table::Ring(Ring::weighted(nodes, &live)),
         };
-        Self { scheme, table }
+        Self { scheme, table, live }
     }
 
     /// The scheme.
@@ -123,7 +141,19 @@ impl Placement {
 
     /// Index of the server that holds a key; `None` without servers.
     pub fn pick(&self, key: &[u8]) -> Option<usize> {
-        self.pick_by_hash(ExplicitHash(self.hash(key)))
+        self.pick_as(ExplicitHash(self.hash(key)), key)
+    }
+
+    /// Index of the server for a key with a hash of the caller's choice; `None` without servers.
+    /// The key counts only while servers are out.
+    pub fn pick_as(&self, hash: ExplicitHash, key: &[u8]) -> Option<usize> {
+        let first = self.pick_by_hash(hash)?;
+        match &self.table {
+            Table::Buckets(buckets) if self.scheme == Scheme::Classic && !self.live[first] => {
+                classic::pick_again(buckets, &self.live, hash, key)
+            }
+            _ => Some(first),
+        }
     }
 
     /// Index of the server for a hash of the caller's choice; `None` without servers.
