@@ -91,6 +91,13 @@ pub struct ModelKind {
 /// The kinds of loads.
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
+    app::kind::<workloads::buffered_writes::BufferedWrites>(),
+    app::kind::<workloads::cas_loop::CasLoop>(),
+    app::kind::<workloads::flood_control::FloodControl>(),
+    app::kind::<workloads::large_objects::LargeObjects>(),
+    app::kind::<workloads::list_of_items::ListOfItems>(),
+    app::kind::<workloads::multi_get::MultiGet>(),
+    app::kind::<workloads::namespace_delete::NamespaceDelete>(),
     app::kind::<workloads::read_through::ReadThrough>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];

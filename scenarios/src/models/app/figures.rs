@@ -18,7 +18,7 @@ impl Book {
     /// Empty figures for every metric of a table.
     ///
     /// # Panics
-    /// If a metric is a word, which no workload counts: a bug of its table.
+    /// If a metric is of a kind that no workload measures: a bug of its table.
     pub fn new(table: &[MetricDef], duration: Duration, bucket: Duration) -> Self {
         let series = || Series::new(duration, bucket);
         let empty = |def: &MetricDef| {
@@ -28,7 +28,7 @@ impl Book {
                 Kind::Latency => Result::Latency(histogram()),
                 Kind::Count => Result::Count(0),
                 Kind::Share => Result::Share(0, 0),
-                Kind::Word => panic!("workloads count; `{}` is a word", def.name),
+                kind => panic!("a workload does not measure `{}`, {kind:?}", def.name),
             };
             (def.name, result)
         };

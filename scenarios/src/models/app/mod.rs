@@ -20,6 +20,9 @@
 //!
 //! Figures outlive the process: a host that is killed and started again goes on counting.
 //!
+//! A packet is what one step of the machine sends to one cache, in parts of at most
+//! [`PACKET_BYTES`]; that the kernel may join several steps' is not seen.
+//!
 //! Not modelled: the pages' own text, browsers, a connection of each worker's own (the workers of a
 //! host share the cache client's).
 
@@ -44,6 +47,9 @@ use storytime_memcached::client::ClientOptions;
 
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
+
+/// Bytes that fit into a packet: those of an Ethernet frame without the heads of IP and TCP.
+pub const PACKET_BYTES: usize = 1_460;
 
 /// Where a job goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +79,8 @@ pub trait Workload: Send + 'static {
     const METRICS: &'static [MetricDef];
     /// Whether its jobs ask a database.
     const NEEDS_DATABASE: bool;
+    /// What the timeline may tell it.
+    const VERBS: &'static [&'static str] = &[];
 
     /// Reads its numbers.
     ///
@@ -97,6 +105,17 @@ pub trait Workload: Send + 'static {
     /// What a job awaited has come.
     fn resume(&mut self, hands: &mut Hands<'_>, job: Self::Job, came: Came) -> Step<Self::Job>;
 
+    /// The timeline tells the load one of [`VERBS`](Self::VERBS): a job of each host's own, which is
+    /// not counted as one.
+    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str) -> Step<Self::Job> {
+        Step::Done
+    }
+
+    /// A job of each host's own, when no more jobs begin. It is not counted as a job.
+    fn rest(&mut self, _hands: &mut Hands<'_>) -> Step<Self::Job> {
+        Step::Done
+    }
+
     /// The last job of a host, when the load is at rest. It is not counted as a job.
     fn check(&mut self, _hands: &mut Hands<'_>) -> Step<Self::Job> {
         Step::Done
@@ -109,7 +128,7 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "placement", "database", "rate", "users", "think", "timeout", "workers",
-            "queue", "warmup", "settle", $($own),*
+            "queue", "pause", "warmup", "settle", $($own),*
         ]
     };
 }
@@ -126,6 +145,7 @@ macro_rules! app_metrics {
             ("queries", Series, "database queries"),
             ("cache_requests", Series, "cache requests"),
             ("cache_errors", Series, "cache errors"),
+            ("packets", Series, "packets to the caches"),
             $(($name, $kind, $label)),*
         )
     };
