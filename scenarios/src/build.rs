@@ -3,7 +3,7 @@
 use crate::models::database::DatabaseModel;
 use crate::models::kinds::Shared;
 use crate::plan::Plan;
-use crate::story::{Action, Load, Setup};
+use crate::story::{Action, Cache, Load, Setup};
 use std::net::IpAddr;
 use std::time::Duration;
 use storytime_machine::{Costs, Endpoint, Work};
@@ -53,10 +53,13 @@ impl Seat<'_> {
     }
 
     /// A list of caches as the client takes it.
-    pub fn servers(&self, caches: &[(usize, u16)]) -> Vec<ServerSpec> {
-        let spec = |&(host, port): &(usize, u16)| ServerSpec {
-            node: Node::new(self.setup.hosts[host].ip.to_string(), port),
-            at: self.endpoint(host, port),
+    pub fn servers(&self, caches: &[Cache]) -> Vec<ServerSpec> {
+        let spec = |cache: &Cache| ServerSpec {
+            node: Node {
+                weight: cache.weight,
+                ..Node::new(self.setup.hosts[cache.host].ip.to_string(), cache.port)
+            },
+            at: self.endpoint(cache.host, cache.port),
         };
         caches.iter().map(spec).collect()
     }
@@ -72,18 +75,18 @@ impl Seat<'_> {
     }
 
     /// The load's lists of caches after each change of the timeline, and when each comes into use.
-    pub fn cache_changes(&self, first: &[(usize, u16)]) -> Vec<(Duration, Vec<ServerSpec>)> {
+    pub fn cache_changes(&self, first: &[Cache]) -> Vec<(Duration, Vec<ServerSpec>)> {
         let mut list = first.to_vec();
         let mut changes = Vec::new();
         for n in self.order() {
             match self.setup.timeline[n].action {
                 Action::AddCache { load: of, cache } if of == self.load => {
-                    if !list.contains(&cache) {
+                    if !list.iter().any(|other| other.host == cache.host) {
                         list.push(cache);
                     }
                 }
                 Action::RemoveCache { load: of, cache } if of == self.load => {
-                    list.retain(|other| *other != cache);
+                    list.retain(|other| other.host != cache.host);
                 }
                 _ => continue,
             }

@@ -27,6 +27,8 @@ pub enum Kind {
     Share,
     /// One word at the end of the run.
     Word,
+    /// One length of time at the end of the run.
+    Time,
     /// What is there at the end of each bucket of time: things.
     Level,
     /// What is there at the end of each bucket of time: bytes.
@@ -166,7 +168,7 @@ impl Kind {
     pub const fn unit(self, take: Take) -> FigureUnit {
         match (self, take) {
             (Self::Word, _) => FigureUnit::Word,
-            (Self::Latency, _) => FigureUnit::Time,
+            (Self::Latency | Self::Time, _) => FigureUnit::Time,
             (Self::Bytes, _) => FigureUnit::Bytes,
             (Self::Share | Self::Shares | Self::ShareCurve(_), _) => FigureUnit::Share,
             (Self::Series, Take::Rate | Take::Peak | Take::Trough) => FigureUnit::Rate,
@@ -206,7 +208,8 @@ mod tests {
     #[test]
     fn every_kind_has_something_to_take() {
         let (curve, shares) = (Kind::Curve("class"), Kind::ShareCurve("size"));
-        let single = [Kind::Latency, Kind::Count, Kind::Share, Kind::Word, curve, shares];
+        let single =
+            [Kind::Latency, Kind::Count, Kind::Share, Kind::Word, Kind::Time, curve, shares];
         for kind in [Kind::Series, Kind::Shares, Kind::Level, Kind::Bytes].into_iter().chain(single)
         {
             assert!(kind.takes().next().is_some(), "{kind:?}");

@@ -237,6 +237,7 @@ pub fn take(result: &Result, take: Take, from_ns: u64, to_ns: u64, bucket: Durat
     let figure = match (result, take) {
         (Result::Word(word), _) => return Outcome::Word(word.clone()),
         (Result::Count(n), _) => Some(Figure::Count(*n)),
+        (Result::Time(ns), _) => Some(Figure::Time(*ns)),
         (Result::Share(part, whole), _) => Millionths::of(*part, *whole).map(Figure::Share),
         (Result::Latency(histogram), Take::Quantile(quantile)) => {
             (!histogram.is_empty()).then(|| Figure::Time(at_quantile(histogram, quantile)))
@@ -380,6 +381,7 @@ pub const fn kind_of(result: &Result) -> Kind {
         Result::Count(_) => Kind::Count,
         Result::Share(..) => Kind::Share,
         Result::Word(_) => Kind::Word,
+        Result::Time(_) => Kind::Time,
         Result::Level(_) => Kind::Level,
         Result::Bytes(_) => Kind::Bytes,
         Result::Curve(_) => Kind::Curve(""),

@@ -172,6 +172,17 @@ pub struct Load {
     pub kind: &'static LoadKind,
 }
 
+/// A memcached server, as a load's list of caches has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Its host.
+    pub host: usize,
+    /// Its port.
+    pub port: u16,
+    /// Its share of the keys, relative to the others'.
+    pub weight: u32,
+}
+
 /// How a key finds its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -263,14 +274,14 @@ pub enum Action {
         /// Which load.
         load: usize,
         /// Host and port of the cache.
-        cache: (usize, u16),
+        cache: Cache,
     },
     /// A load's list of caches loses one.
     RemoveCache {
         /// Which load.
         load: usize,
         /// Host and port of the cache.
-        cache: (usize, u16),
+        cache: Cache,
     },
     /// A load is told something that its kind understands.
     Tell {

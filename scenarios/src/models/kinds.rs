@@ -92,6 +92,7 @@ pub struct ModelKind {
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
     app::kind::<workloads::buffered_writes::BufferedWrites>(),
+    app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
     app::kind::<workloads::flood_control::FloodControl>(),
     app::kind::<workloads::large_objects::LargeObjects>(),

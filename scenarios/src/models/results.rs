@@ -24,6 +24,8 @@ pub enum Result {
     Share(u64, u64),
     /// One word.
     Word(String),
+    /// One length of time, nanoseconds.
+    Time(u64),
     /// Levels at the ends of buckets.
     Level(Series),
     /// Bytes at the ends of buckets.
@@ -66,7 +68,7 @@ impl Result {
             (Self::Latency(a), Self::Latency(b)) => {
                 a.add(b).expect("histograms have the same bounds");
             }
-            (Self::Count(a), Self::Count(b)) => *a += b,
+            (Self::Count(a), Self::Count(b)) | (Self::Time(a), Self::Time(b)) => *a += b,
             (Self::Share(a, b), Self::Share(c, d)) => {
                 *a += c;
                 *b += d;

@@ -6,11 +6,13 @@ use crate::fields::{DURATION, Fields, RATE, Word, unknown, wrong};
 use crate::models::USERS_MAX;
 use crate::models::kinds::{LOADS, MODELS};
 use crate::program;
-use crate::story::{Arrivals, Host, Load, Model, PARTS_MAX, Placement, Skew};
+use crate::story::{Arrivals, Cache, Host, Load, Model, PARTS_MAX, Placement, Skew};
 use crate::tree::{Node, Value};
 use crate::units::picoseconds;
 use std::time::Duration;
 
+/// Greatest weight of a cache: so many places in a table of buckets.
+const WEIGHT_MAX: u32 = 1_000;
 /// Shortest mean pause of a user.
 const THINK_MIN: Duration = Duration::from_micros(1);
 /// Highest price of one unit of work, picoseconds: a second.
@@ -99,11 +101,29 @@ fn of_kind<'a>(
     Fields::of(node, what, &all)
 }
 
-/// The `caches` of a load: host and port of each.
-pub(crate) fn caches(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec<(usize, u16)>> {
+/// The `caches` of a load, and their `weights`, 1 each unless the file has them.
+pub(crate) fn caches(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec<Cache>> {
     let hosts = some_hosts(fields, "caches", parts.host_names)?;
     let words = fields.texts("caches", "")?;
-    hosts.iter().zip(&words).map(|(host, word)| cache(parts.hosts, *host, word)).collect()
+    let caches = hosts.iter().zip(&words).map(|(host, word)| cache(parts.hosts, *host, word));
+    let mut caches: Vec<Cache> = caches.collect::<Checked<_>>()?;
+    let Some(node) = fields.get("weights") else { return Ok(caches) };
+    let Value::List(weights) = &node.value else {
+        return Err(wrong(node, "weights", "a list of whole numbers, one for each cache").into());
+    };
+    if weights.len() != caches.len() {
+        let title = format!("{} weights for {} caches", weights.len(), caches.len());
+        return Err(Diagnostic::at(&node.span, title, "expected one for each cache").into());
+    }
+    for (cache, weight) in caches.iter_mut().zip(weights) {
+        let number = match weight.value {
+            Value::Integer(n) => u32::try_from(n).ok().filter(|n| (1..=WEIGHT_MAX).contains(n)),
+            _ => None,
+        };
+        let wanted = format!("a whole number from 1 to {WEIGHT_MAX}");
+        cache.weight = number.ok_or_else(|| wrong(weight, "weights", &wanted))?;
+    }
+    Ok(caches)
 }
 
 /// The `database` of a load: the index of its model.
@@ -138,9 +158,9 @@ pub(crate) fn some_hosts(fields: &Fields<'_>, key: &str, names: &[Word]) -> Chec
 }
 
 /// The host and port of the memcached that a host runs.
-pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<(usize, u16)> {
+pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<Cache> {
     let port = hosts[host].run.iter().find_map(|line| line.program.memcached_port());
-    port.map(|port| (host, port)).ok_or_else(|| {
+    port.map(|port| Cache { host, port, weight: 1 }).ok_or_else(|| {
         let title = format!("host `{}` runs no memcached", word.text);
         Diagnostic::at(&word.span, title, "expected a host that is a cache")
             .help("give it run = [\"memcached -m 64 -p 11211\"]")

@@ -3,6 +3,7 @@
 use crate::metric::{Kind, MetricDef};
 use crate::models::results::{Result, Results, histogram, record};
 use crate::models::series::Series;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use storytime_machine::Time;
 
@@ -28,7 +29,12 @@ impl Book {
                 Kind::Latency => Result::Latency(histogram()),
                 Kind::Count => Result::Count(0),
                 Kind::Share => Result::Share(0, 0),
-                kind => panic!("a workload does not measure `{}`, {kind:?}", def.name),
+                Kind::Level => Result::Level(series()),
+                Kind::Bytes => Result::Bytes(series()),
+                Kind::Curve(_) => Result::Curve(BTreeMap::new()),
+                Kind::ShareCurve(_) => Result::ShareCurve(BTreeMap::new()),
+                Kind::Time => Result::Time(0),
+                Kind::Word => panic!("workloads count; `{}` is a word", def.name),
             };
             (def.name, result)
         };
@@ -41,7 +47,9 @@ impl Book {
         if self.began.is_none() {
             for result in self.results.0.values_mut() {
                 match result {
-                    Result::Series(series) => series.begin(now),
+                    Result::Series(series) | Result::Level(series) | Result::Bytes(series) => {
+                        series.begin(now);
+                    }
                     Result::Shares(parts, wholes) => {
                         parts.begin(now);
                         wholes.begin(now);
@@ -84,6 +92,32 @@ impl Book {
                 *wholes += whole;
             }
             other => panic!("{name} is no share: {other:?}"),
+        }
+    }
+
+    /// Notes a level, which holds until the next is noted.
+    ///
+    /// # Panics
+    /// As [`Book::count`].
+    pub fn level(&mut self, name: &str, now: Time, level: u64) {
+        match self.of(name) {
+            Result::Level(series) | Result::Bytes(series) => series.set(now, level),
+            other => panic!("{name} is no level: {other:?}"),
+        }
+    }
+
+    /// Counts things that belong to a point of a curve; of shares, a part of a whole.
+    ///
+    /// # Panics
+    /// As [`Book::count`].
+    pub fn at(&mut self, name: &str, x: u64, part: u64, whole: u64) {
+        match self.of(name) {
+            Result::Curve(curve) => *curve.entry(x).or_default() += part,
+            Result::ShareCurve(curve) => {
+                let point = curve.entry(x).or_default();
+                *point = (point.0 + part, point.1 + whole);
+            }
+            other => panic!("{name} is no curve: {other:?}"),
         }
     }
 

@@ -4,13 +4,15 @@ use super::figures::Book;
 use super::lock;
 use super::machine::AppConfig;
 use crate::models::db_link::DbLink;
+use crate::models::query::Verb;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::{Conn, Cx, Endpoint, Rng, Time, Token, nanos};
 use storytime_memcached::client::{
-    Client, Count, Failure, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Store, Verb,
+    Client, Count, Failure, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
+    Verb as Condition,
 };
 
 /// The tag of a cache request whose end nobody waits for.
@@ -123,7 +125,7 @@ impl Hands<'_> {
         self.ask(self.tag, |cache, cx, tag| cache.ask(cx, key, op, tag));
     }
 
-    fn store(&mut self, verb: Verb, key: &str, value: &[u8], exptime: u32) {
+    fn store(&mut self, verb: Condition, key: &str, value: &[u8], exptime: u32) {
         let exptime = exptime.cast_signed();
         self.op(key, &Op::Store(Store { exptime, ..Store::new(verb, value) }));
     }
@@ -146,7 +148,7 @@ impl Hands<'_> {
 
     /// Stores a value for so many seconds, 0 for ever.
     pub fn set(&mut self, key: &str, value: &[u8], exptime: u32) {
-        self.store(Verb::Set, key, value, exptime);
+        self.store(Condition::Set, key, value, exptime);
     }
 
     /// The same, and nobody waits for the answer.
@@ -157,12 +159,12 @@ impl Hands<'_> {
 
     /// Stores a value where none is.
     pub fn add(&mut self, key: &str, value: &[u8], exptime: u32) {
-        self.store(Verb::Add, key, value, exptime);
+        self.store(Condition::Add, key, value, exptime);
     }
 
     /// Stores a value over a version.
     pub fn cas(&mut self, key: &str, value: &[u8], exptime: u32, version: u64) {
-        self.store(Verb::Cas(version), key, value, exptime);
+        self.store(Condition::Cas(version), key, value, exptime);
     }
 
     /// Counts a number up.
@@ -191,7 +193,7 @@ impl Hands<'_> {
     /// Fills a value in; the answer to the read-through comes behind it.
     pub fn fill(&mut self, id: FillId, value: &[u8], exptime: u32) {
         let exptime = exptime.cast_signed();
-        let store = Store { exptime, ..Store::new(Verb::Set, value) };
+        let store = Store { exptime, ..Store::new(Condition::Set, value) };
         self.desk.cache.fill(self.cx, id, &store);
     }
 
@@ -206,6 +208,11 @@ impl Hands<'_> {
         self.ask(self.tag, |cache, cx, tag| cache.get_large(cx, key, tag));
     }
 
+    /// How keys are placed now.
+    pub const fn placement(&self) -> &Placement {
+        self.desk.cache.placement()
+    }
+
     // ---- the rest -------------------------------------------------------------------------------
 
     /// Asks the database for a row.
@@ -213,9 +220,21 @@ impl Hands<'_> {
     /// # Panics
     /// If the load has no database, which its reader ruled out.
     pub fn query(&mut self, key: &str) {
+        self.ask_database(Verb::Read, key);
+    }
+
+    /// Has the database change a row.
+    ///
+    /// # Panics
+    /// If the load has no database, which its reader ruled out.
+    pub fn update(&mut self, key: &str) {
+        self.ask_database(Verb::Update, key);
+    }
+
+    fn ask_database(&mut self, verb: Verb, key: &str) {
         self.count("queries", 1);
         let database = self.desk.database.as_mut().expect("this workload has a database");
-        match database.ask(self.cx, key.as_bytes()) {
+        match database.ask(self.cx, verb, key.as_bytes()) {
             Some(id) => {
                 self.desk.asked.insert(id, self.tag);
             }
@@ -238,6 +257,17 @@ impl Hands<'_> {
     pub fn share(&mut self, name: &str, part: u64, whole: u64) {
         let now = self.cx.now();
         lock(&self.desk.book).share(name, now, part, whole);
+    }
+
+    /// Notes a level under a metric.
+    pub fn level(&mut self, name: &str, level: u64) {
+        let now = self.cx.now();
+        lock(&self.desk.book).level(name, now, level);
+    }
+
+    /// Counts things that belong to a point of a curve; of shares, a part of a whole.
+    pub fn at(&mut self, name: &str, x: u64, part: u64, whole: u64) {
+        lock(&self.desk.book).at(name, x, part, whole);
     }
 
     /// Records the time since a moment under a metric.

@@ -127,7 +127,7 @@ pub trait Workload: Send + 'static {
 macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
-            "caches", "placement", "database", "rate", "users", "think", "timeout", "workers",
+            "caches", "weights", "placement", "database", "rate", "users", "think", "timeout", "workers",
             "queue", "pause", "warmup", "settle", $($own),*
         ]
     };

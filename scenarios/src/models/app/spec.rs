@@ -9,7 +9,7 @@ use crate::models::PAGES_MAX;
 use crate::models::kinds::{Boxed, LoadKind, LoadSpec, Shared};
 use crate::models::web_pages::{Share, scheme};
 use crate::read::{Parts, work};
-use crate::story::{Arrivals, Placement, Setup};
+use crate::story::{Arrivals, Cache, Placement, Setup};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub const fn kind<W: Workload>() -> LoadKind {
 pub struct AppLoad<W: Workload> {
     /// Of its workload.
     pub numbers: W::Numbers,
-    /// The memcached servers at the beginning: host and port, in the order of the list.
-    pub caches: Vec<(usize, u16)>,
+    /// The memcached servers at the beginning, in the order of the list.
+    pub caches: Vec<Cache>,
     /// How a key finds its server.
     pub placement: Placement,
     /// The database behind: index of its model.

@@ -15,6 +15,7 @@ pub use spec::{KIND, Share, WebConfig, WebPages};
 use super::Measures;
 use super::db_link::{self, Answered, DbLink};
 use super::keys::Keys;
+use super::query::Verb;
 use super::results::{Result, Results, histogram, record};
 use super::series::Series;
 use crate::metric::{Kind, MetricDef};
@@ -186,7 +187,7 @@ impl WebServer {
     fn ask_database(&mut self, cx: &mut Cx, slot: u32) {
         let page = self.pages[slot as usize].as_ref().expect("the page is under way");
         self.write_key(page.key);
-        match self.database.ask(cx, self.key_text.as_bytes()) {
+        match self.database.ask(cx, Verb::Read, self.key_text.as_bytes()) {
             Some(id) => {
                 self.asked.insert(id, slot);
             }

@@ -8,7 +8,7 @@ use crate::metric::MetricDef;
 use crate::models::kinds::{Boxed, LoadKind, LoadSpec};
 use crate::models::{KEYS_MAX, PAGES_MAX};
 use crate::read::{Parts, work};
-use crate::story::{Arrivals, Placement, Skew};
+use crate::story::{Arrivals, Cache, Placement, Skew};
 use std::sync::Arc;
 use std::time::Duration;
 use storytime_machine::Endpoint;
@@ -19,6 +19,7 @@ pub const KIND: LoadKind = LoadKind {
     name: "web-pages",
     fields: &[
         "caches",
+        "weights",
         "placement",
         "database",
         "rate",
@@ -38,8 +39,8 @@ pub const KIND: LoadKind = LoadKind {
 /// The numbers of the web servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebPages {
-    /// The memcached servers at the beginning: host and port, in the order of the list.
-    pub caches: Vec<(usize, u16)>,
+    /// The memcached servers at the beginning, in the order of the list.
+    pub caches: Vec<Cache>,
     /// How a key finds its server.
     pub placement: Placement,
     /// The database behind: index of its model.

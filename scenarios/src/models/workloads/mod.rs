@@ -3,6 +3,7 @@
 //! | module | a job |
 //! |---|---|
 //! | [`buffered_writes`] | writes, and now and then reads |
+//! | [`cache_chain`] | reads rows through a chain of caches |
 //! | [`cas_loop`] | appends to the one list |
 //! | [`flood_control`] | acts, if the rate limit lets it |
 //! | [`large_objects`] | reads an object larger than an item |
@@ -13,6 +14,7 @@
 //! | [`stampede`] | reads the one key that everybody reads |
 
 pub mod buffered_writes;
+pub mod cache_chain;
 pub mod cas_loop;
 pub mod flood_control;
 pub mod large_objects;
