@@ -60,7 +60,7 @@ pub use key::{Key, Place, Prefix};
 pub use meta::{MetaArithmetic, MetaCode, MetaDelete, MetaGet, MetaMode, MetaReply, MetaSet};
 pub use op::{Count, Initial, Op, Store, Verb};
 pub use outcome::{Event, NotAccepted, Outcome, Value};
-pub use placement::{ExplicitHash, KeyHash, Node, Placement, Scheme};
+pub use placement::{ExplicitHash, KeyHash, Node, Placement, ProxyRing, Scheme};
 pub use pool::{Failure, HealthOptions, Piece, PoolOptions, TooManyServers};
 pub use read_through::FillId;
 pub use update::{Update, Updater};
