@@ -8,8 +8,15 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
-    ("read-through", "load.web.keys=5000", "the-database-rests in read-through"),
-    ("stampede", "load.web.beta=1", "early-is-about-one in early-refresh"),
+    ("buffered-writes", "load.web.buffer=1000", "buffered-loses-a-buffer in buffered"),
+    ("cas-loop", "load.clients.method=get-set", "cas-loses-none in gets-cas"),
+    ("flood-control", "load.web.method=get-set", "exactly-the-limit in add-incr"),
+    ("large-objects", "load.web.objects=1", "pieces-are-evicted in split"),
+    ("list-of-items", "load.web.missing=skip", "refetch-has-none in refetch"),
+    ("multi-get", "load.web.method=one-by-one", "multi-get-waits-once in multi-get"),
+    ("namespace-delete", "load.web.method=delete-each", "at-once in generation"),
+    ("read-through", "load.web.method=no-cache", "one-read-per-miss in callback"),
+    ("stampede", "load.web.fresh=60s", "early-is-about-one in early-refresh"),
 ];
 
 fn story(id: &str, sets: &[&str]) -> Story {

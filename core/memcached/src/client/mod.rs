@@ -1,45 +1,86 @@
-//! A memcached client as a part of other machines: an application server that caches, a proxy.
+//! A memcached client as a part of other machines: an application server that caches, a load
+//! generator.
 //!
 //! It is no machine of its own. Its owner passes on the events of the connections and tokens that
-//! are the client's, calls [`get`](Client::get), [`set`](Client::set) and the rest, and then drains
+//! are the client's (the methods named `on_…`), asks, and then drains
 //! [`next_event`](Client::next_event).
 //!
-//! * One connection per server, pipelined; replies are matched in order, and a reply that cannot
-//!   belong to its request breaks the connection.
+//! * Every request gets exactly one event, or an error at once. [`Outcome::Fill`] is the one
+//!   exception: an event before the end. Requests sent [without a reply](Client::ask_quietly) get
+//!   none.
+//! * A key is placed by its own hash, by one of the caller's choice or by a master key; see
+//!   [`Key`]. It may be given as plain bytes.
+//! * A server that fails is left alone for a while ([`pool`]); requests for it are answered at
+//!   once, as [`DeadServer`] says. If servers are ejected, placement does without them until they
+//!   have rejoined.
+//! * The list of servers can change at any time. Requests under way finish where they were sent.
+//! * Values and flags are passed through; serialising is left to the caller.
 //! * The tokens of timers and connects are [`CLIENT_TOKENS`] consecutive ones from a base that the
 //!   owner gives.
-//! * Every request gets exactly one event, or an error at once.
-//! * A request that is not answered in time breaks its connection, as replies behind it could no
-//!   longer be told apart; all requests on it fail.
-//! * A server that failed is left alone for a while that grows with every failure in a row;
-//!   requests for it are answered at once, as [`DeadServer`] says.
-//! * The list of servers can change at any time. Requests under way finish where they were sent.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`pool`] | connections, pipelining, time-outs, ejection; what proxies stand on |
+//! | [`placement`] | which server holds a key |
+//! | [`op`] | requests about one key |
+//! | [`gather`] | requests to several servers, gathered |
+//! | [`meta`] | meta commands: flags, leases |
+//! | [`buffered`] | writes that are held back |
+//! | [`fetch`] | ask now, collect later |
+//! | [`read_through`] | on a miss the owner is asked once |
+//! | [`update`] | read, change, store if nobody was faster |
+//! | [`large`] | values in pieces |
 //!
 //! # Not modelled
 //!
-//! Several keys in one request, versions, flags, counters, moving a dead server's keys to the
-//! others, UDP, the binary protocol.
+//! UDP, TLS, authentication, replicas, compression. The binary protocol has no meta commands.
 
-mod ask;
+mod binary;
+pub mod buffered;
 mod dispatch;
-mod link;
+pub mod fetch;
+pub mod gather;
+mod key;
+pub mod large;
+pub mod meta;
+pub mod op;
+pub mod outcome;
 pub mod placement;
-mod reply;
+pub mod pool;
+pub mod read_through;
+mod request;
+mod slab;
+mod text;
+pub mod update;
 
-pub use placement::{ExplicitHash, KeyHash, Node, Placement, Scheme};
+pub use buffered::{BufferOptions, Held};
+pub use fetch::{Collected, FetchId};
+pub use gather::Command;
+pub use key::{Key, Place, Prefix};
+pub use meta::{MetaArithmetic, MetaCode, MetaDelete, MetaGet, MetaMode, MetaReply, MetaSet};
+pub use op::{Count, Initial, Op, Store, Verb};
+pub use outcome::{Event, NotAccepted, Outcome, Value};
+pub use placement::{ExplicitHash, KeyHash, Node, Placement, ProxyRing, Scheme};
+pub use pool::{Failure, HealthOptions, Piece, PoolOptions, TooManyServers};
+pub use read_through::FillId;
+pub use update::{Update, Updater};
 
-use ask::Ask;
-use bytes::Bytes;
-use core::fmt;
+use buffered::Buffer;
+use bytes::BytesMut;
 use core::time::Duration;
-use link::{Link, Stand};
+use fetch::Fetch;
+use gather::Gather;
+use large::Large;
+use pool::{Pool, Probe, ServerId, Standing};
+use read_through::Fills;
+use request::Whose;
+use slab::Slab;
 use std::collections::VecDeque;
-use storytime_machine::{Close, Conn, Cx, Endpoint, Gone, Token};
+use storytime_machine::{Cx, Endpoint, Token};
+use update::UpdateLoop;
 
 /// Tokens that a client uses from its base on.
-pub const CLIENT_TOKENS: u64 = LINKS_MAX as u64;
-/// Most servers, those that are being left included.
-pub const LINKS_MAX: usize = 1024;
+pub const CLIENT_TOKENS: u64 = pool::POOL_TOKENS + 1;
 
 /// One server to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +97,17 @@ pub enum DeadServer {
     /// They fail.
     Fail,
     /// A get misses and nothing is stored, as with Cache::Memcached: a cache that is away is an
-    /// empty cache.
+    /// empty cache. Keys of a retrieval of many miss too if their server fails meanwhile.
     Miss,
+}
+
+/// What is spoken with the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Classic text and meta commands.
+    Text,
+    /// Binary.
+    Binary,
 }
 
 /// Options and limits.
@@ -65,136 +115,56 @@ pub enum DeadServer {
 pub struct ClientOptions {
     /// How keys are placed.
     pub scheme: Scheme,
-    /// How long a connect may take.
-    pub connect_timeout: Duration,
-    /// How long a reply may take, connecting included.
-    pub request_timeout: Duration,
-    /// Pause after the first failure of a server.
-    pub pause_min: Duration,
-    /// Longest pause.
-    pub pause_max: Duration,
-    /// What becomes of requests during it.
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// What is put before every key.
+    pub prefix: Prefix,
+    /// What becomes of requests for a server that is down.
     pub dead_server: DeadServer,
-    /// Most requests under way per server.
-    pub pending_max: usize,
-    /// Most bytes of requests waiting to leave per server.
-    pub unsent_bytes_max: usize,
-    /// Largest value that is taken, bytes.
-    pub value_bytes_max: usize,
+    /// Whether writes are held back, and how long.
+    pub buffer: Option<BufferOptions>,
+    /// How long the owner may take to fill in a value.
+    pub fill_timeout: Duration,
+    /// Longest piece of a large value, bytes.
+    pub piece_bytes_max: usize,
+    /// Connections. Its largest value bounds what may be stored, too.
+    pub pool: PoolOptions,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             scheme: Scheme::Classic,
-            connect_timeout: Duration::from_millis(250),
-            request_timeout: Duration::from_secs(1),
-            pause_min: Duration::from_secs(1),
-            pause_max: Duration::from_secs(30),
+            protocol: Protocol::Text,
+            prefix: Prefix::default(),
             dead_server: DeadServer::Miss,
-            pending_max: 1024,
-            unsent_bytes_max: 4 << 20,
-            value_bytes_max: 1 << 20,
+            buffer: None,
+            fill_timeout: Duration::from_secs(5),
+            piece_bytes_max: 500 << 10,
+            pool: PoolOptions::default(),
         }
     }
 }
-
-/// The end of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// As given with the request.
-    pub tag: u64,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The value.
-    Hit(Bytes),
-    /// No value.
-    Miss,
-    /// Stored.
-    Stored,
-    /// Not stored: the key was there, or the server is down and that counts as such.
-    NotStored,
-    /// Deleted.
-    Deleted,
-    /// Nothing to delete, or the server is down and that counts as such.
-    NotFound,
-    /// It is not known what became of it.
-    Failed(Failure),
-}
-
-/// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The server failed lately and is left alone.
-    Down,
-    /// No reply in time.
-    TimedOut,
-    /// The connection ended, or did not come up.
-    Lost(Gone),
-    /// The server answered with an error.
-    Refused,
-    /// The server answered what was not asked.
-    OutOfStep,
-}
-
-/// Why a request was not accepted: the caller's to handle. Nothing was sent, no event follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAccepted {
-    /// The key is empty, longer than 250 bytes, or has a space or a control character in it.
-    BadKey,
-    /// The value is larger than the options allow.
-    ValueTooLarge,
-    /// There are no servers.
-    NoServers,
-    /// Too many requests or bytes wait for that server.
-    Busy,
-}
-
-impl fmt::Display for NotAccepted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BadKey => "a key has 1 to 250 bytes without spaces and control characters",
-            Self::ValueTooLarge => "the value is larger than value_bytes_max",
-            Self::NoServers => "there are no servers",
-            Self::Busy => "too many requests wait for that server",
-        })
-    }
-}
-
-impl std::error::Error for NotAccepted {}
-
-/// The list of servers is longer than a client can use: the caller's mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyServers;
-
-impl fmt::Display for TooManyServers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more than {LINKS_MAX} servers, those being left included")
-    }
-}
-
-impl std::error::Error for TooManyServers {}
 
 /// What a client counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ClientCounters {
     /// Requests accepted.
     pub requests: u64,
-    /// Gets that found a value.
+    /// Values found.
     pub hits: u64,
-    /// Gets that found none.
+    /// Values not found.
     pub misses: u64,
-    /// Requests that failed.
+    /// Requests that failed on the way; of a gathering each server's share.
     pub failures: u64,
+    /// Requests that a server answered with an error.
+    pub refused: u64,
     /// Requests answered at once because their server was down.
     pub down: u64,
-    /// Connections lost, broken or not come up.
-    pub connections_lost: u64,
+    /// Requests without a reply that were never sent because their server was down.
+    pub lost_quietly: u64,
+    /// Values that an owner filled in and that could not be sent to be stored.
+    pub fills_not_stored: u64,
 }
 
 /// The client.
@@ -202,28 +172,54 @@ pub struct ClientCounters {
 pub struct Client {
     options: ClientOptions,
     base: u64,
+    pool: Pool,
+    nodes: Vec<Node>,
+    /// The pool's server of each server of the list.
+    route: Vec<ServerId>,
     placement: Placement,
-    /// The link of each server of the list.
-    route: Vec<u32>,
-    links: Vec<Option<Link>>,
-    /// The link of each of our connections, by slot.
-    by_slot: Vec<Option<(Conn, u32)>>,
+    asked: Slab,
+    gathers: Vec<Option<Gather>>,
+    /// By the pool's numbers.
+    buffers: Vec<Buffer>,
+    fetches: Vec<Fetch>,
+    fills: Fills,
+    updates: Vec<Option<UpdateLoop>>,
+    large: Vec<Option<Large>>,
+    /// Where command lines are written, kept for its memory.
+    head: BytesMut,
     events: VecDeque<Event>,
     counters: ClientCounters,
 }
 
 impl Client {
     /// A client without servers, which uses the tokens from `base` on.
+    ///
+    /// # Panics
+    /// If the tokens run over, or pieces of large values are longer than values may be.
     pub fn new(options: ClientOptions, base: Token) -> Self {
         assert!(base.0.checked_add(CLIENT_TOKENS).is_some(), "the client's tokens are numbers");
+        assert!(options.piece_bytes_max > 0, "a large value has pieces");
+        let probe = match options.protocol {
+            Protocol::Text => options.pool.probe,
+            Protocol::Binary => Probe::Noop,
+        };
+        let pool = Pool::new(PoolOptions { probe, ..options.pool.clone() }, base);
         let placement = Placement::new(options.scheme, &[]);
         Self {
             options,
             base: base.0,
-            placement,
+            pool,
+            nodes: Vec::new(),
             route: Vec::new(),
-            links: Vec::new(),
-            by_slot: Vec::new(),
+            placement,
+            asked: Slab::default(),
+            gathers: Vec::new(),
+            buffers: Vec::new(),
+            fetches: Vec::new(),
+            fills: Fills::default(),
+            updates: Vec::new(),
+            large: Vec::new(),
+            head: BytesMut::new(),
             events: VecDeque::new(),
             counters: ClientCounters::default(),
         }
@@ -239,117 +235,165 @@ impl Client {
         cx: &mut Cx,
         servers: &[ServerSpec],
     ) -> Result<(), TooManyServers> {
-        let kept = |link: &Option<Link>| {
-            link.as_ref().is_some_and(|l| !servers.iter().any(|s| s.at == l.at) || l.retired)
-        };
-        if servers.len() + self.links.iter().filter(|link| kept(link)).count() > LINKS_MAX {
-            return Err(TooManyServers);
-        }
-        for index in 0..self.links.len() {
-            let gone = |l: &Link| !l.retired && !servers.iter().any(|s| s.at == l.at);
-            if self.links[index].as_ref().is_some_and(gone) {
-                self.retire(cx, index);
+        let mut known: Vec<(Endpoint, ServerId)> =
+            self.route.iter().map(|&id| (self.pool.endpoint(id).clone(), id)).collect();
+        let before = known.len();
+        let mut route = Vec::with_capacity(servers.len());
+        for server in servers {
+            if let Some((_, id)) = known.iter().find(|(at, _)| *at == server.at) {
+                route.push(*id);
+                continue;
+            }
+            match self.pool.add(cx.now(), server.at.clone()) {
+                Ok(id) => {
+                    known.push((server.at.clone(), id));
+                    route.push(id);
+                }
+                Err(why) => {
+                    known[before..].iter().for_each(|(_, id)| self.pool.remove(cx, *id));
+                    return Err(why);
+                }
             }
         }
-        self.route = servers.iter().map(|server| self.link_for(&server.at)).collect();
-        let nodes: Vec<Node> = servers.iter().map(|server| server.node.clone()).collect();
-        self.placement = Placement::new(self.options.scheme, &nodes);
+        self.empty_buffers(cx);
+        for (_, id) in known.drain(..).filter(|(_, id)| !route.contains(id)) {
+            self.pool.remove(cx, id);
+        }
+        self.nodes = servers.iter().map(|server| server.node.clone()).collect();
+        self.route = route;
+        self.place_anew();
         Ok(())
     }
 
-    fn link_for(&mut self, at: &Endpoint) -> u32 {
-        let same = |l: &Option<Link>| l.as_ref().is_some_and(|l| l.at == *at && !l.retired);
-        let index = self.links.iter().position(same).unwrap_or_else(|| {
-            let link = Some(Link::new(at.clone()));
-            match self.links.iter().position(Option::is_none) {
-                Some(free) => {
-                    self.links[free] = link;
-                    free
-                }
-                None => {
-                    self.links.push(link);
-                    self.links.len() - 1
-                }
-            }
-        });
-        assert!(index < LINKS_MAX, "the list was checked against the limit");
-        index as u32
+    /// Servers were ejected or rejoined, or the list is another.
+    fn place_anew(&mut self) {
+        let is_live = |&id: &ServerId| self.pool.standing(id) != Standing::Ejected;
+        let live: Vec<bool> = self.route.iter().map(is_live).collect();
+        self.placement = Placement::with_live(self.options.scheme, &self.nodes, &live);
     }
 
-    fn retire(&mut self, cx: &mut Cx, index: usize) {
-        let Some(link) = &mut self.links[index] else { return };
-        link.retired = true;
-        if let Stand::Up(conn) = link.stand
-            && link.pending.is_empty()
-        {
-            link.stand = Stand::Closing(conn);
-            cx.close(conn, Close::Flush);
-        }
-        self.reap(cx, index);
-    }
-
-    /// Forgets a retired link of which nothing will be heard any more.
-    fn reap(&mut self, cx: &mut Cx, index: usize) {
-        if self.links[index].as_ref().is_some_and(Link::is_over) {
-            cx.cancel(self.token(index));
-            self.links[index] = None;
-        }
-    }
-
-    const fn token(&self, index: usize) -> Token {
-        Token(self.base + index as u64)
-    }
-
-    /// How keys are placed now.
+    /// How keys are placed now: by index in the list of servers.
     pub const fn placement(&self) -> &Placement {
         &self.placement
     }
 
+    /// How a server of the list stands.
+    pub fn standing(&self, server: usize) -> Standing {
+        self.pool.standing(self.route[server])
+    }
+
+    /// What happened so far.
+    pub const fn counters(&self) -> &ClientCounters {
+        &self.counters
+    }
+
+    /// The connections below.
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Requests under way, those held back included.
+    pub fn pending(&self) -> usize {
+        self.asked.len()
+    }
+
     // ---- requests ------------------------------------------------------------------------------
+
+    /// Asks something about a key; [`Op`] says how each request ends.
+    ///
+    /// # Errors
+    /// If the request is not accepted; see [`NotAccepted`].
+    pub fn ask<'k>(
+        &mut self,
+        cx: &mut Cx,
+        key: impl Into<Key<'k>>,
+        op: &Op<'_>,
+        tag: u64,
+    ) -> Result<(), NotAccepted> {
+        self.start(cx, &key.into(), op, Some(Whose::Caller(tag)))
+    }
+
+    /// Sends a write whose reply nobody awaits (`noreply`): no event follows. An error that a
+    /// server answers in spite of it is counted by the [pool], or costs the connection.
+    ///
+    /// # Errors
+    /// If the request is not accepted; see [`NotAccepted`].
+    pub fn ask_quietly<'k>(
+        &mut self,
+        cx: &mut Cx,
+        key: impl Into<Key<'k>>,
+        op: &Op<'_>,
+    ) -> Result<(), NotAccepted> {
+        self.start(cx, &key.into(), op, None)
+    }
 
     /// Asks for a value: ends as `Hit`, `Miss` or `Failed`.
     ///
     /// # Errors
     /// If the request is not accepted; see [`NotAccepted`].
-    pub fn get(&mut self, cx: &mut Cx, key: &[u8], tag: u64) -> Result<(), NotAccepted> {
-        self.ask(cx, key, tag, &Ask::Get)
-    }
-
-    /// Stores a value for `exptime` seconds, 0 for ever: ends as `Stored`, `NotStored` or `Failed`.
-    ///
-    /// # Errors
-    /// If the request is not accepted; see [`NotAccepted`].
-    pub fn set(
+    pub fn get<'k>(
         &mut self,
         cx: &mut Cx,
-        key: &[u8],
-        value: &[u8],
-        exptime: u32,
+        key: impl Into<Key<'k>>,
         tag: u64,
     ) -> Result<(), NotAccepted> {
-        self.ask(cx, key, tag, &Ask::Set { verb: "set", value, exptime })
+        self.ask(cx, key, &Op::Get, tag)
     }
 
-    /// Stores a value where none is: ends as `Stored`, `NotStored` or `Failed`.
+    /// Stores a value: ends as `Stored`, `NotStored`, `Exists`, `NotFound`, `Refused` or `Failed`.
     ///
     /// # Errors
     /// If the request is not accepted; see [`NotAccepted`].
-    pub fn add(
+    pub fn store<'k>(
         &mut self,
         cx: &mut Cx,
-        key: &[u8],
-        value: &[u8],
-        exptime: u32,
+        key: impl Into<Key<'k>>,
+        store: Store<'_>,
         tag: u64,
     ) -> Result<(), NotAccepted> {
-        self.ask(cx, key, tag, &Ask::Set { verb: "add", value, exptime })
+        self.ask(cx, key, &Op::Store(store), tag)
     }
 
-    /// Deletes a value: ends as `Deleted`, `NotFound` or `Failed`.
+    /// Stores a value without flags for `exptime` seconds, 0 for ever, whatever is there.
     ///
     /// # Errors
     /// If the request is not accepted; see [`NotAccepted`].
-    pub fn delete(&mut self, cx: &mut Cx, key: &[u8], tag: u64) -> Result<(), NotAccepted> {
-        self.ask(cx, key, tag, &Ask::Delete)
+    pub fn set<'k, 'v>(
+        &mut self,
+        cx: &mut Cx,
+        key: impl Into<Key<'k>>,
+        value: impl Into<Piece<'v>>,
+        exptime: i32,
+        tag: u64,
+    ) -> Result<(), NotAccepted> {
+        self.store(cx, key, Store { exptime, ..Store::new(Verb::Set, value) }, tag)
+    }
+
+    /// Stores a value where none is.
+    ///
+    /// # Errors
+    /// If the request is not accepted; see [`NotAccepted`].
+    pub fn add<'k, 'v>(
+        &mut self,
+        cx: &mut Cx,
+        key: impl Into<Key<'k>>,
+        value: impl Into<Piece<'v>>,
+        exptime: i32,
+        tag: u64,
+    ) -> Result<(), NotAccepted> {
+        self.store(cx, key, Store { exptime, ..Store::new(Verb::Add, value) }, tag)
+    }
+
+    /// Deletes a value: ends as `Deleted`, `NotFound`, `Refused` or `Failed`.
+    ///
+    /// # Errors
+    /// If the request is not accepted; see [`NotAccepted`].
+    pub fn delete<'k>(
+        &mut self,
+        cx: &mut Cx,
+        key: impl Into<Key<'k>>,
+        tag: u64,
+    ) -> Result<(), NotAccepted> {
+        self.ask(cx, key, &Op::Delete, tag)
     }
 }

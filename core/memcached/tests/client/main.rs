@@ -1,18 +1,27 @@
 //! The client inside an owner, talking to servers over a small wire of our own.
 
+mod jobs;
 mod net;
+mod ops;
+mod peer;
+mod pool;
+mod wires;
 
 use core::time::Duration;
 use net::{Ask, Net, at};
 use storytime_machine::Gone;
 use storytime_memcached::client::{
-    ClientOptions, DeadServer, Failure, KeyHash, NotAccepted, Outcome, Scheme,
+    ClientOptions, DeadServer, Failure, KeyHash, NotAccepted, Outcome, PoolOptions, Scheme, Value,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn ketama() -> ClientOptions {
     ClientOptions { scheme: Scheme::Ketama(KeyHash::Md5), ..ClientOptions::default() }
+}
+
+fn hit(data: impl Into<bytes::Bytes>) -> Outcome {
+    Outcome::Hit(Value { data: data.into(), flags: 0, cas: 0 })
 }
 
 #[test]
@@ -28,7 +37,7 @@ fn values_come_back_from_the_server_that_holds_them() {
     let mut got = net.run();
     assert_eq!(got.remove(&100), Some(Outcome::Miss));
     for (n, outcome) in got {
-        assert_eq!(outcome, Outcome::Hit(format!("v{n}").into()), "k{n}");
+        assert_eq!(outcome, hit(format!("v{n}")), "k{n}");
     }
     let held: Vec<u64> = [1, 2, 3].map(|port| net.items(port)).into();
     assert!(held.iter().all(|&n| n > 10) && held.iter().sum::<u64>() == 100, "{held:?}");
@@ -48,7 +57,8 @@ fn add_and_delete_say_what_was_there() {
 
 #[test]
 fn what_cannot_be_sent_is_not_accepted() {
-    let options = ClientOptions { pending_max: 3, ..ClientOptions::default() };
+    let pool = PoolOptions { pending_max: 3, ..PoolOptions::default() };
+    let options = ClientOptions { pool, ..ClientOptions::default() };
     let mut net = Net::new(options, &[1]);
     let long = [b'k'; 251];
     for key in [&b""[..], b"a b", b"a\r\nflush_all", b"a\x7f", &long] {
@@ -142,8 +152,8 @@ fn a_connection_lost_while_idle_is_no_failure() {
     net.run();
     net.cut(1, Gone::Closed);
     net.get(b"k", 2);
-    assert_eq!(net.run(), [(2, Outcome::Hit("v".into()))].into());
-    assert_eq!(net.client().counters().connections_lost, 0);
+    assert_eq!(net.run(), [(2, hit("v"))].into());
+    assert_eq!(net.client().pool().counters().connections_lost, 0);
     net.silence(1);
     net.get(b"k", 3);
     net.run();
@@ -169,7 +179,7 @@ fn a_reply_out_of_step_breaks_the_connection() {
     net.get(b"k", 4);
     net.run();
     net.inject(1, b"END\r\n");
-    assert_eq!(net.client().counters().connections_lost, 2, "nothing was asked");
+    assert_eq!(net.client().pool().counters().connections_lost, 2, "nothing was asked");
 }
 
 #[test]
@@ -178,7 +188,8 @@ fn a_servers_error_is_told_and_the_connection_kept() {
     let large = vec![b'v'; 1 << 20];
     net.set(b"k", &large, 1);
     net.get(b"k", 2);
-    let expected = [(1, Outcome::Failed(Failure::Refused)), (2, Outcome::Miss)];
+    let refused = Outcome::Refused("SERVER_ERROR object too large for cache".into());
+    let expected = [(1, refused), (2, Outcome::Miss)];
     assert_eq!(net.run(), expected.into());
     assert_eq!(net.connects(), 1);
 }

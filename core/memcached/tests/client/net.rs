@@ -9,7 +9,7 @@ use storytime_machine::{
     Token, WallTime,
 };
 use storytime_memcached::client::{
-    Client, ClientOptions, NotAccepted, Outcome, ServerSpec, TooManyServers,
+    Client, ClientOptions, FillId, NotAccepted, Outcome, ServerSpec, TooManyServers,
 };
 use storytime_memcached::{Config, Server};
 
@@ -26,24 +26,25 @@ pub(crate) enum Ask {
 }
 
 /// What the owner is to do in its next step.
-enum Job {
-    Ask { ask: Ask, key: Vec<u8>, value: Vec<u8>, tag: u64 },
-    Servers(Vec<ServerSpec>),
-}
+type Job = Box<dyn FnOnce(&mut Client, &mut Cx) + Send>;
 
 /// The owner of the client under test. Its jobs are run by the only step that a driver can start
 /// without input: a polite stop, which it does not heed.
 struct Owner {
     client: Client,
     job: Option<Job>,
-    accepted: Result<(), NotAccepted>,
-    listed: Result<(), TooManyServers>,
     ended: BTreeMap<u64, Outcome>,
+    /// Values that the owner is asked for.
+    fills: Vec<(u64, FillId)>,
 }
 
 impl Owner {
     fn collect(&mut self) {
         while let Some(event) = self.client.next_event() {
+            if let Outcome::Fill(id) = event.outcome {
+                self.fills.push((event.tag, id));
+                continue;
+            }
             let before = self.ended.insert(event.tag, event.outcome);
             assert_eq!(before, None, "request {} ended twice", event.tag);
         }
@@ -54,18 +55,8 @@ impl Machine for Owner {
     fn start(&mut self, _cx: &mut Cx, _boot: Boot) {}
 
     fn stop(&mut self, cx: &mut Cx) {
-        let client = &mut self.client;
-        match self.job.take().expect("a job was left") {
-            Job::Ask { ask, key, value, tag } => {
-                self.accepted = match ask {
-                    Ask::Get => client.get(cx, &key, tag),
-                    Ask::Set => client.set(cx, &key, &value, 0, tag),
-                    Ask::Add => client.add(cx, &key, &value, 0, tag),
-                    Ask::Delete => client.delete(cx, &key, tag),
-                }
-            }
-            Job::Servers(servers) => self.listed = client.set_servers(cx, &servers),
-        }
+        let job = self.job.take().expect("a job was left");
+        job(&mut self.client, cx);
         self.collect();
     }
 
@@ -117,6 +108,8 @@ pub(crate) struct Net {
     wires: Vec<Wire>,
     refusing: BTreeSet<u16>,
     silent: BTreeSet<u16>,
+    /// What was sent to silent servers.
+    heard: BTreeMap<u16, BytesMut>,
     now: Now,
     connects: usize,
 }
@@ -130,8 +123,7 @@ pub(crate) fn at(port: u16) -> ServerSpec {
 impl Net {
     pub(crate) fn new(options: ClientOptions, ports: &[u16]) -> Self {
         let client = Client::new(options, BASE);
-        let owner =
-            Owner { client, job: None, accepted: Ok(()), listed: Ok(()), ended: BTreeMap::new() };
+        let owner = Owner { client, job: None, ended: BTreeMap::new(), fills: Vec::new() };
         let now = Now { mono: Time(1 << 40), wall: WallTime(1_180_000_000 * 1_000_000_000) };
         let mut net = Self {
             owner: Process::new(owner, Setup::new(Rng::new(1, 0))),
@@ -139,6 +131,7 @@ impl Net {
             wires: Vec::new(),
             refusing: BTreeSet::new(),
             silent: BTreeSet::new(),
+            heard: BTreeMap::new(),
             now,
             connects: 0,
         };
@@ -158,10 +151,18 @@ impl Net {
         self.servers.insert(port, server);
     }
 
-    fn job(&mut self, job: Job) -> &mut Owner {
-        self.owner.machine_mut().job = Some(job);
+    /// Does something with the client.
+    pub(crate) fn with<T: Send + 'static>(
+        &mut self,
+        job: impl FnOnce(&mut Client, &mut Cx) -> T + Send + 'static,
+    ) -> T {
+        let (put, take) = std::sync::mpsc::channel();
+        self.owner.machine_mut().job = Some(Box::new(move |client, cx| {
+            put.send(job(client, cx)).expect("the test waits for it");
+        }));
         self.owner.stop(self.now);
-        self.owner.machine_mut()
+        self.owner.invariants();
+        take.recv().expect("a job runs at once")
     }
 
     pub(crate) fn try_ask(
@@ -171,7 +172,13 @@ impl Net {
         value: &[u8],
         tag: u64,
     ) -> Result<(), NotAccepted> {
-        self.job(Job::Ask { ask, key: key.to_vec(), value: value.to_vec(), tag }).accepted
+        let (key, value) = (key.to_vec(), value.to_vec());
+        self.with(move |client, cx| match ask {
+            Ask::Get => client.get(cx, &key, tag),
+            Ask::Set => client.set(cx, &key, &*value, 0, tag),
+            Ask::Add => client.add(cx, &key, &*value, 0, tag),
+            Ask::Delete => client.delete(cx, &key, tag),
+        })
     }
 
     pub(crate) fn get(&mut self, key: &[u8], tag: u64) {
@@ -191,7 +198,8 @@ impl Net {
     }
 
     pub(crate) fn try_set_servers(&mut self, servers: &[ServerSpec]) -> Result<(), TooManyServers> {
-        self.job(Job::Servers(servers.to_vec())).listed
+        let servers = servers.to_vec();
+        self.with(move |client, cx| client.set_servers(cx, &servers))
     }
 
     pub(crate) fn set_servers(&mut self, ports: &[u16]) {
@@ -225,6 +233,17 @@ impl Net {
     /// A server is there and says nothing.
     pub(crate) fn silence(&mut self, port: u16) {
         self.silent.insert(port);
+    }
+
+    /// What was sent to a silent server since this was last asked.
+    pub(crate) fn heard(&mut self, port: u16) -> Vec<u8> {
+        self.run_on();
+        self.heard.remove(&port).unwrap_or_default().to_vec()
+    }
+
+    /// Values that the owner was asked for since this was last asked, and by which request.
+    pub(crate) fn fills(&mut self) -> Vec<(u64, FillId)> {
+        core::mem::take(&mut self.owner.machine_mut().fills)
     }
 
     pub(crate) fn heal(&mut self, port: u16) {
@@ -262,8 +281,12 @@ impl Net {
 
     /// Moves everything until nothing moves, and returns what ended.
     pub(crate) fn run(&mut self) -> BTreeMap<u64, Outcome> {
-        while self.connect_all() | self.move_all() | self.close_all() {}
+        self.run_on();
         core::mem::take(&mut self.owner.machine_mut().ended)
+    }
+
+    fn run_on(&mut self) {
+        while self.connect_all() | self.move_all() | self.close_all() {}
     }
 
     fn connect_all(&mut self) -> bool {
@@ -294,7 +317,8 @@ impl Net {
             let server = self.servers.get_mut(&wire.port).expect("a server of that port");
             let mut bytes = BytesMut::new();
             if self.silent.contains(&wire.port) {
-                self.owner.take_output(self.now, wire.near, usize::MAX, &mut bytes);
+                let heard = self.heard.entry(wire.port).or_default();
+                self.owner.take_output(self.now, wire.near, usize::MAX, heard);
                 continue;
             }
             // Small pieces, so that every reply arrives in parts.

@@ -4,7 +4,7 @@ use storytime_machine::{
     Boot, BytesMut, Conn, Cx, Duration, Endpoint, Exit, Gone, IpAddr, Machine, Open, Process, Time,
     Token,
 };
-use storytime_memcached::client::{ClientOptions, Node, Outcome, Scheme, ServerSpec};
+use storytime_memcached::client::{ClientOptions, Node, Outcome, PoolOptions, Scheme, ServerSpec};
 use storytime_memcached::{Client, Config, Server};
 use storytime_sim::{HostConfig, ProgramConfig, World};
 
@@ -41,12 +41,12 @@ impl Reader {
             let node = Node { host: format!("cache{n}"), port, weight: 1 };
             ServerSpec { node, at: Endpoint::tcp(ip, port) }
         };
-        let options = ClientOptions {
-            scheme: Scheme::Classic,
+        let pool = PoolOptions {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
-            ..ClientOptions::default()
+            ..PoolOptions::default()
         };
+        let options = ClientOptions { scheme: Scheme::Classic, pool, ..ClientOptions::default() };
         Self {
             servers: ips.into_iter().enumerate().map(spec).collect(),
             client: Client::new(options, Token(0)),
@@ -75,7 +75,7 @@ impl Reader {
         while let Some(event) = self.client.next_event() {
             match (&self.stage, event.outcome) {
                 (Stage::AwaitValue, Outcome::Hit(value)) => {
-                    assert_eq!(value[..], self.key()[..], "another key's value");
+                    assert_eq!(value.data[..], self.key()[..], "another key's value");
                     self.history.push((self.next % KEYS, true));
                     self.next += 1;
                     self.ask(cx);

@@ -19,7 +19,7 @@ impl Book {
     /// Empty figures for every metric of a table.
     ///
     /// # Panics
-    /// If a metric is a word, which no workload counts: a bug of its table.
+    /// If a metric is of a kind that no workload measures: a bug of its table.
     pub fn new(table: &[MetricDef], duration: Duration, bucket: Duration) -> Self {
         let series = || Series::new(duration, bucket);
         let empty = |def: &MetricDef| {

@@ -5,12 +5,15 @@ use super::lock;
 use super::machine::AppConfig;
 use crate::models::db_link::DbLink;
 use crate::models::query::Verb;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_machine::{Cx, Rng, Time, Token, nanos};
-use storytime_memcached::client::{Client, Failure, NotAccepted, Outcome, Placement};
+use storytime_machine::{Conn, Cx, Endpoint, Rng, Time, Token, nanos};
+use storytime_memcached::client::{
+    Client, Count, Failure, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
+    Verb as Condition,
+};
 
 /// The tag of a cache request whose end nobody waits for.
 pub(super) const DETACHED: u64 = u64::MAX;
@@ -40,6 +43,8 @@ pub(super) struct Desk {
     /// What came for jobs without leaving this host.
     pub(super) at_once: VecDeque<(u64, Came)>,
     pub(super) book: Arc<Mutex<Book>>,
+    /// Connections to caches.
+    pub(super) conns: Vec<Conn>,
     pub(super) prefix: String,
     pub(super) part: u32,
 }
@@ -47,11 +52,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(config: &AppConfig, book: Arc<Mutex<Book>>) -> Self {
         let link = |(at, row_bytes_max): &(_, u32)| {
-            DbLink::new(
-                storytime_machine::Endpoint::clone(at),
-                config.timeout,
-                *row_bytes_max as usize,
-            )
+            DbLink::new(Endpoint::clone(at), config.timeout, *row_bytes_max as usize)
         };
         Self {
             cache: Client::new(config.client.clone(), CLIENT),
@@ -59,6 +60,7 @@ impl Desk {
             asked: BTreeMap::new(),
             at_once: VecDeque::new(),
             book,
+            conns: Vec::new(),
             prefix: format!("{}:", config.first_key),
             part: config.part,
         }
@@ -72,6 +74,7 @@ pub struct Hands<'a> {
     /// The job's tag.
     pub(super) tag: u64,
     pub(super) user: Option<u32>,
+    pub(super) lane: u32,
 }
 
 impl Hands<'_> {
@@ -100,6 +103,11 @@ impl Hands<'_> {
         self.user.unwrap_or(0)
     }
 
+    /// In which lane the timeline's word is carried out, from 0.
+    pub const fn lane(&self) -> u32 {
+        self.lane
+    }
+
     /// A key of this run: its name behind what the seed drew.
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.desk.prefix)
@@ -119,29 +127,91 @@ impl Hands<'_> {
         }
     }
 
+    fn op(&mut self, key: &str, op: &Op<'_>) {
+        self.ask(self.tag, |cache, cx, tag| cache.ask(cx, key, op, tag));
+    }
+
+    fn store(&mut self, verb: Condition, key: &str, value: &[u8], exptime: u32) {
+        let exptime = exptime.cast_signed();
+        self.op(key, &Op::Store(Store { exptime, ..Store::new(verb, value) }));
+    }
+
     /// Asks for a value.
     pub fn get(&mut self, key: &str) {
-        self.ask(self.tag, |cache, cx, tag| cache.get(cx, key.as_bytes(), tag));
+        self.op(key, &Op::Get);
+    }
+
+    /// Asks for a value and its version.
+    pub fn gets(&mut self, key: &str) {
+        self.op(key, &Op::Gets);
+    }
+
+    /// Asks for several values, each server once.
+    pub fn get_many(&mut self, keys: &[String]) {
+        let keys: Vec<Key<'_>> = keys.iter().map(Key::from).collect();
+        self.ask(self.tag, |cache, cx, tag| cache.get_many(cx, &keys, tag));
     }
 
     /// Stores a value for so many seconds, 0 for ever.
     pub fn set(&mut self, key: &str, value: &[u8], exptime: u32) {
-        self.ask(self.tag, |cache, cx, tag| cache.set(cx, key.as_bytes(), value, exptime, tag));
+        self.store(Condition::Set, key, value, exptime);
     }
 
     /// The same, and nobody waits for the answer.
     pub fn set_and_forget(&mut self, key: &str, value: &[u8], exptime: u32) {
-        self.ask(DETACHED, |cache, cx, tag| cache.set(cx, key.as_bytes(), value, exptime, tag));
+        let exptime = exptime.cast_signed();
+        self.ask(DETACHED, |cache, cx, tag| cache.set(cx, key, value, exptime, tag));
     }
 
     /// Stores a value where none is.
     pub fn add(&mut self, key: &str, value: &[u8], exptime: u32) {
-        self.ask(self.tag, |cache, cx, tag| cache.add(cx, key.as_bytes(), value, exptime, tag));
+        self.store(Condition::Add, key, value, exptime);
+    }
+
+    /// Stores a value over a version.
+    pub fn cas(&mut self, key: &str, value: &[u8], exptime: u32, version: u64) {
+        self.store(Condition::Cas(version), key, value, exptime);
+    }
+
+    /// Counts a number up.
+    pub fn incr(&mut self, key: &str, by: u64) {
+        self.op(key, &Op::Count(Count { by, down: false, initial: None }));
     }
 
     /// Deletes a value.
     pub fn delete(&mut self, key: &str) {
-        self.ask(self.tag, |cache, cx, tag| cache.delete(cx, key.as_bytes(), tag));
+        self.op(key, &Op::Delete);
+    }
+
+    /// Asks for a value that one asker is to compute: where nothing is, or in the last `recache`
+    /// seconds. That one has `vivify` seconds to do it.
+    pub fn lease(&mut self, key: &str, vivify: u32, recache: u32) {
+        let (vivify, recache) = (Some(vivify.cast_signed()), Some(recache.cast_signed()));
+        let get = MetaGet { value: true, vivify, recache, ..MetaGet::default() };
+        self.op(key, &Op::MetaGet(&get));
+    }
+
+    /// Asks for a value that is filled in by whoever hears [`Outcome::Fill`].
+    pub fn read_through(&mut self, key: &str) {
+        self.ask(self.tag, |cache, cx, tag| cache.read_through(cx, key, tag));
+    }
+
+    /// Fills a value in; the answer to the read-through comes behind it.
+    pub fn fill(&mut self, id: FillId, value: &[u8], exptime: u32) {
+        let exptime = exptime.cast_signed();
+        let store = Store { exptime, ..Store::new(Condition::Set, value) };
+        self.desk.cache.fill(self.cx, id, &store);
+    }
+
+    /// Stores a value in pieces.
+    pub fn set_large(&mut self, key: &str, value: &Bytes, exptime: u32) {
+        let exptime = exptime.cast_signed();
+        self.ask(self.tag, |cache, cx, tag| cache.set_large(cx, key, value, 0, exptime, tag));
+    }
+
+    /// Reads a value that may be in pieces.
+    pub fn get_large(&mut self, key: &str) {
+        self.ask(self.tag, |cache, cx, tag| cache.get_large(cx, key, tag));
     }
 
     /// How keys are placed now.

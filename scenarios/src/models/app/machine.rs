@@ -2,7 +2,7 @@
 
 use super::figures::Book;
 use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
-use super::{LANES_MAX, Step, WORK_JOBS, Workload, lock};
+use super::{LANES_MAX, PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
@@ -17,7 +17,8 @@ use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
 const ARRIVAL: Token = Token(10);
 const CHANGE: Token = Token(11);
 const CHECK: Token = Token(12);
-const TOLD: Token = Token(13);
+const TELL: Token = Token(13);
+const REST: Token = Token(14);
 /// The timer of the n-th user is this plus n.
 const USERS: u64 = 1 << 40;
 
@@ -33,7 +34,7 @@ pub struct AppConfig {
     pub caches: Vec<ServerSpec>,
     /// New lists of caches, and when they come into use.
     pub changes: Vec<(Duration, Vec<ServerSpec>)>,
-    /// What the timeline tells it, and when.
+    /// What the timeline tells the load, and when.
     pub told: Vec<(Duration, &'static str)>,
     /// How the cache client works.
     pub client: ClientOptions,
@@ -68,8 +69,10 @@ enum Why {
     User(u32),
     /// It is the host's first.
     Prepare,
-    /// The timeline says so.
+    /// The timeline told the load something: in which lane.
     Told(&'static str, u32),
+    /// No more jobs begin.
+    Rest,
     /// It is the host's last.
     Check,
 }
@@ -77,7 +80,7 @@ enum Why {
 impl Why {
     /// Whether it is no job of the load, but one that surrounds it.
     const fn is_extra(self) -> bool {
-        matches!(self, Self::Prepare | Self::Told(..) | Self::Check)
+        matches!(self, Self::Prepare | Self::Told(..) | Self::Rest | Self::Check)
     }
 }
 
@@ -178,8 +181,9 @@ impl<W: Workload> App<W> {
         place.running = Some(Running { began: came, why, job: None });
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
+            Why::Told(verb, _) => work.told(hands, verb),
+            Why::Rest => work.rest(hands),
             Why::Check => work.check(hands),
-            Why::Told(verb, lane) => work.told(hands, verb, lane),
             Why::Arrived | Why::User(_) => work.begin(hands),
         });
         self.stepped(cx, worker, step);
@@ -193,11 +197,16 @@ impl<W: Workload> App<W> {
     ) -> Step<W::Job> {
         let place = &self.workers[worker as usize];
         let tag = u64::from(place.generation) << 32 | u64::from(worker);
-        let user = match place.running.as_ref().map(|running| running.why) {
+        let why = place.running.as_ref().map(|running| running.why);
+        let user = match why {
             Some(Why::User(user)) => Some(self.config.first_user + user),
             _ => None,
         };
-        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user })
+        let lane = match why {
+            Some(Why::Told(_, lane)) => lane,
+            _ => 0,
+        };
+        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user, lane })
     }
 
     fn stepped(&mut self, cx: &mut Cx, worker: u32, step: Step<W::Job>) {
@@ -270,7 +279,7 @@ impl<W: Workload> App<W> {
     fn drain(&mut self, cx: &mut Cx) {
         loop {
             if let Some(Event { tag, outcome }) = self.desk.cache.next_event() {
-                if let Outcome::Failed(_) = outcome {
+                if let Outcome::Failed(_) | Outcome::Refused(_) = outcome {
                     self.count(cx, "cache_errors");
                 }
                 if tag != DETACHED {
@@ -284,8 +293,19 @@ impl<W: Workload> App<W> {
                     self.resume(cx, tag, came);
                 }
             } else {
-                return;
+                break;
             }
+        }
+        self.count_packets(cx);
+    }
+
+    /// Counts what this step sends to the caches. What is pending here leaves behind this call,
+    /// but for what a slow peer's window does not take.
+    fn count_packets(&self, cx: &Cx) {
+        let packets = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
+        let packets: u64 = self.desk.conns.iter().map(packets).sum();
+        if packets > 0 {
+            lock(&self.desk.book).count("packets", cx.now(), packets);
         }
     }
 
@@ -314,9 +334,18 @@ impl<W: Workload> App<W> {
         self.set_change_timer(cx);
     }
 
-    fn set_told_timer(&self, cx: &mut Cx) {
+    fn tell(&mut self, cx: &mut Cx) {
+        let Some(&(_, verb)) = self.config.told.get(self.told) else { return };
+        self.told += 1;
+        for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
+            self.came(cx, Why::Told(verb, lane));
+        }
+        self.set_tell_timer(cx);
+    }
+
+    fn set_tell_timer(&self, cx: &mut Cx) {
         if let Some((at, _)) = self.config.told.get(self.told) {
-            cx.at(TOLD, self.began + *at);
+            cx.at(TELL, self.began + *at);
         }
     }
 
@@ -336,7 +365,14 @@ impl<W: Workload> Measures for App<W> {
 impl<W: Workload> Machine for App<W> {
     fn start(&mut self, cx: &mut Cx, boot: Boot) {
         self.began = lock(&self.desk.book).begin(cx.now());
-        let caches = &self.config.caches;
+        let now = cx.now();
+        let past = |at: Duration| self.began + at < now;
+        self.changes_made = self.config.changes.iter().filter(|(at, _)| past(*at)).count();
+        self.told = self.config.told.iter().filter(|(at, _)| past(*at)).count();
+        let caches = match self.changes_made {
+            0 => &self.config.caches,
+            made => &self.config.changes[made - 1].1,
+        };
         self.desk
             .cache
             .set_servers(cx, caches)
@@ -345,10 +381,9 @@ impl<W: Workload> Machine for App<W> {
             database.connect(cx);
         }
         self.set_change_timer(cx);
-        // What was said while nobody ran is lost.
-        self.told = self.config.told.partition_point(|(at, _)| self.began + *at < cx.now());
-        self.set_told_timer(cx);
+        self.set_tell_timer(cx);
         if !self.config.settle.is_zero() {
+            cx.at(REST, self.began + (self.config.duration - self.config.settle));
             cx.at(CHECK, self.began + (self.config.duration - self.config.settle / 2));
         }
         if boot.incarnation == 0 {
@@ -371,9 +406,9 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        if !self.desk.cache.on_open(cx, conn, &how)
-            && let Some(database) = &mut self.desk.database
-        {
+        if self.desk.cache.on_open(cx, conn, &how) {
+            self.desk.conns.push(conn);
+        } else if let Some(database) = &mut self.desk.database {
             database.opened(cx, conn);
         }
         self.drain(cx);
@@ -401,6 +436,7 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        self.desk.conns.retain(|other| *other != conn);
         let ours = self.desk.cache.on_gone(cx, conn, why);
         if !ours && self.desk.database.as_ref().is_some_and(|link| link.owns(conn)) {
             self.database_lost(cx);
@@ -420,14 +456,8 @@ impl<W: Workload> Machine for App<W> {
             ARRIVAL => self.arrive(cx),
             CHANGE => self.change(cx),
             CHECK => self.came(cx, Why::Check),
-            TOLD => {
-                let (_, verb) = self.config.told[self.told];
-                self.told += 1;
-                self.set_told_timer(cx);
-                for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
-                    self.came(cx, Why::Told(verb, lane));
-                }
-            }
+            TELL => self.tell(cx),
+            REST => self.came(cx, Why::Rest),
             db_link::RETRY => {
                 if let Some(database) = &mut self.desk.database {
                     database.connect(cx);
@@ -454,10 +484,9 @@ impl<W: Workload> Machine for App<W> {
             database.invariants();
         }
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
-        // The check, and what the timeline says, wait for a worker in any case.
-        let extra = 1 + self.config.told.len() * LANES_MAX as usize;
-        let most = self.config.queue_max as usize + extra;
-        assert!(self.waiting.len() <= most, "the queue is bounded");
+        // What surrounds the load's jobs waits for a worker in any case.
+        let extra = self.config.told.len() * LANES_MAX as usize + 3;
+        assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
         let nothing_waits = self.desk.at_once.is_empty();
         assert!(nothing_waits, "what came is handed out before anything else happens");
     }

@@ -20,6 +20,9 @@
 //!
 //! Figures outlive the process: a host that is killed and started again goes on counting.
 //!
+//! A packet is what one step of the machine sends to one cache, in parts of at most
+//! [`PACKET_BYTES`]; that the kernel may join several steps' is not seen.
+//!
 //! Not modelled: the pages' own text, browsers, a connection of each worker's own (the workers of a
 //! host share the cache client's).
 
@@ -47,6 +50,9 @@ pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
 
 /// Most jobs that one entry of the timeline begins on one host.
 pub const LANES_MAX: u32 = 64;
+
+/// Bytes that fit into a packet: those of an Ethernet frame without the heads of IP and TCP.
+pub const PACKET_BYTES: usize = 1_460;
 
 /// Where a job goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +108,19 @@ pub trait Workload: Send + 'static {
     /// What a job awaited has come.
     fn resume(&mut self, hands: &mut Hands<'_>, job: Self::Job, came: Came) -> Step<Self::Job>;
 
-    /// Into how many lanes what the timeline says is split; at most [`LANES_MAX`].
+    /// In how many lanes each host does what the timeline says; at most [`LANES_MAX`].
     fn lanes(&self, _verb: &'static str) -> u32 {
         1
     }
 
-    /// The timeline tells it something: a job in each lane, which is not counted as one.
-    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str, _lane: u32) -> Step<Self::Job> {
+    /// The timeline tells the load one of [`VERBS`](Self::VERBS): a job of each host's own in
+    /// each of its lanes, which is not counted as one.
+    fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str) -> Step<Self::Job> {
+        Step::Done
+    }
+
+    /// A job of each host's own, when no more jobs begin. It is not counted as a job.
+    fn rest(&mut self, _hands: &mut Hands<'_>) -> Step<Self::Job> {
         Step::Done
     }
 
@@ -124,7 +136,7 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "weights", "placement", "database", "rate", "users", "think", "timeout", "workers",
-            "queue", "warmup", "settle", $($own),*
+            "queue", "pause", "warmup", "settle", $($own),*
         ]
     };
 }
@@ -141,6 +153,7 @@ macro_rules! app_metrics {
             ("queries", Series, "database queries"),
             ("cache_requests", Series, "cache requests"),
             ("cache_errors", Series, "cache errors"),
+            ("packets", Series, "packets to the caches"),
             $(($name, $kind $(($along))?, $label)),*
         )
     };

@@ -13,7 +13,12 @@ use crate::story::{Arrivals, Cache, Placement, Setup};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_memcached::client::ClientOptions;
+use storytime_memcached::client::{ClientOptions, PoolOptions};
+
+/// Requests of one host under way at one server: more than workers ever ask for.
+const PENDING_MAX: usize = 1 << 20;
+/// Bytes of requests of one host waiting to leave for one server.
+const UNSENT_BYTES_MAX: usize = 256 << 20;
 
 /// The kind of load that a workload makes.
 pub const fn kind<W: Workload>() -> LoadKind {
@@ -40,6 +45,9 @@ pub struct AppLoad<W: Workload> {
     pub arrivals: Arrivals,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// How long a cache that failed is left alone: at first, and at most. As the client has it, if
+    /// the file says nothing.
+    pub pause: Option<(Duration, Duration)>,
     /// Jobs under way at once on one host.
     pub workers: u32,
     /// Jobs that wait for a worker on one host; further ones fail.
@@ -77,6 +85,7 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
         database,
         arrivals: work::arrivals(fields)?,
         timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
+        pause: fields.get("pause").map(|node| DURATION.read_range(node, "pause")).transpose()?,
         workers: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
         queue_max: fields.integer("queue", 0..=PAGES_MAX, Some(0))? as u32,
         warmup,
@@ -117,12 +126,18 @@ impl<W: Workload> LoadSpec for AppLoad<W> {
 impl<W: Workload> AppLoad<W> {
     fn config(&self, seat: &Seat<'_>) -> AppConfig {
         let (part, parts) = (seat.part as u32, seat.parts() as u32);
-        let mut client = ClientOptions {
-            scheme: scheme(self.placement),
+        let mut pool = PoolOptions {
             connect_timeout: self.timeout,
             request_timeout: self.timeout,
-            ..ClientOptions::default()
+            pending_max: PENDING_MAX,
+            unsent_bytes_max: UNSENT_BYTES_MAX,
+            ..PoolOptions::default()
         };
+        if let Some((least, most)) = self.pause {
+            (pool.health.pause_min, pool.health.pause_max) = (least, most);
+        }
+        let scheme = scheme(self.placement);
+        let mut client = ClientOptions { scheme, pool, ..ClientOptions::default() };
         W::tune(&self.numbers, &mut client);
         let users_before = (0..part).map(|n| match Share::of(self.arrivals, n, parts) {
             Share::Closed { users, .. } => users,

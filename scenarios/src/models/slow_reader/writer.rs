@@ -7,6 +7,7 @@ use crate::models::kinds::{Measures, Shared};
 use crate::models::results::record;
 use bytes::BytesMut;
 use storytime_machine::{Boot, Close, Conn, Cx, Gone, Machine, Open, Time, Token, nanos};
+use storytime_memcached::client::pool::PoolOptions;
 use storytime_memcached::client::{Client, ClientOptions, Event, Outcome, ServerSpec};
 
 /// The timer of the next overwrite.
@@ -36,12 +37,13 @@ impl Writer {
         figures: Figures,
     ) -> Self {
         let bytes = numbers.value_bytes as usize;
-        let options = ClientOptions {
+        let pool = PoolOptions {
             request_timeout: TIMEOUT,
             value_bytes_max: bytes,
             unsent_bytes_max: bytes + (1 << 10),
-            ..ClientOptions::default()
+            ..PoolOptions::default()
         };
+        let options = ClientOptions { pool, ..ClientOptions::default() };
         let (cache, value) = (Client::new(options, CLIENT), vec![b'0'; bytes]);
         Self { numbers, server, key, shared, figures, cache, value, under_way: None }
     }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use storytime_machine::{Boot, Conn, Cx, Gone, Machine, Open, Time, Token, Work, nanos};
 use storytime_memcached::client::{
-    Client, ClientOptions, Event, Outcome, Placement as Table, Scheme, ServerSpec,
+    Client, ClientOptions, Event, Outcome, Placement as Table, PoolOptions, Scheme, ServerSpec,
 };
 
 /// Pages begun; one unit each.
@@ -112,14 +112,15 @@ pub(super) const fn scheme(placement: Placement) -> Scheme {
 impl WebServer {
     /// A web server that measures for the length of the run.
     pub fn new(config: WebConfig) -> Self {
-        let options = ClientOptions {
-            scheme: scheme(config.placement),
+        let pool = PoolOptions {
             connect_timeout: config.timeout,
             request_timeout: config.timeout,
             pending_max: config.pages_max as usize * 2,
             value_bytes_max: config.row_bytes_max as usize,
-            ..ClientOptions::default()
+            ..PoolOptions::default()
         };
+        let scheme = scheme(config.placement);
+        let options = ClientOptions { scheme, pool, ..ClientOptions::default() };
         let row_bytes_max = config.row_bytes_max as usize;
         let series = || Series::new(config.duration, config.bucket);
         Self {
@@ -228,7 +229,7 @@ impl WebServer {
 
     fn drain_cache(&mut self, cx: &mut Cx) {
         while let Some(Event { tag, outcome }) = self.cache.next_event() {
-            if let Outcome::Failed(_) = outcome {
+            if let Outcome::Failed(_) | Outcome::Refused(_) = outcome {
                 self.measured.cache_errors.add(cx.now(), 1);
             }
             if tag == SET {
@@ -255,7 +256,7 @@ impl WebServer {
         };
         let page = self.pages[slot as usize].as_ref().expect("the page is under way");
         self.write_key(page.key);
-        if self.cache.set(cx, self.key_text.as_bytes(), &row, 0, SET).is_err() {
+        if self.cache.set(cx, self.key_text.as_bytes(), &row[..], 0, SET).is_err() {
             self.measured.cache_errors.add(cx.now(), 1);
         }
         self.row_read(cx, slot);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `nothing` | everybody who misses it |
 //! | `early` | with a chance that grows towards the expiry, one who still hits it |
+//! | `lease` | the one whom the cache gives the task; all others get the old value, or wait |
 //!
 //! The early refresh carries its expiry in the value, earlier than the cache's own, and the time
 //! that the computation took. A reader computes anew if `now + took × beta × -ln(u) >= expiry` for a
@@ -20,7 +21,7 @@ use crate::{app_fields, app_metrics};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::{Time, nanos};
-use storytime_memcached::client::Outcome;
+use storytime_memcached::client::{MetaReply, Outcome};
 
 /// Longest lifetime of the key, seconds.
 const EXPTIME_MAX: u64 = 86_400;
@@ -38,6 +39,8 @@ pub enum Cure {
     Nothing,
     /// Probabilistic early refresh.
     Early,
+    /// `mg KEY … N R`: the cache gives the task to one.
+    Lease,
 }
 
 /// Its numbers.
@@ -50,6 +53,12 @@ pub struct Numbers {
     fresh: Duration,
     /// How eager the early refresh is, in whole times of a computation.
     beta: u32,
+    /// Seconds that a task may take before it is given to another.
+    vivify: u32,
+    /// Seconds before the expiry at which the task is given.
+    recache: u32,
+    /// How long one waits who has neither the value nor the task.
+    retry: Duration,
     /// Length of the value, bytes.
     value_bytes: u64,
 }
@@ -65,6 +74,8 @@ pub struct Stampede {
 pub enum Job {
     /// The value.
     AwaitCache,
+    /// That it is time to ask for it again.
+    AwaitRetry,
     /// The database's answer, from which the value is made; asked when.
     AwaitRow(Time),
     /// That the new value was stored.
@@ -78,21 +89,25 @@ impl Workload for Stampede {
 
     const KIND: &'static str = "stampede";
     const FIELDS: &'static [&'static str] =
-        app_fields!["cure", "exptime", "fresh", "beta", "value"];
+        app_fields!["cure", "exptime", "fresh", "beta", "vivify", "recache", "retry", "value"];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("hit_ratio", Shares, "hit ratio"),
         ("computed", Series, "values computed"),
         ("early", Count, "early refreshes"),
+        ("waited", Count, "waits for somebody else's value"),
     ];
     const NEEDS_DATABASE: bool = true;
 
     fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
-        let cures = [("nothing", Cure::Nothing), ("early", Cure::Early)];
+        let cures = [("nothing", Cure::Nothing), ("early", Cure::Early), ("lease", Cure::Lease)];
         Ok(Numbers {
             cure: fields.choice("cure", &cures, None)?,
             exptime: fields.integer("exptime", 1..=EXPTIME_MAX, None)? as u32,
             fresh: fields.quantity("fresh", DURATION, None)?,
             beta: fields.integer("beta", 1..=1_000, None)? as u32,
+            vivify: fields.integer("vivify", 1..=EXPTIME_MAX, None)? as u32,
+            recache: fields.integer("recache", 0..=EXPTIME_MAX, None)? as u32,
+            retry: fields.quantity("retry", DURATION, None)?,
             value_bytes: fields
                 .quantity("value", BYTES, None)?
                 .clamp(VALUE_BYTES_MIN, VALUE_BYTES_MAX),
@@ -110,7 +125,10 @@ impl Workload for Stampede {
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         let key = hands.key(HOT);
-        hands.get(&key);
+        match self.numbers.cure {
+            Cure::Nothing | Cure::Early => hands.get(&key),
+            Cure::Lease => hands.lease(&key, self.numbers.vivify, self.numbers.recache),
+        }
         Step::Await(Job::AwaitCache)
     }
 
@@ -118,12 +136,14 @@ impl Workload for Stampede {
         match (job, came) {
             (Job::AwaitCache, Came::Cache(Outcome::Hit(value))) => {
                 hands.share("hit_ratio", 1, 1);
-                if self.numbers.cure == Cure::Early && self.is_time(hands, &value) {
+                if self.numbers.cure == Cure::Early && self.is_time(hands, &value.data) {
                     hands.count("early", 1);
                     return self.compute(hands);
                 }
                 Step::Done
             }
+            (Job::AwaitCache, Came::Cache(Outcome::Meta(reply))) => self.leased(hands, &reply),
+            (Job::AwaitRetry, Came::Woke) => self.begin(hands),
             (Job::AwaitCache, Came::Cache(_)) => {
                 hands.share("hit_ratio", 0, 1);
                 self.compute(hands)
@@ -142,6 +162,21 @@ impl Workload for Stampede {
 }
 
 impl Stampede {
+    /// The cache has said who computes. An empty value is the place that it keeps for one.
+    fn leased(&self, hands: &mut Hands<'_>, reply: &MetaReply) -> Step<Job> {
+        let hit = reply.value.as_ref().is_some_and(|value| !value.is_empty());
+        hands.share("hit_ratio", u64::from(hit), 1);
+        if reply.won {
+            return self.compute(hands);
+        }
+        if hit {
+            return Step::Done;
+        }
+        hands.count("waited", 1);
+        hands.pause(self.numbers.retry);
+        Step::Await(Job::AwaitRetry)
+    }
+
     fn compute(&self, hands: &mut Hands<'_>) -> Step<Job> {
         hands.count("computed", 1);
         let key = hands.key(HOT);

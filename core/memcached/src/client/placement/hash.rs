@@ -2,6 +2,7 @@
 
 use super::ketama::word;
 use md5::{Digest as _, Md5};
+use twox_hash::XxHash3_64;
 
 /// A hash of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,4 +37,25 @@ fn one_at_a_time(key: &[u8]) -> u32 {
     hash = hash.wrapping_add(hash << 3);
     hash ^= hash >> 11;
     hash.wrapping_add(hash << 15)
+}
+
+/// XXH3 with a seed.
+pub(super) fn xxh3(seed: u64, bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot_with_seed(seed, bytes)
+}
+
+/// Jump consistent hash: the bucket of a hash.
+///
+/// In double precision, as the original computes it: its rounding is part of the contract between
+/// all clients of one set of servers. IEEE arithmetic gives the same result on every platform.
+pub(super) fn jump(mut hash: u64, buckets: u32) -> u32 {
+    const MULTIPLIER: u64 = 2_862_933_555_777_941_757;
+    let (mut bucket, mut next) = (0, 0i64);
+    while next < i64::from(buckets) {
+        bucket = next;
+        hash = hash.wrapping_mul(MULTIPLIER).wrapping_add(1);
+        let step = f64::from(1u32 << 31) / ((hash >> 33) + 1) as f64;
+        next = ((bucket + 1) as f64 * step) as i64;
+    }
+    u32::try_from(bucket).expect("a bucket lies below their number")
 }

@@ -193,7 +193,7 @@ impl Workload for CacheChain {
     fn resume(&mut self, hands: &mut Hands<'_>, mut job: Job, came: Came) -> Step<Job> {
         match (job.awaits, came) {
             (Awaits::Cache, Came::Cache(Outcome::Hit(value))) => {
-                let kept = self.kept(hands, job.row, version_of(&value));
+                let kept = self.kept(hands, job.row, version_of(&value.data));
                 self.found(hands, job, Some(Level::Memcached), kept)
             }
             (Awaits::Cache, Came::Cache(_)) => self.ask_database(hands, job),
@@ -232,7 +232,7 @@ impl Workload for CacheChain {
         if matches!(verb, "warm" | "refill") { self.numbers.warm_lanes } else { 1 }
     }
 
-    fn told(&mut self, hands: &mut Hands<'_>, verb: &'static str, lane: u32) -> Step<Job> {
+    fn told(&mut self, hands: &mut Hands<'_>, verb: &'static str) -> Step<Job> {
         let release = match verb {
             "release" => {
                 self.release += 1;
@@ -248,7 +248,7 @@ impl Workload for CacheChain {
         let job = Job {
             process: 0,
             release,
-            row: self.part * self.numbers.warm_lanes + lane,
+            row: self.part * self.numbers.warm_lanes + hands.lane(),
             rows_left: 0,
             turn: hands.now(),
             globals: Vec::new(),
