@@ -11,6 +11,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("cache-chain.toml", include_str!("../cache-chain.toml")),
     ("cold-start.toml", include_str!("../cold-start.toml")),
     ("pick-a-server.toml", include_str!("../pick-a-server.toml")),
+    ("slab-table.toml", include_str!("../slab-table.toml")),
     ("slow-reader.toml", include_str!("../slow-reader.toml")),
     ("where-to-cache.toml", include_str!("../where-to-cache.toml")),
     ("add-a-server.toml", include_str!("../add-a-server.toml")),
