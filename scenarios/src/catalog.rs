@@ -13,6 +13,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("pick-a-server.toml", include_str!("../pick-a-server.toml")),
     ("slab-table.toml", include_str!("../slab-table.toml")),
     ("slow-reader.toml", include_str!("../slow-reader.toml")),
+    ("watch-the-cluster.toml", include_str!("../watch-the-cluster.toml")),
     ("where-to-cache.toml", include_str!("../where-to-cache.toml")),
     ("add-a-server.toml", include_str!("../add-a-server.toml")),
     ("buffered-writes.toml", include_str!("../buffered-writes.toml")),
