@@ -264,7 +264,8 @@ const MEMCACHED_WORKS: &[Work] = &[
     memcached::server::WORK_BYTES,
 ];
 
-/// Counters of a memcached that both its machine and its `stats` tell.
+/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
+/// hold at the end of a simulated run.
 const MEMCACHED_METRICS: &[MetricDef] = &[
     MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
     MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
@@ -294,6 +295,10 @@ const MEMCACHED_METRICS: &[MetricDef] = &[
     MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
     MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
     MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
+    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
+    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
+    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
+    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
     MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
     MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
 ];

@@ -226,6 +226,8 @@ pub enum Skew {
     Uniform,
     /// The n-th most popular with a chance proportional to 1/n.
     Zipf,
+    /// One after the other, and again from the first.
+    Scan,
 }
 
 /// One entry of the timeline.

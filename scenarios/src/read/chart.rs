@@ -1,7 +1,7 @@
 //! Pictures.
 
 use super::check_unique;
-use super::expect::variants;
+use super::expect::{at_points, variants};
 use super::measure::{metric, take};
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{Fields, unknown};
@@ -21,7 +21,7 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
     let (mut found, mut names) = (Vec::new(), Vec::new());
     for node in top.tables("chart", PARTS_MAX)? {
         const FIELDS: &[&str] =
-            &["name", "title", "caption", "kind", "metrics", "take", "variant", "log"];
+            &["name", "title", "caption", "kind", "metrics", "take", "variant", "point", "log"];
         let fields = Fields::of(node, "chart", FIELDS)?;
         let name = fields.text("name", "a short name")?;
         fields.required("metrics", "one metric for lines, one or more for bars")?;
@@ -41,7 +41,7 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
             title: fields.text("title", "a heading")?.text,
             caption: caption.map(|word| word.text),
             draw,
-            variants: variants(&fields, story)?,
+            variants: at_points(&fields, story, variants(&fields, story)?)?,
             log: log(&fields)?,
         });
         names.push(name);
