@@ -29,14 +29,14 @@
 //! | [`plan`] | what a seed draws |
 //! | [`build`] | from a story's numbers to machines |
 //! | [`simulate`], [`real`] | the two runtimes |
+//! | [`sample`] | counters of servers over time |
 //! | [`run`] | what came out, and whether it was expected |
 //! | [`report`] | a run as a report |
 //! | [`campaign`], [`failure`] | many seeds; a failing one, kept and replayed |
 //!
 //! # Not modelled
 //!
-//! Sweeps over a range of values (make variants of them), loads other than web pages, models other
-//! than a database.
+//! Sweeps over two numbers at once (make variants of one of them), models other than a database.
 
 #![forbid(unsafe_code)]
 
@@ -56,6 +56,7 @@ pub mod read;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod sample;
 pub mod simulate;
 pub mod story;
 pub mod suggest;

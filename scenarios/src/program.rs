@@ -317,7 +317,44 @@ const MEMCACHED_WORKS: &[Work] = &[
     memcached::server::WORK_BYTES,
 ];
 
-const MEMCACHED_METRICS: &[MetricDef] = &[];
+/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
+/// hold at the end of a simulated run.
+const MEMCACHED_METRICS: &[MetricDef] = &[
+    MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
+    MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
+    MetricDef { name: "cmd_set", kind: Kind::Series, label: "values stored" },
+    MetricDef { name: "cmd_touch", kind: Kind::Series, label: "keys touched" },
+    MetricDef { name: "get_hits", kind: Kind::Series, label: "gets that hit" },
+    MetricDef { name: "get_misses", kind: Kind::Series, label: "gets that missed" },
+    MetricDef { name: "get_expired", kind: Kind::Series, label: "gets of expired items" },
+    MetricDef { name: "delete_hits", kind: Kind::Series, label: "deletes that hit" },
+    MetricDef { name: "delete_misses", kind: Kind::Series, label: "deletes that missed" },
+    MetricDef { name: "incr_hits", kind: Kind::Series, label: "increments that hit" },
+    MetricDef { name: "incr_misses", kind: Kind::Series, label: "increments that missed" },
+    MetricDef { name: "decr_hits", kind: Kind::Series, label: "decrements that hit" },
+    MetricDef { name: "decr_misses", kind: Kind::Series, label: "decrements that missed" },
+    MetricDef { name: "cas_hits", kind: Kind::Series, label: "cas that stored" },
+    MetricDef { name: "cas_badval", kind: Kind::Series, label: "cas that came too late" },
+    MetricDef { name: "cas_misses", kind: Kind::Series, label: "cas that missed" },
+    MetricDef { name: "store_too_large", kind: Kind::Series, label: "values too large" },
+    MetricDef { name: "store_no_memory", kind: Kind::Series, label: "stores without memory" },
+    MetricDef { name: "total_items", kind: Kind::Series, label: "items stored" },
+    MetricDef { name: "evictions", kind: Kind::Series, label: "evictions" },
+    MetricDef { name: "evicted_unfetched", kind: Kind::Series, label: "evictions of unread items" },
+    MetricDef { name: "reclaimed", kind: Kind::Series, label: "expired items reused" },
+    MetricDef { name: "bytes_read", kind: Kind::Series, label: "bytes received" },
+    MetricDef { name: "bytes_written", kind: Kind::Series, label: "bytes sent" },
+    MetricDef { name: "total_connections", kind: Kind::Series, label: "connections opened" },
+    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
+    MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
+    MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
+    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
+    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
+    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
+    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
+    MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
+    MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
+];
 
 const MCPROXY_WORKS: &[Work] =
     &[mcproxy::proxy::WORK_REQUESTS, mcproxy::proxy::WORK_SENT, mcproxy::proxy::WORK_BYTES];
@@ -326,7 +363,8 @@ const MCPROXY_METRICS: &[MetricDef] = &[];
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(models::WORKS).map(|work| work.name).collect()
+    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS);
+    programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! The caching stories of 2009, simulated: their expectations, their determinism, their canaries.
+
+use storytime_scenarios::catalog;
+use storytime_scenarios::overlay::Override;
+use storytime_scenarios::run::{Run, kind_of};
+use storytime_scenarios::simulate::{Options, run_simulated};
+use storytime_scenarios::story::{Profile, Story};
+
+/// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
+const STORIES: &[(&str, &str, &str)] = &[
+    ("buffered-writes", "load.web.buffer=1000", "buffered-loses-a-buffer in buffered"),
+    ("cas-loop", "load.clients.method=get-set", "cas-loses-none in gets-cas"),
+    ("flood-control", "load.web.method=get-set", "exactly-the-limit in add-incr"),
+    ("large-objects", "load.web.objects=1", "pieces-are-evicted in split"),
+    ("list-of-items", "load.web.missing=skip", "refetch-has-none in refetch"),
+    ("multi-get", "load.web.method=one-by-one", "multi-get-waits-once in multi-get"),
+    ("namespace-delete", "load.web.method=delete-each", "at-once in generation"),
+    ("read-through", "load.web.method=no-cache", "one-read-per-miss in callback"),
+    ("stampede", "load.web.fresh=60s", "early-is-about-one in early-refresh"),
+];
+
+fn story(id: &str, sets: &[&str]) -> Story {
+    let sets: Result<Vec<_>, _> = sets.iter().map(|set| Override::from_argument(set)).collect();
+    let story = sets.and_then(|sets| catalog::open(id)?.story(Profile::Campaign, &sets));
+    story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)))
+}
+
+fn run(story: &Story, seed: u64) -> Run {
+    run_simulated(story, seed, Options::default())
+}
+
+#[test]
+fn every_story_holds_for_its_first_seeds() {
+    for (id, ..) in STORIES {
+        let story = story(id, &[]);
+        for seed in 1..=3 {
+            assert_eq!(run(&story, seed).first_failure(&story), None, "{id}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_seed_another() {
+    for (id, ..) in STORIES {
+        let story = story(id, &[]);
+        let (first, again, other) = (run(&story, 7), run(&story, 7), run(&story, 8));
+        assert_eq!((first.digest(), first.events()), (again.digest(), again.events()), "{id}");
+        assert_ne!(first.digest(), other.digest(), "{id}");
+    }
+}
+
+/// A story that must fail fails, or its other verdicts mean nothing.
+#[test]
+fn every_canary_fails() {
+    for (id, set, expected) in STORIES {
+        let story = story(id, &[set]);
+        let failed = (1..=5).find_map(|seed| run(&story, seed).first_failure(&story));
+        let failed = failed.unwrap_or_else(|| panic!("{id} holds with {set}"));
+        assert!(failed.contains(expected), "{id} with {set}: {failed}");
+    }
+}
+
+#[test]
+fn workloads_measure_what_their_tables_promise() {
+    for (id, ..) in STORIES {
+        let story = story(id, &[]);
+        let run = run(&story, 1);
+        let loads = &story.variants[0].setup.loads;
+        for (load, results) in loads.iter().zip(&run.variants[0].measured.loads) {
+            let table = load.spec.metrics();
+            for def in table {
+                let found = results.0.get(def.name).map(kind_of);
+                assert_eq!(found, Some(def.kind), "{id}: {}", def.name);
+            }
+            assert_eq!(results.0.len(), table.len(), "{id}");
+        }
+    }
+}
