@@ -295,8 +295,11 @@ impl<W: Workload> App<W> {
     }
 
     /// Counts what this step sends to the caches. What is pending here leaves behind this call,
-    /// but for what a slow peer's window does not take.
+    /// but for what a slow peer's window does not take. The check's own are not the load's.
     fn count_packets(&self, cx: &Cx) {
+        if self.at_rest(cx.now()) {
+            return;
+        }
         let packets = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
         let packets: u64 = self.desk.conns.iter().map(packets).sum();
         if packets > 0 {
