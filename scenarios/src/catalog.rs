@@ -8,6 +8,11 @@ use std::path::Path;
 
 /// The stories: file name, content.
 pub const STORIES: &[(&str, &str)] = &[
+    ("cache-chain.toml", include_str!("../cache-chain.toml")),
+    ("cold-start.toml", include_str!("../cold-start.toml")),
+    ("pick-a-server.toml", include_str!("../pick-a-server.toml")),
+    ("slow-reader.toml", include_str!("../slow-reader.toml")),
+    ("where-to-cache.toml", include_str!("../where-to-cache.toml")),
     ("add-a-server.toml", include_str!("../add-a-server.toml")),
     ("buffered-writes.toml", include_str!("../buffered-writes.toml")),
     ("cas-loop.toml", include_str!("../cas-loop.toml")),

@@ -8,7 +8,7 @@ use crate::disk::{DiskConfig, SimDisk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
     BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey, ResolveError,
-    Setup, Time, Token,
+    Setup, Signal, Time, Token,
 };
 
 /// Most hosts in a world: a path's random stream is named by two host numbers.
@@ -145,6 +145,7 @@ pub(crate) struct Waiting {
 pub(crate) enum Input {
     Start,
     Stop,
+    Signal(Signal),
     Alarm,
     Readable(EndRef),
     Writable(EndRef),

@@ -5,7 +5,7 @@ use crate::effect::{Breach, Closing, OpKey, View};
 use crate::slot::{PeerFin, TlsState, Write};
 use crate::{
     Addr, BindError, Boot, Conn, DiskResult, Effect, Endpoint, Exit, Gone, IpAddr, Limits, Machine,
-    Now, Open, Process, ResolveError, Time, Token,
+    Now, Open, Process, ResolveError, Signal, Time, Token,
 };
 use bytes::BytesMut;
 use core::any::Any;
@@ -29,6 +29,8 @@ pub trait Drive: Any + Send {
     fn start(&mut self, now: Now, boot: Boot);
     /// Asks it to end.
     fn stop(&mut self, now: Now);
+    /// Passes a signal on.
+    fn signal(&mut self, now: Now, signal: Signal);
     /// A connection was taken from a listener's queue. `None` if the process has no slot for it:
     /// reset it.
     fn accepted(&mut self, now: Now, listener: Token, peer: Endpoint) -> Option<Conn>;
@@ -107,6 +109,13 @@ impl<M: Machine> Drive for Process<M> {
     fn stop(&mut self, now: Now) {
         if self.begin(now) {
             self.machine.stop(&mut self.cx);
+        }
+        self.settle();
+    }
+
+    fn signal(&mut self, now: Now, signal: Signal) {
+        if self.begin(now) {
+            self.machine.signal(&mut self.cx, signal);
         }
         self.settle();
     }

@@ -38,7 +38,7 @@
 //!
 //! # Not modelled
 //!
-//! Threads inside a machine, signals other than a polite stop, shared memory, multicast, urgent
+//! Threads inside a machine, signals other than stop, reload and user-defined, shared memory, multicast, urgent
 //! data, socket options beyond those named.
 
 #![forbid(unsafe_code)]
@@ -71,7 +71,7 @@ pub use limits::{
     Costs, DATAGRAM_BYTES_MAX, FILE_CHUNK_BYTES, Limits, Listen, PUSH_COPY_BYTES_MAX, Slots, Tls,
     WORK_KINDS_MAX, Work,
 };
-pub use machine::{BindError, Boot, Close, Exit, Gone, Machine, Open, ResolveError};
+pub use machine::{BindError, Boot, Close, Exit, Gone, Machine, Open, ResolveError, Signal};
 pub use process::{Process, Setup};
 pub use rng::{Ratio, Rng};
 pub use time::{Now, Time, WallTime, nanos};

@@ -9,7 +9,7 @@ use core::fmt;
 ///
 /// Every method runs to its end without interruption. Methods come in families:
 ///
-/// * **life**: [`start`](Self::start), [`stop`](Self::stop);
+/// * **life**: [`start`](Self::start), [`signal`](Self::signal), [`stop`](Self::stop);
 /// * **connections**: [`open`](Self::open), [`data`](Self::data), [`eof`](Self::eof),
 ///   [`drained`](Self::drained), [`secured`](Self::secured), [`gone`](Self::gone),
 ///   [`failed`](Self::failed);
@@ -31,6 +31,11 @@ pub trait Machine: Send + 'static {
     /// [`Cx::exit`] when it has; the default does so at once.
     fn stop(&mut self, cx: &mut Cx) {
         cx.exit(Exit::Stopped);
+    }
+
+    /// The operator wants something other than the end. The default does nothing.
+    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+        let _ = (cx, signal);
     }
 
     /// A connection is up: accepted on a listener, or our connect came through.
@@ -132,6 +137,25 @@ pub struct Boot {
     /// How many times this process was started before. Higher after every exit, kill and power cut
     /// in the simulator; always 0 on the real runtime, which cannot know.
     pub incarnation: u32,
+}
+
+/// What an operator may want of a running process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Read options or secrets again (SIGHUP).
+    Reload,
+    /// What the program documents for it, such as leaving its memory to a successor (SIGUSR1).
+    User1,
+}
+
+impl Signal {
+    /// Its name in logs and traces.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reload => "SIGHUP",
+            Self::User1 => "SIGUSR1",
+        }
+    }
 }
 
 /// How a connection came to be.
@@ -247,6 +271,9 @@ macro_rules! forward_to_inner {
         }
         fn stop(&mut self, cx: &mut Cx) {
             (**self).stop(cx);
+        }
+        fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+            (**self).signal(cx, signal);
         }
         fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
             (**self).open(cx, conn, how);

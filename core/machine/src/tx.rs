@@ -94,6 +94,27 @@ impl Tx {
         self.pending += self.tail.len() - before;
     }
 
+    /// Takes all of the output out again, as one piece. For a [`Tx`] of a machine's own, that
+    /// collects a reply which leaves by other means than a connection, such as datagrams.
+    ///
+    /// # Panics
+    /// If file ranges are in it: their bytes are not here.
+    pub fn collect(&mut self) -> BytesMut {
+        assert!(self.in_files == 0 && !self.reading, "a collected reply holds no files");
+        let mut all = BytesMut::new();
+        while let Some(Chunk::Bytes(bytes)) = self.queue.pop_front() {
+            all.extend_from_slice(&bytes);
+        }
+        let tail = self.tail.split();
+        if all.is_empty() {
+            all = tail
+        } else {
+            all.extend_from_slice(&tail)
+        }
+        self.pending = 0;
+        all
+    }
+
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.queue.push_back(Chunk::Bytes(self.tail.split().freeze()));

@@ -79,6 +79,18 @@ impl Expiry {
         self.0 != 0 && self.0 <= now.0
     }
 
+    /// As an item keeps it.
+    #[inline]
+    pub(crate) const fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// What [`raw`](Self::raw) returned.
+    #[inline]
+    pub(crate) const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
     /// The moment, if there is one.
     pub const fn at(self) -> Option<Seconds> {
         if self.0 == 0 { None } else { Some(Seconds(self.0)) }

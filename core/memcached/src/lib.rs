@@ -51,10 +51,14 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
+pub mod binary;
+pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod server;
+mod session;
 pub mod shared;
 pub mod store;
 pub mod text;

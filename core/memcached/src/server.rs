@@ -1,13 +1,16 @@
 //! The server machine.
 
 use crate::config::Config;
+use crate::session::{Link, Session, Stop, Tally};
 use crate::shared::{Shared, Traffic};
 use crate::store::Count;
-use crate::text::{Session, State, Stop, Tally, serve};
+use crate::{binary, text};
 use bytes::BytesMut;
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
-use storytime_machine::{Boot, Close, Conn, Cx, Exit, Gone, Machine, Now, Open, Token, Work};
+use storytime_machine::{
+    Boot, Close, Conn, Cx, Endpoint, Exit, Gone, Machine, Now, Open, Token, Work,
+};
 
 /// Requests parsed; one unit each.
 pub const WORK_REQUESTS: Work = Work { index: 0, name: "memcached_requests" };
@@ -16,6 +19,8 @@ pub const WORK_LOOKUPS: Work = Work { index: 1, name: "memcached_lookups" };
 /// Bytes taken in and given out; one unit each.
 pub const WORK_BYTES: Work = Work { index: 2, name: "memcached_bytes" };
 
+/// Values up to this many bytes are copied into the output at once.
+const COPY_BYTES_MAX: usize = 16 << 10;
 /// What a peer above the connection limit is told.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
@@ -37,9 +42,54 @@ pub struct Server {
 #[derive(Debug)]
 enum Connection {
     /// Being served.
-    Served(State),
+    Served(Box<Served>),
     /// Told to go, or hung up on.
     Leaving,
+}
+
+/// A connection that is served.
+#[derive(Debug)]
+struct Served {
+    link: Link,
+    speaks: Speaks,
+}
+
+/// What a connection speaks.
+#[derive(Debug)]
+enum Speaks {
+    /// Not known before its first byte.
+    AwaitFirstByte,
+    /// Text.
+    Text(text::State),
+    /// Binary.
+    Binary(binary::State),
+}
+
+impl Speaks {
+    /// Gives back what the connection had set aside.
+    fn abandon(self, shared: &Shared) {
+        match self {
+            Self::AwaitFirstByte => {}
+            Self::Text(state) => state.abandon(shared),
+            Self::Binary(state) => state.abandon(shared),
+        }
+    }
+
+    /// Eats what it can.
+    fn serve(&mut self, session: &mut Session<'_>, rx: &mut BytesMut) -> Stop {
+        if let Self::AwaitFirstByte = self {
+            *self = match rx.first() {
+                None => return Stop::AwaitInput,
+                Some(&binary::REQUEST_MAGIC) => Self::Binary(binary::State::default()),
+                Some(_) => Self::Text(text::State::default()),
+            };
+        }
+        match self {
+            Self::AwaitFirstByte => unreachable!("decided above"),
+            Self::Text(state) => text::serve(state, session, rx),
+            Self::Binary(state) => binary::serve(state, session, rx),
+        }
+    }
 }
 
 impl Server {
@@ -64,7 +114,7 @@ impl Server {
         &self.config
     }
 
-    fn take_in(&mut self, cx: &mut Cx, conn: Conn) -> Connection {
+    fn take_in(&mut self, cx: &mut Cx, conn: Conn, listener: Token, peer: Endpoint) -> Connection {
         let traffic = &self.shared.traffic;
         let before = traffic.connections.fetch_add(1, Ordering::Relaxed);
         if before >= u64::from(self.config.connections_max) {
@@ -79,16 +129,18 @@ impl Server {
         }
         Traffic::add(&traffic.connections_total, 1);
         self.open += 1;
-        Connection::Served(State::AwaitCommand)
+        let id = Traffic::get(&traffic.connections_total);
+        let listener = usize::try_from(listener.0).expect("tokens of listeners count from 0");
+        let card = Arc::default();
+        let link = Link { id, peer, listener, authenticated: false, card };
+        Connection::Served(Box::new(Served { link, speaks: Speaks::AwaitFirstByte }))
     }
 
     /// Ends the service of a connection; what it had set aside is given back.
     fn leave(&mut self, conn: Conn) {
         let Some(Some(place)) = self.conns.get_mut(conn.index()) else { return };
-        if let Connection::Served(state) = core::mem::replace(place, Connection::Leaving) {
-            if let State::AwaitValue(upload) = state {
-                upload.abandon(&self.shared);
-            }
+        if let Connection::Served(served) = core::mem::replace(place, Connection::Leaving) {
+            served.speaks.abandon(&self.shared);
             self.shared.traffic.connections.fetch_sub(1, Ordering::Relaxed);
             self.open -= 1;
         }
@@ -106,8 +158,10 @@ impl Machine for Server {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(matches!(how, Open::Accepted { .. }), "a server connects to nobody");
-        let taken = self.take_in(cx, conn);
+        let Open::Accepted { listener, peer } = how else {
+            unreachable!("a server connects to nobody");
+        };
+        let taken = self.take_in(cx, conn, listener, peer);
         if self.conns.len() <= conn.index() {
             self.conns.resize_with(conn.index() + 1, || None);
         }
@@ -116,7 +170,7 @@ impl Machine for Server {
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        let Some(Some(Connection::Served(state))) = self.conns.get_mut(conn.index()) else {
+        let Some(Some(Connection::Served(served))) = self.conns.get_mut(conn.index()) else {
             rx.clear();
             return;
         };
@@ -125,8 +179,11 @@ impl Machine for Server {
         let Some(tx) = cx.tx(conn) else { return rx.clear() };
         let before = (rx.len(), tx.pending());
         let (shared, config, tally) = (&*self.shared, &self.config, Tally::default());
-        let mut session = Session { shared, config, tx, epoch, now, tx_high, tally };
-        let stop = serve(state, &mut session, rx);
+        let Served { link, speaks } = &mut **served;
+        let copy_bytes_max = COPY_BYTES_MAX;
+        let mut session =
+            Session { shared, config, tx, epoch, now, tx_high, copy_bytes_max, tally, link };
+        let stop = speaks.serve(&mut session, rx);
         let (tally, put) = (session.tally, (session.tx.pending() - before.1) as u64);
         let eaten = (before.0 - rx.len()) as u64;
         Traffic::add(&shared.traffic.bytes_read, eaten);
@@ -141,6 +198,8 @@ impl Machine for Server {
                 cx.reached("memcached: slow reader");
                 cx.pause(conn, true);
             }
+            Stop::AwaitTick => cx.pause(conn, true),
+            Stop::Shutdown { .. } => cx.exit(Exit::Stopped),
             Stop::HangUp => {
                 self.leave(conn);
                 cx.close(conn, Close::Flush);

@@ -7,6 +7,7 @@
 //! A data set lives as long as its [`Shared`]: a process that is to start empty, as after a crash,
 //! gets a new one.
 
+use crate::cache::{Cache, Key as CacheKey};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
 use crate::store::{Count, HashKey, Key, Store, StoreOptions, StoreStats, Usage};
@@ -24,6 +25,7 @@ const LARGEST_ITEMS_PER_SHARD_MIN: u64 = 4;
 pub struct Shared {
     options: StoreOptions,
     shards: Box<[Mutex<Store>]>,
+    caches: Box<[Mutex<Cache>]>,
     started: OnceLock<Started>,
     verbosity: AtomicU8,
     /// Connections and bytes.
@@ -52,6 +54,15 @@ pub struct Traffic {
     pub bytes_written: AtomicU64,
     /// Times that a connection was not read because its peer did not read.
     pub slow_readers: AtomicU64,
+}
+
+/// What the other connections may see of one: `stats conns`, `watch`.
+#[derive(Debug, Default)]
+pub struct Card {
+    /// Second of the server's clock in which it last sent a command.
+    pub last_command: core::sync::atomic::AtomicU32,
+    /// See `stats conns`.
+    pub state: AtomicU8,
 }
 
 impl Traffic {
@@ -85,6 +96,9 @@ impl Shared {
         Self {
             options,
             shards: (0..shards).map(store).collect(),
+            caches: (0..config.shards())
+                .map(|at| Mutex::new(Cache::new(config.cache(at))))
+                .collect(),
             started: OnceLock::new(),
             verbosity: AtomicU8::new(config.verbosity),
             traffic: Traffic::default(),
@@ -93,9 +107,10 @@ impl Shared {
 
     /// A worker starts. The first one sets the clock and draws the secrets of the hash.
     pub(crate) fn start(&self, now: Now, rng: &mut Rng) {
-        self.started.get_or_init(|| Started {
-            epoch: Epoch::new(now),
-            hash: HashKey::new(rng.u64(), rng.u64()),
+        self.started.get_or_init(|| {
+            let hash = HashKey::new(rng.u64(), rng.u64());
+            self.each_cache(|cache| cache.set_hash_key(hash));
+            Started { epoch: Epoch::new(now), hash }
         });
     }
 
@@ -119,6 +134,29 @@ impl Shared {
         // The high bits choose the shard, the low ones the bucket in it.
         let shard = ((u128::from(key.hash) * self.shards.len() as u128) >> 64) as usize;
         operation(&mut lock(&self.shards[shard]), key)
+    }
+
+    /// Locks the shard that holds a key.
+    #[inline]
+    pub(crate) fn shard<'a>(&self, key: &'a [u8]) -> (MutexGuard<'_, Cache>, CacheKey<'a>) {
+        let key = CacheKey { bytes: key, hash: self.started().hash.hash(key) };
+        (self.shard_of(key), key)
+    }
+
+    /// Locks the shard that holds a key whose hash is known.
+    #[inline]
+    pub(crate) fn shard_of(&self, key: CacheKey<'_>) -> MutexGuard<'_, Cache> {
+        // The high bits choose the shard, the low ones the bucket in it.
+        let shard = ((u128::from(key.hash) * self.caches.len() as u128) >> 64) as usize;
+        self.caches[shard].lock().expect("no operation on a cache panics, or all is lost anyway")
+    }
+
+    /// Runs an operation on every shard in turn.
+    pub(crate) fn each_cache(&self, mut operation: impl FnMut(&mut Cache)) {
+        for cache in &self.caches {
+            let lock = cache.lock();
+            operation(&mut lock.expect("no operation on a cache panics, or all is lost anyway"));
+        }
     }
 
     /// How every shard is bounded.

@@ -9,8 +9,8 @@ use crate::{Ending, Host};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use storytime_machine::{Boot, Exit, Machine};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use storytime_machine::{Boot, Exit, Machine, Signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -20,7 +20,7 @@ pub struct Options {
     /// Processes, each on a thread of its own; they share every port that they listen on.
     pub workers: u32,
     /// Whether SIGTERM and SIGINT stop the server: the first asks the machines to end, a second one
-    /// ends it at once.
+    /// ends it at once. SIGHUP and SIGUSR1 then go to the machines.
     pub signals: bool,
     /// Where counters can be read as Prometheus text over HTTP. Whoever reaches the address can
     /// read them, so keep it on the loopback.
@@ -110,7 +110,7 @@ impl Server {
         while running > 0 {
             let event = tokio::select! {
                 index = ends.recv() => Event::Ended(index.expect("one message for each worker")),
-                name = Signals::next(&mut signals) => Event::Signal(name),
+                caught = Signals::next(&mut signals) => caught,
             };
             match event {
                 Event::Ended(index) => {
@@ -121,11 +121,17 @@ impl Server {
                     }
                     self.stop();
                 }
-                Event::Signal(name) if signalled => {
+                Event::Pass(signal) => {
+                    info!(name = signal.as_str(), "passed on");
+                    for worker in &self.workers {
+                        worker.tell(|life| life.pass(signal));
+                    }
+                }
+                Event::Stop(name) if signalled => {
                     warn!(name, "second signal: ending at once");
                     return Exit::Failed("ended by a second signal");
                 }
-                Event::Signal(name) => {
+                Event::Stop(name) => {
                     info!(name, "stopping");
                     signalled = true;
                     self.stop();
@@ -155,13 +161,16 @@ impl Drop for Server {
 
 enum Event {
     Ended(u32),
-    Signal(&'static str),
+    Pass(Signal),
+    Stop(&'static str),
 }
 
-/// The signals that end a server.
+/// The signals that a server minds.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    reload: unix::Signal,
+    user1: unix::Signal,
 }
 
 impl Signals {
@@ -169,16 +178,22 @@ impl Signals {
         if !wanted {
             return Ok(None);
         }
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Some(Self { terminate, interrupt: signal(SignalKind::interrupt())? }))
+        Ok(Some(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        }))
     }
 
-    /// The name of the next one; never, if signals are left alone.
-    async fn next(this: &mut Option<Self>) -> &'static str {
+    /// The next one; never, if signals are left alone.
+    async fn next(this: &mut Option<Self>) -> Event {
         let Some(signals) = this else { return std::future::pending().await };
         tokio::select! {
-            _ = signals.terminate.recv() => "SIGTERM",
-            _ = signals.interrupt.recv() => "SIGINT",
+            _ = signals.terminate.recv() => Event::Stop("SIGTERM"),
+            _ = signals.interrupt.recv() => Event::Stop("SIGINT"),
+            _ = signals.reload.recv() => Event::Pass(Signal::Reload),
+            _ = signals.user1.recv() => Event::Pass(Signal::User1),
         }
     }
 }

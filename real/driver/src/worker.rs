@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use storytime_machine::{Boot, Breach, Conn, Drive, Effect, Endpoint, Exit, Now, Time, Tls, Token};
+use storytime_machine::{
+    Boot, Breach, Conn, Drive, Effect, Endpoint, Exit, Now, Signal, Time, Tls, Token,
+};
 use tracing::{debug, error};
 
 /// What the tasks of one process share.
@@ -82,10 +84,21 @@ pub(crate) struct Alarm {
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     pub(crate) stop: bool,
+    /// Signals not yet passed on; one of each kind is enough.
+    pub(crate) signals: Vec<Signal>,
     pub(crate) killed: bool,
     pub(crate) panicked: bool,
     pub(crate) exit: Option<Exit>,
     pub(crate) waker: Option<Waker>,
+}
+
+impl Life {
+    /// A signal for the machine. Like the operating system's, it counts once until it is heard.
+    pub(crate) fn pass(&mut self, signal: Signal) {
+        if !self.signals.contains(&signal) {
+            self.signals.push(signal);
+        }
+    }
 }
 
 /// The driver's own counters.
@@ -393,6 +406,11 @@ pub(crate) async fn live(worker: Arc<Worker>) -> Option<Exit> {
         assert!(!turn.life.panicked, "a task of the process panicked: see the message above");
         if turn.life.killed {
             return std::task::Poll::Ready(None);
+        }
+        for signal in core::mem::take(&mut turn.life.signals) {
+            let now = turn.now;
+            turn.drive.signal(now, signal);
+            turn.settle(None);
         }
         if turn.life.stop && !stopping {
             stopping = true;

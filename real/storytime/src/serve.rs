@@ -19,7 +19,8 @@ pub(crate) const PROGRAMS: &[&str] = &["memcached", "diskcheck"];
 pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let config = match memcached::config::Command::from_words(&words) {
-        Ok(memcached::config::Command::Serve(config)) => config,
+        Ok(memcached::config::Command::Serve(config)) => *config,
+        Ok(memcached::config::Command::License) => return print(&memcached::config::license()),
         Ok(memcached::config::Command::Help) => return print(&memcached::config::help()),
         Ok(memcached::config::Command::Version) => return print(&memcached::config::version_line()),
         Err(wrong) => return complain("memcached", &wrong.to_string()),

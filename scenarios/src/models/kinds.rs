@@ -4,7 +4,7 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, web_pages, workloads};
+use super::{app, database, slow_reader, web_pages, workloads};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -91,6 +91,7 @@ pub struct ModelKind {
 /// The kinds of loads.
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
+    slow_reader::KIND,
     app::kind::<workloads::buffered_writes::BufferedWrites>(),
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
@@ -99,6 +100,7 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),
     app::kind::<workloads::namespace_delete::NamespaceDelete>(),
+    app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::read_through::ReadThrough>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];

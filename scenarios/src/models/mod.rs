@@ -9,6 +9,7 @@
 //! | [`app`] | application servers: the skeleton of the caching workloads |
 //! | [`workloads`] | what their jobs do, one file each |
 //! | [`web_pages`] | web servers that read rows through a cache |
+//! | [`slow_reader`] | one large value, read slowly while it is overwritten |
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
 //! | [`series`] | counts in buckets of time |
@@ -23,6 +24,7 @@ pub mod kinds;
 pub mod query;
 pub mod results;
 pub mod series;
+pub mod slow_reader;
 pub mod web_pages;
 pub mod workloads;
 

@@ -6,7 +6,7 @@ use crate::host::{HostId, Input, Power, ProcState, ProcessId, Waiting};
 use crate::net::{Link, Phase};
 use crate::streams;
 use storytime_machine::buggify::Buggify;
-use storytime_machine::{Rng, Setup};
+use storytime_machine::{Rng, Setup, Signal};
 
 impl World {
     /// Switches a host on: its programs marked `autostart` start, each in a new life.
@@ -94,6 +94,13 @@ impl World {
     pub fn stop(&mut self, process: ProcessId) {
         if self.procs[process.0 as usize].state != ProcState::Down {
             self.input(process.0, Input::Stop);
+        }
+    }
+
+    /// Sends a process another signal.
+    pub fn signal(&mut self, process: ProcessId, signal: Signal) {
+        if self.procs[process.0 as usize].state != ProcState::Down {
+            self.input(process.0, Input::Signal(signal));
         }
     }
 

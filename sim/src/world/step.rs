@@ -217,6 +217,10 @@ impl World {
                 self.trace.note(self.now, "stop", process, 0, 0);
                 drive.stop(now);
             }
+            Input::Signal(signal) => {
+                self.trace.note(self.now, signal.as_str(), process, 0, 0);
+                drive.signal(now, signal);
+            }
             Input::Secured(at) => {
                 self.net.ends[at.end as usize].secured();
                 self.trace.note(self.now, "secured", process, u64::from(at.end), 0);

@@ -15,15 +15,13 @@
 
 mod arena;
 mod flush;
-mod hash;
 mod index;
 mod item;
 mod lru;
-mod number;
 mod ops;
 mod stats;
 
-pub use hash::HashKey;
+pub use crate::cache::HashKey;
 pub use item::{Hit, ITEM_OVERHEAD_BYTES, NewItem, item_cost};
 pub use ops::{Arithmetic, DeltaOutcome, StoreOutcome, Verb};
 pub use stats::{Count, StoreStats, Usage};

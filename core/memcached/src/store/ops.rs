@@ -2,8 +2,8 @@
 
 use super::arena::NONE;
 use super::item::{Entry, Hit, LINE_END, NewItem, item_cost};
-use super::number::{DIGITS_MAX, Digits, parse_value};
 use super::{Count, Dead, Key, NoMemory, Store, blob};
+use crate::cache::number::{DIGITS_MAX, Digits, parse_value};
 use crate::clock::{Expiry, Seconds};
 use bytes::{Bytes, BytesMut};
 

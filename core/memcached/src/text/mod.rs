@@ -33,13 +33,11 @@ mod upload;
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
 pub use refusal::Refusal;
 
-use crate::clock::{Epoch, Seconds};
-use crate::config::Config;
+use crate::session::{Session, Stop};
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
 use line::Line;
 use retrieve::Retrieval;
-use storytime_machine::Tx;
 use upload::Upload;
 
 /// What a connection awaits.
@@ -59,36 +57,6 @@ pub(crate) enum State {
     },
     /// The end of a line that nobody wants.
     SkipLine,
-}
-
-/// What one call of [`serve`] works with.
-pub(crate) struct Session<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) config: &'a Config,
-    pub(crate) tx: &'a mut Tx,
-    pub(crate) epoch: Epoch,
-    pub(crate) now: Seconds,
-    /// Pending output above which nothing more is parsed.
-    pub(crate) tx_high: usize,
-    pub(crate) tally: Tally,
-}
-
-/// Work done in one call, for the account of CPU time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) requests: u64,
-    pub(crate) lookups: u64,
-}
-
-/// Why [`serve`] stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// What is left is no whole frame.
-    AwaitInput,
-    /// The peer does not read its replies.
-    SlowReader,
-    /// The connection is to be closed behind the pending replies.
-    HangUp,
 }
 
 /// What one step did.
@@ -115,6 +83,15 @@ enum Then {
     HangUp,
 }
 
+impl State {
+    /// Gives back what the connection had set aside.
+    pub(crate) fn abandon(self, shared: &Shared) {
+        if let Self::AwaitValue(upload) = self {
+            upload.abandon(shared);
+        }
+    }
+}
+
 impl Session<'_> {
     /// A reply line, unless the request asked for none.
     #[inline]
@@ -131,10 +108,6 @@ impl Session<'_> {
     /// A refusal, unless the request asked for no reply.
     fn refuse(&mut self, noreply: bool, refusal: Refusal) {
         self.reply(noreply, refusal.wire().as_bytes());
-    }
-
-    fn reader_is_slow(&self) -> bool {
-        self.tx.pending() > self.tx_high
     }
 }
 

@@ -73,9 +73,9 @@ fn settings(session: &mut Session<'_>) {
     let tx = &mut *session.tx;
     stat(tx, "maxbytes", config.memory_bytes_max);
     stat(tx, "maxconns", config.connections_max);
-    stat(tx, "tcpport", if config.unix_socket.is_some() { 0 } else { config.port });
+    stat(tx, "tcpport", config.port.to_bind().unwrap_or(0));
     stat(tx, "udpport", 0);
-    stat(tx, "inter", config.listen_words().as_deref().unwrap_or("NULL"));
+    stat(tx, "inter", config.listen_words.as_deref().unwrap_or("NULL"));
     stat(tx, "verbosity", verbosity);
     stat(tx, "evictions", on(config.evict));
     stat(tx, "domain_socket", config.unix_socket.as_deref().unwrap_or("NULL"));

@@ -74,6 +74,7 @@ pub struct Hands<'a> {
     /// The job's tag.
     pub(super) tag: u64,
     pub(super) user: Option<u32>,
+    pub(super) lane: u32,
 }
 
 impl Hands<'_> {
@@ -100,6 +101,11 @@ impl Hands<'_> {
     /// Who waits for the job in a closed loop, numbered over all hosts; 0 in an open one.
     pub fn user(&self) -> u32 {
         self.user.unwrap_or(0)
+    }
+
+    /// In which lane the timeline's word is carried out, from 0.
+    pub const fn lane(&self) -> u32 {
+        self.lane
     }
 
     /// A key of this run: its name behind what the seed drew.

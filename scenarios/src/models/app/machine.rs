@@ -2,7 +2,7 @@
 
 use super::figures::Book;
 use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
-use super::{PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
+use super::{LANES_MAX, PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
@@ -69,8 +69,8 @@ enum Why {
     User(u32),
     /// It is the host's first.
     Prepare,
-    /// The timeline told the load something.
-    Told(&'static str),
+    /// The timeline told the load something: in which lane.
+    Told(&'static str, u32),
     /// No more jobs begin.
     Rest,
     /// It is the host's last.
@@ -80,7 +80,7 @@ enum Why {
 impl Why {
     /// Whether it is no job of the load, but one that surrounds it.
     const fn is_extra(self) -> bool {
-        matches!(self, Self::Prepare | Self::Told(_) | Self::Rest | Self::Check)
+        matches!(self, Self::Prepare | Self::Told(..) | Self::Rest | Self::Check)
     }
 }
 
@@ -181,7 +181,7 @@ impl<W: Workload> App<W> {
         place.running = Some(Running { began: came, why, job: None });
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
-            Why::Told(verb) => work.told(hands, verb),
+            Why::Told(verb, _) => work.told(hands, verb),
             Why::Rest => work.rest(hands),
             Why::Check => work.check(hands),
             Why::Arrived | Why::User(_) => work.begin(hands),
@@ -197,11 +197,16 @@ impl<W: Workload> App<W> {
     ) -> Step<W::Job> {
         let place = &self.workers[worker as usize];
         let tag = u64::from(place.generation) << 32 | u64::from(worker);
-        let user = match place.running.as_ref().map(|running| running.why) {
+        let why = place.running.as_ref().map(|running| running.why);
+        let user = match why {
             Some(Why::User(user)) => Some(self.config.first_user + user),
             _ => None,
         };
-        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user })
+        let lane = match why {
+            Some(Why::Told(_, lane)) => lane,
+            _ => 0,
+        };
+        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user, lane })
     }
 
     fn stepped(&mut self, cx: &mut Cx, worker: u32, step: Step<W::Job>) {
@@ -335,7 +340,9 @@ impl<W: Workload> App<W> {
     fn tell(&mut self, cx: &mut Cx) {
         let Some(&(_, verb)) = self.config.told.get(self.told) else { return };
         self.told += 1;
-        self.came(cx, Why::Told(verb));
+        for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
+            self.came(cx, Why::Told(verb, lane));
+        }
         self.set_tell_timer(cx);
     }
 
@@ -481,7 +488,7 @@ impl<W: Workload> Machine for App<W> {
         }
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
         // What surrounds the load's jobs waits for a worker in any case.
-        let extra = self.config.told.len() + 3;
+        let extra = self.config.told.len() * LANES_MAX as usize + 3;
         assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
         let nothing_waits = self.desk.at_once.is_empty();
         assert!(nothing_waits, "what came is handed out before anything else happens");

@@ -48,6 +48,9 @@ use storytime_memcached::client::ClientOptions;
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
 
+/// Most jobs that one entry of the timeline begins on one host.
+pub const LANES_MAX: u32 = 64;
+
 /// Bytes that fit into a packet: those of an Ethernet frame without the heads of IP and TCP.
 pub const PACKET_BYTES: usize = 1_460;
 
@@ -105,8 +108,13 @@ pub trait Workload: Send + 'static {
     /// What a job awaited has come.
     fn resume(&mut self, hands: &mut Hands<'_>, job: Self::Job, came: Came) -> Step<Self::Job>;
 
-    /// The timeline tells the load one of [`VERBS`](Self::VERBS): a job of each host's own, which is
-    /// not counted as one.
+    /// In how many lanes each host does what the timeline says; at most [`LANES_MAX`].
+    fn lanes(&self, _verb: &'static str) -> u32 {
+        1
+    }
+
+    /// The timeline tells the load one of [`VERBS`](Self::VERBS): a job of each host's own in
+    /// each of its lanes, which is not counted as one.
     fn told(&mut self, _hands: &mut Hands<'_>, _verb: &'static str) -> Step<Self::Job> {
         Step::Done
     }
@@ -137,7 +145,7 @@ macro_rules! app_fields {
 /// kind, label.
 #[macro_export]
 macro_rules! app_metrics {
-    ($(($name:literal, $kind:ident, $label:literal)),* $(,)?) => {
+    ($(($name:literal, $kind:ident $(($along:literal))?, $label:literal)),* $(,)?) => {
         $crate::app_metrics!(@all
             ("jobs", Series, "jobs done"),
             ("jobs_failed", Series, "jobs failed"),
@@ -146,13 +154,13 @@ macro_rules! app_metrics {
             ("cache_requests", Series, "cache requests"),
             ("cache_errors", Series, "cache errors"),
             ("packets", Series, "packets to the caches"),
-            $(($name, $kind, $label)),*
+            $(($name, $kind $(($along))?, $label)),*
         )
     };
-    (@all $(($name:literal, $kind:ident, $label:literal)),* $(,)?) => {
+    (@all $(($name:literal, $kind:ident $(($along:literal))?, $label:literal)),* $(,)?) => {
         &[$($crate::metric::MetricDef {
             name: $name,
-            kind: $crate::metric::Kind::$kind,
+            kind: $crate::metric::Kind::$kind $(($along))?,
             label: $label,
         }),*]
     };

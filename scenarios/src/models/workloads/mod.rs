@@ -10,6 +10,7 @@
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
 //! | [`namespace_delete`] | reads rows of a namespace that is cleared |
+//! | [`placement`] | stores a key where the library puts it |
 //! | [`read_through`] | reads a row through the cache |
 //! | [`stampede`] | reads the one key that everybody reads |
 
@@ -21,5 +22,6 @@ pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;
 pub mod namespace_delete;
+pub mod placement;
 pub mod read_through;
 pub mod stampede;

@@ -16,7 +16,7 @@
 //!
 //! * `release`: the next number is used from now on, so that nothing cached before is found;
 //! * `warm`: each host puts its part of the first `warm_keys` rows into memcached, `warm_rate` a
-//!   second all together, under the number of the next release;
+//!   second all together, in `warm_lanes` on each host, under the number of the next release;
 //! * `refill`: the same under the present one;
 //! * `close`, `open`: pages are turned away, so that nothing asks the database.
 //!
@@ -46,7 +46,7 @@ use numbers::{LEVELS, VERSION_DIGITS};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_machine::{Rng, Time, nanos};
+use storytime_machine::{Rng, Time};
 use storytime_memcached::client::Outcome;
 
 /// The stream that draws a row's size is this plus its number.
@@ -81,6 +81,8 @@ pub struct Job {
     row: u32,
     /// Rows that the page still needs, the present one included.
     rows_left: u32,
+    /// Of a warm-up, when its next row may be asked for.
+    turn: Time,
     /// The rows it has, for `globals`.
     globals: Vec<(u32, u32)>,
     awaits: Awaits,
@@ -126,6 +128,7 @@ impl Workload for CacheChain {
         "updates",
         "misses_max",
         "warm_keys",
+        "warm_lanes",
         "warm_rate",
     ];
     const METRICS: &'static [MetricDef] = app_metrics![
@@ -171,6 +174,7 @@ impl Workload for CacheChain {
             release: self.release,
             row,
             rows_left: self.numbers.rows,
+            turn: hands.now(),
             globals: Vec::new(),
             awaits: Awaits::Cache,
         };
@@ -197,7 +201,7 @@ impl Workload for CacheChain {
                 self.asked -= 1;
                 match row {
                     Some(row) => self.row_came(hands, job, row.first().copied()),
-                    None => Step::Failed,
+                    None => Self::missed(hands),
                 }
             }
             (Awaits::Stored, Came::Cache(_)) => self.next_row(hands, job),
@@ -217,11 +221,15 @@ impl Workload for CacheChain {
             }
             (Awaits::WarmStored, Came::Cache(_)) => {
                 hands.count("warmed", 1);
-                job.row += self.numbers.hosts;
+                job.row += self.numbers.hosts * self.numbers.warm_lanes;
                 self.warm_later(hands, job)
             }
             (awaits, came) => unreachable!("{awaits:?} does not await {came:?}"),
         }
+    }
+
+    fn lanes(&self, verb: &'static str) -> u32 {
+        if matches!(verb, "warm" | "refill") { self.numbers.warm_lanes } else { 1 }
     }
 
     fn told(&mut self, hands: &mut Hands<'_>, verb: &'static str) -> Step<Job> {
@@ -237,8 +245,15 @@ impl Workload for CacheChain {
             "warm" => self.release + 1,
             _ => self.release,
         };
-        let (row, awaits) = (self.part, Awaits::Turn);
-        let job = Job { process: 0, release, row, rows_left: 0, globals: Vec::new(), awaits };
+        let job = Job {
+            process: 0,
+            release,
+            row: self.part * self.numbers.warm_lanes + hands.lane(),
+            rows_left: 0,
+            turn: hands.now(),
+            globals: Vec::new(),
+            awaits: Awaits::Turn,
+        };
         self.warm_next(hands, job)
     }
 }
@@ -306,12 +321,18 @@ impl CacheChain {
     fn ask_database(&mut self, hands: &mut Hands<'_>, mut job: Job) -> Step<Job> {
         if self.asked >= self.numbers.misses_max {
             hands.count("turned_away", 1);
-            return Step::Failed;
+            return Self::missed(hands);
         }
         self.asked += 1;
         job.awaits = Awaits::Row;
         hands.query(&self.key(hands, job.release, job.row));
         Step::Await(job)
+    }
+
+    /// No cache had the row, and the database does not give it.
+    fn missed(hands: &mut Hands<'_>) -> Step<Job> {
+        hands.share("hit_ratio", 0, 1);
+        Step::Failed
     }
 
     fn row_came(&mut self, hands: &mut Hands<'_>, job: Job, first: Option<u8>) -> Step<Job> {
@@ -407,12 +428,13 @@ impl CacheChain {
 
     /// The next row of a warm-up, after a pause that keeps the rate.
     fn warm_later(&self, hands: &mut Hands<'_>, mut job: Job) -> Step<Job> {
-        let hosts = u128::from(self.numbers.hosts);
-        let ns = 1_000_000_000_000 * hosts / u128::from(self.numbers.warm_rate_milli);
-        let pause = Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX));
-        debug_assert!(nanos(pause) > 0, "a rate is finite");
+        let lanes = u128::from(self.numbers.hosts) * u128::from(self.numbers.warm_lanes);
+        let gap = 1_000_000_000_000 * lanes / u128::from(self.numbers.warm_rate_milli);
+        let gap = Duration::from_nanos(u64::try_from(gap).unwrap_or(u64::MAX));
+        // A lane that is slower than its rate does not catch up.
+        job.turn = (job.turn + gap).max(hands.now());
         job.awaits = Awaits::Turn;
-        hands.pause(pause);
+        hands.pause(job.turn.since(hands.now()));
         Step::Await(job)
     }
 }

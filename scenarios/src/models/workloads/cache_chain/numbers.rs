@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{BYTES, DURATION, Fields, RATE, SHARE, unknown};
+use crate::models::app::LANES_MAX;
 use crate::models::{KEYS_MAX, PAGES_MAX};
 use crate::read::work;
 use crate::story::Skew;
@@ -61,6 +62,8 @@ pub struct Numbers {
     /// Rows that a host asks the database for at once.
     pub(super) misses_max: u32,
     pub(super) warm_keys: u32,
+    /// Rows that a host warms up at once.
+    pub(super) warm_lanes: u32,
     /// Rows per second of all hosts together, in thousandths.
     pub(super) warm_rate_milli: u64,
     /// Hosts that share a warm-up.
@@ -86,6 +89,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Checked<Numbers> {
         updates: updates(fields)?,
         misses_max: fields.integer("misses_max", 1..=PAGES_MAX, Some(PAGES_MAX))? as u32,
         warm_keys: fields.integer("warm_keys", 1..=keys, Some(keys))? as u32,
+        warm_lanes: fields.integer("warm_lanes", 1..=u64::from(LANES_MAX), Some(1))? as u32,
         warm_rate_milli: fields.quantity("warm_rate", RATE, Some(100_000))?.max(1),
         hosts: fields.texts("on", "")?.len().max(1) as u32,
     })

@@ -1,16 +1,16 @@
 //! Numbers inside values, as `incr` and `decr` read and write them.
 
 /// Digits of the largest 64-bit number.
-pub(super) const DIGITS_MAX: usize = 20;
+pub(crate) const DIGITS_MAX: usize = 20;
 
 /// A number in decimal.
-pub(super) struct Digits {
+pub(crate) struct Digits {
     bytes: [u8; DIGITS_MAX],
     first: usize,
 }
 
 impl Digits {
-    pub(super) fn of(mut n: u64) -> Self {
+    pub(crate) fn of(mut n: u64) -> Self {
         let mut bytes = [b'0'; DIGITS_MAX];
         let mut first = DIGITS_MAX;
         loop {
@@ -23,14 +23,14 @@ impl Digits {
         }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.first..]
     }
 }
 
 /// The number that a value holds: white space, a sign, digits, and behind them the end or white
 /// space and whatever follows it. Negative and larger than 64 bits is not a number.
-pub(super) fn parse_value(value: &[u8]) -> Option<u64> {
+pub(crate) fn parse_value(value: &[u8]) -> Option<u64> {
     let skipped = value.iter().take_while(|b| is_space(**b)).count();
     let (negative, digits) = match &value[skipped..] {
         [b'-', rest @ ..] => (true, rest),

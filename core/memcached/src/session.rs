@@ -1,0 +1,68 @@
+//! What the front ends of a connection work with while it is being served.
+
+use crate::clock::{Epoch, Seconds};
+use crate::config::Config;
+use crate::shared::Shared;
+use std::sync::Arc;
+use storytime_machine::{Endpoint, Tx};
+
+/// What one call of a protocol's `serve` works with.
+pub(crate) struct Session<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) config: &'a Config,
+    pub(crate) tx: &'a mut Tx,
+    pub(crate) epoch: Epoch,
+    pub(crate) now: Seconds,
+    /// Pending output above which nothing more is parsed.
+    pub(crate) tx_high: usize,
+    /// Values above this many bytes are sent by and by, from a pin, and not copied at once.
+    pub(crate) copy_bytes_max: usize,
+    pub(crate) tally: Tally,
+    /// The connection.
+    pub(crate) link: &'a mut Link,
+}
+
+/// What a server knows of one connection, whatever it speaks.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Number in logs and `stats conns`, unique within the server.
+    pub(crate) id: u64,
+    pub(crate) peer: Endpoint,
+    /// Which of [`Config::listeners`] it came in by.
+    pub(crate) listener: usize,
+    /// Whether it may do more than log in.
+    pub(crate) authenticated: bool,
+    /// What others may see of it.
+    pub(crate) card: Arc<crate::shared::Card>,
+}
+
+/// Work done in one call, for the account of CPU time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) lookups: u64,
+}
+
+/// Why `serve` stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// What is left is no whole frame.
+    AwaitInput,
+    /// The peer does not read its replies: go on when it does.
+    SlowReader,
+    /// It waits for something of the server's own: go on at the next tick.
+    AwaitTick,
+    /// The connection is to be closed behind the pending replies.
+    HangUp,
+    /// The whole server is to end: `shutdown`; gracefully if so.
+    Shutdown {
+        /// `shutdown graceful`: as SIGUSR1 does.
+        graceful: bool,
+    },
+}
+
+impl Session<'_> {
+    pub(crate) fn reader_is_slow(&self) -> bool {
+        self.tx.pending() > self.tx_high
+    }
+}

@@ -1,0 +1,4 @@
+//! The data set of one shard, apart from any protocol.
+
+mod basics;
+mod rig;
