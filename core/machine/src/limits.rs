@@ -119,6 +119,11 @@ impl Listen {
 pub enum Tls {
     /// Present the certificate that the driver was given.
     Server,
+    /// The same, but ask the peer for a certificate, or do not, whatever the driver was told.
+    ServerAsking {
+        /// Whether the peer must show a certificate that the driver trusts.
+        certificate: bool,
+    },
     /// Verify the peer against this name and the driver's trusted roots.
     Client {
         /// Expected name of the server.

@@ -19,9 +19,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`server`] | the machine: connections, limits, counters |
-//! | [`text`] | the classic text protocol, one file per command or small family |
-//! | [`store`] | items, memory limit, eviction; knows no protocol |
+//! | [`text`] | the text protocol, classic and meta, one file per command or small family |
+//! | [`binary`] | the binary protocol, one file per command or small family |
+//! | [`udp`] | both of them in datagrams |
+//! | [`cache`] | items, memory limit, eviction; knows no protocol |
 //! | [`shared`] | what several workers of one server share: shards of the store, clock, counters |
+//! | [`auth`] | names and passwords |
 //! | [`config`] | the command line |
 //! | [`clock`] | seconds and expiry times |
 //! | [`client`] | connections to many servers, and the placement of keys |
@@ -40,31 +43,42 @@
 //! | line above 2,048 bytes that arrives in one packet | may still be served | always closed, however it was cut |
 //! | long line with leading spaces before `get` | `ERROR` once it is whole | closed |
 //! | `flush_all <date in the past>` | flushes what was last used before that date | flushes everything |
-//! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come, at most twice |
+//! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come |
 //! | `gets` | versions count every attempt to store | versions count what was stored |
-//! | `stats` | also of slabs, threads, the process | what this server has |
+//! | a lone `-` where a number is to be | 0 | refused |
+//! | `me <key> b` | never finds anything | finds the item |
+//! | meta command with an over-long opaque token | refused after touching, counting or making the item | refused before anything is done |
+//! | `k` of an item that was stored by a key in base64 | in base64, however it is asked for | as in the request |
+//! | `t` behind a `T` that lies in the past | a number near 2³² | `t0` |
+//! | `mg` and `ma` that make an item | counted as no `cmd_set` | counted as one |
+//! | log-in whose line ends with a bare line feed | its length lacks the last digit | its length is read |
 //!
 //! # Not modelled
 //!
-//! Slab classes and segmented LRU lists, the meta commands, the binary protocol, UDP, SASL and TLS,
-//! `watch`, `lru_crawler`, `slabs`, `shutdown`, external storage, the built-in proxy.
+//! External storage, the built-in proxy.
 
 #![forbid(unsafe_code)]
 
 mod admin;
+pub mod auth;
 pub mod binary;
 pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod ops;
+mod restart;
+mod sending;
 pub mod server;
 mod session;
 pub mod shared;
-pub mod store;
+mod speaks;
 pub mod text;
+pub mod udp;
 
 pub use client::Client;
 pub use config::Config;
+pub use ops::{Bound, CpuTime, Nowhere, Surroundings};
 pub use server::Server;
 pub use shared::Shared;
 

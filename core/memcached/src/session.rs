@@ -2,9 +2,10 @@
 
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
+use crate::ops::Card;
 use crate::shared::Shared;
 use std::sync::Arc;
-use storytime_machine::{Endpoint, Tx};
+use storytime_machine::{Endpoint, Tx, WallTime};
 
 /// What one call of a protocol's `serve` works with.
 pub(crate) struct Session<'a> {
@@ -13,6 +14,8 @@ pub(crate) struct Session<'a> {
     pub(crate) tx: &'a mut Tx,
     pub(crate) epoch: Epoch,
     pub(crate) now: Seconds,
+    /// For the lines of watchers.
+    pub(crate) wall: WallTime,
     /// Pending output above which nothing more is parsed.
     pub(crate) tx_high: usize,
     /// Values above this many bytes are sent by and by, from a pin, and not copied at once.
@@ -32,8 +35,19 @@ pub(crate) struct Link {
     pub(crate) listener: usize,
     /// Whether it may do more than log in.
     pub(crate) authenticated: bool,
+    /// Whether a log-in was begun and awaits its message.
+    pub(crate) challenged: bool,
+    /// It said good-bye: its end is no error.
+    pub(crate) quit: bool,
     /// What others may see of it.
-    pub(crate) card: Arc<crate::shared::Card>,
+    pub(crate) card: Arc<Card>,
+}
+
+impl Link {
+    /// A connection that came in by a listener.
+    pub(crate) const fn new(id: u64, peer: Endpoint, listener: usize, card: Arc<Card>) -> Self {
+        Self { id, peer, listener, authenticated: false, challenged: false, quit: false, card }
+    }
 }
 
 /// Work done in one call, for the account of CPU time.

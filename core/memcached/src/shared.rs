@@ -7,27 +7,24 @@
 //! A data set lives as long as its [`Shared`]: a process that is to start empty, as after a crash,
 //! gets a new one.
 
-use crate::cache::{Cache, Key as CacheKey};
+use crate::auth::Users;
+use crate::cache::{Cache, Count, Counts, HashKey, Key, Usage};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
-use crate::store::{Count, HashKey, Key, Store, StoreOptions, StoreStats, Usage};
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
-use storytime_machine::{Now, Rng};
+use crate::ops::{Nowhere, Ops, Surroundings};
 
-/// Most shards.
-const SHARDS_MAX: u64 = 16;
-/// A shard has room for at least so many of the largest items.
-const LARGEST_ITEMS_PER_SHARD_MIN: u64 = 4;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use storytime_machine::{Now, Rng, Time};
 
 /// The data set of one server and what its workers count together.
 #[derive(Debug)]
 pub struct Shared {
-    options: StoreOptions,
-    shards: Box<[Mutex<Store>]>,
-    caches: Box<[Mutex<Cache>]>,
+    pub(crate) caches: Box<[Mutex<Cache>]>,
     started: OnceLock<Started>,
     verbosity: AtomicU8,
+    pub(crate) ops: Ops,
+    users: Mutex<Users>,
     /// Connections and bytes.
     pub traffic: Traffic,
 }
@@ -54,15 +51,8 @@ pub struct Traffic {
     pub bytes_written: AtomicU64,
     /// Times that a connection was not read because its peer did not read.
     pub slow_readers: AtomicU64,
-}
-
-/// What the other connections may see of one: `stats conns`, `watch`.
-#[derive(Debug, Default)]
-pub struct Card {
-    /// Second of the server's clock in which it last sent a command.
-    pub last_command: core::sync::atomic::AtomicU32,
-    /// See `stats conns`.
-    pub state: AtomicU8,
+    /// Datagrams that were not one whole request.
+    pub datagrams_dropped: AtomicU64,
 }
 
 impl Traffic {
@@ -80,27 +70,21 @@ impl Traffic {
 }
 
 impl Shared {
-    /// An empty data set for a server with these options.
+    /// An empty data set for a server with these options, and no program around it.
     pub fn new(config: &Config) -> Self {
-        let shards = shard_count(config);
-        let options = StoreOptions {
-            bytes_max: config.memory_bytes_max / shards,
-            item_bytes_max: config.item_bytes_max,
-            evict: config.evict,
-            versions: config.versions,
-            version_step: shards,
-            version_first: 0,
-        };
-        let store =
-            |shard| Mutex::new(Store::new(StoreOptions { version_first: shard, ..options }));
+        Self::within(config, Arc::new(Nowhere))
+    }
+
+    /// An empty data set for a server with these options.
+    pub fn within(config: &Config, surroundings: Arc<dyn Surroundings>) -> Self {
         Self {
-            options,
-            shards: (0..shards).map(store).collect(),
             caches: (0..config.shards())
                 .map(|at| Mutex::new(Cache::new(config.cache(at))))
                 .collect(),
             started: OnceLock::new(),
             verbosity: AtomicU8::new(config.verbosity),
+            ops: Ops::new(config, surroundings),
+            users: Mutex::default(),
             traffic: Traffic::default(),
         }
     }
@@ -123,89 +107,89 @@ impl Shared {
         self.started().epoch
     }
 
-    /// Runs an operation on the shard that holds a key.
-    #[inline]
-    pub(crate) fn with<R>(
-        &self,
-        key: &[u8],
-        operation: impl FnOnce(&mut Store, Key<'_>) -> R,
-    ) -> R {
-        let key = Key { bytes: key, hash: self.started().hash.hash(key) };
-        // The high bits choose the shard, the low ones the bucket in it.
-        let shard = ((u128::from(key.hash) * self.shards.len() as u128) >> 64) as usize;
-        operation(&mut lock(&self.shards[shard]), key)
-    }
-
     /// Locks the shard that holds a key.
     #[inline]
-    pub(crate) fn shard<'a>(&self, key: &'a [u8]) -> (MutexGuard<'_, Cache>, CacheKey<'a>) {
-        let key = CacheKey { bytes: key, hash: self.started().hash.hash(key) };
+    pub(crate) fn shard<'a>(&self, key: &'a [u8]) -> (MutexGuard<'_, Cache>, Key<'a>) {
+        let key = Key { bytes: key, hash: self.started().hash.hash(key) };
         (self.shard_of(key), key)
     }
 
     /// Locks the shard that holds a key whose hash is known.
     #[inline]
-    pub(crate) fn shard_of(&self, key: CacheKey<'_>) -> MutexGuard<'_, Cache> {
+    pub(crate) fn shard_of(&self, key: Key<'_>) -> MutexGuard<'_, Cache> {
         // The high bits choose the shard, the low ones the bucket in it.
         let shard = ((u128::from(key.hash) * self.caches.len() as u128) >> 64) as usize;
+        self.cache_at(shard)
+    }
+
+    /// Locks a shard.
+    #[inline]
+    pub(crate) fn cache_at(&self, shard: usize) -> MutexGuard<'_, Cache> {
         self.caches[shard].lock().expect("no operation on a cache panics, or all is lost anyway")
     }
 
     /// Runs an operation on every shard in turn.
     pub(crate) fn each_cache(&self, mut operation: impl FnMut(&mut Cache)) {
-        for cache in &self.caches {
-            let lock = cache.lock();
-            operation(&mut lock.expect("no operation on a cache panics, or all is lost anyway"));
+        for shard in 0..self.caches.len() {
+            operation(&mut self.cache_at(shard));
         }
     }
 
-    /// How every shard is bounded.
+    /// Forgets everything, as if it had just been made.
+    pub(crate) fn clear(&self) {
+        self.each_cache(|cache| *cache = Cache::new(cache.options().clone()));
+    }
+
+    /// What the server's clock shows.
     #[inline]
-    pub(crate) const fn options(&self) -> &StoreOptions {
-        &self.options
+    pub(crate) fn seconds(&self, mono: Time) -> Seconds {
+        self.ops.offset.now(&self.epoch(), mono)
     }
 
     /// Counts an event that is about no key.
     pub(crate) fn count(&self, count: Count) {
-        lock(&self.shards[0]).stats_mut().add(count);
-    }
-
-    /// Runs an operation on every shard in turn.
-    pub(crate) fn each(&self, mut operation: impl FnMut(&mut Store)) {
-        for shard in &self.shards {
-            operation(&mut lock(shard));
-        }
+        self.cache_at(0).count(count);
     }
 
     /// Counters of all shards together.
-    pub fn stats(&self) -> StoreStats {
-        let mut sum = StoreStats::default();
-        self.each(|store| sum.merge(store.stats()));
-        sum
+    pub fn counts(&self) -> Counts {
+        self.totals().0
     }
 
     /// What all shards use together.
     pub fn usage(&self) -> Usage {
-        let mut sum = Usage::default();
-        self.each(|store| sum.merge(&store.usage()));
-        sum
+        self.totals().1
     }
 
     /// Bytes of memory that the data set holds.
     pub fn memory(&self) -> u64 {
         let mut sum = 0;
-        self.each(|store| sum += store.memory());
+        self.each_cache(|cache| sum += cache.memory());
         sum
     }
 
     /// Asserts cheap relations in every shard.
     pub fn invariants(&self) {
-        self.each(|store| store.invariants());
+        self.each_cache(|cache| cache.invariants());
     }
 
     /// Walks every shard and asserts that its parts agree; for tests.
     pub fn audit(&self) {
-        self.each(|store| store.audit());
+        self.each_cache(|cache| cache.audit());
+    }
+
+    /// Replaces those who may log in; at the start nobody may. Who has logged in stays so.
+    pub fn set_users(&self, users: Users) {
+        *self.users() = users;
+    }
+
+    /// Whether there is such a user with such a password.
+    pub(crate) fn may_log_in(&self, user: &[u8], password: &[u8]) -> bool {
+        self.users().check(user, password)
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().expect("nothing panics with the users locked")
     }
 
     /// How much the server is to say on its log, 0 to 2.
@@ -217,36 +201,8 @@ impl Shared {
         self.verbosity.store(level, Ordering::Relaxed);
     }
 
-    /// Sets all counters back to zero, but not what is there now.
-    pub(crate) fn reset_stats(&self) {
-        self.each(Store::reset_stats);
-        let traffic = &self.traffic;
-        for counter in [
-            &traffic.connections_total,
-            &traffic.connections_rejected,
-            &traffic.bytes_read,
-            &traffic.bytes_written,
-            &traffic.slow_readers,
-        ] {
-            counter.store(0, Ordering::Relaxed);
-        }
-    }
-
     /// Kills everything stored before now, or everything that will have been stored at a moment.
     pub(crate) fn flush_all(&self, at: Option<Seconds>, now: Seconds) {
-        self.each(|store| store.flush_all(at, now));
+        self.each_cache(|cache| cache.flush_all(at, now));
     }
-}
-
-fn lock(shard: &Mutex<Store>) -> MutexGuard<'_, Store> {
-    shard.lock().expect("no operation on a store panics, or the process is broken anyway")
-}
-
-/// One shard for one worker; for several, as many as keep the largest items well within a shard.
-fn shard_count(config: &Config) -> u64 {
-    if config.threads == 1 {
-        return 1;
-    }
-    let room = config.memory_bytes_max / (LARGEST_ITEMS_PER_SHARD_MIN * config.item_bytes_max);
-    room.clamp(1, SHARDS_MAX)
 }

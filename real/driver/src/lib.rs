@@ -70,6 +70,8 @@ pub use clock::Clock;
 #[cfg(madsim)]
 pub use disk::MemoryDisk;
 pub use host::Host;
+#[cfg(not(madsim))]
+pub use net::ServerTls;
 pub use net::TlsConfigs;
 pub use process::{Control, Ending, prepare};
 #[cfg(not(madsim))]

@@ -1,7 +1,7 @@
 //! Keys: what they are on the wire, and which server they go to.
 
 use super::{ExplicitHash, NotAccepted};
-use crate::store::KEY_BYTES_MAX;
+use crate::cache::KEY_BYTES_MAX;
 use bytes::{Bytes, BytesMut};
 
 /// A key, and what places it.

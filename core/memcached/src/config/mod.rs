@@ -14,6 +14,7 @@ mod suboptions;
 pub use help::{help, license, version_line};
 pub use listen::{Encryption, ListenOn, Listener, Protocol};
 pub use parse::UsageError;
+pub(crate) use parse::fraction;
 
 use crate::cache::{ClassOptions, LruOptions};
 use core::time::Duration;

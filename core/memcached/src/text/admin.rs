@@ -1,12 +1,11 @@
-//! `version`, `verbosity`, and what is no command.
+//! `version`, commands about the server as a whole, and what is no command.
 
-use super::line::Line;
-use super::number::u32_of;
-use super::{Refusal, Session, Then};
+use super::line::{Line, TOKENS_MAX};
+use super::{Refusal, Session, State, Then};
 use crate::VERSION;
-
-/// Highest level that makes a difference.
-const VERBOSITY_MAX: u32 = 2;
+use crate::admin::{self, Outcome};
+use crate::session::Tally;
+use storytime_machine::Tx;
 
 /// `version`.
 pub(super) fn version(session: &mut Session<'_>) -> Then {
@@ -15,25 +14,51 @@ pub(super) fn version(session: &mut Session<'_>) -> Then {
     Then::Done
 }
 
-/// `verbosity <level> [noreply]`.
-pub(super) fn verbosity(session: &mut Session<'_>, line: &Line<'_>) -> Then {
+/// Anything else: a command about the server, or none. `more` says that input is behind it.
+///
+/// A browser, or someone who makes one talk to us, is hung up on.
+pub(super) fn other(session: &mut Session<'_>, line: &Line<'_>, more: bool) -> Then {
     let tokens = line.tokens();
-    match u32_of(tokens.get(1)) {
-        Some(level) => {
-            session.shared.set_verbosity(level.min(VERBOSITY_MAX) as u8);
-            session.reply(tokens.noreply(), b"OK");
-        }
-        None => session.refuse(tokens.noreply(), Refusal::BadFormat),
+    // This one, unlike the commands about items, may have spaces in front.
+    if tokens.get(0) == b"flush_all" {
+        return super::flush::flush_all(session, line);
     }
-    Then::Done
-}
-
-/// Anything else. A browser, or someone who makes one talk to us, is hung up on.
-pub(super) fn unknown(session: &mut Session<'_>, line: &Line<'_>) -> Then {
-    let tokens = line.tokens();
+    let mut words: [&[u8]; TOKENS_MAX] = [b""; TOKENS_MAX];
+    for (word, token) in words.iter_mut().zip(tokens.from(0)) {
+        *word = token;
+    }
+    match run(session, &words[..tokens.len()], more) {
+        Outcome::Done => return Then::Done,
+        Outcome::Shutdown { graceful } => return Then::Shutdown { graceful },
+        Outcome::Stream(stream) => {
+            return Then::Enter(State::Stream(stream), line.whole_len());
+        }
+        Outcome::Unknown => {}
+    }
     if tokens.len() > 1 && tokens.last().starts_with(b"HTTP/") {
         return Then::HangUp;
     }
     session.refuse(tokens.noreply(), Refusal::UnknownCommand);
     Then::Done
+}
+
+/// Runs a command about the server, into nowhere if it asks for no reply.
+fn run(session: &mut Session<'_>, words: &[&[u8]], more: bool) -> Outcome {
+    let pipelined = more || session.tx.pending() > 0;
+    match words {
+        [] => Outcome::Unknown,
+        // These take no such word.
+        [b"stats" | b"watch", ..] => admin::command(session, words, pipelined),
+        [words @ .., b"noreply"] => {
+            let mut nowhere = Tx::default();
+            let mut unheard = Session {
+                tx: &mut nowhere,
+                link: &mut *session.link,
+                tally: Tally::default(),
+                ..*session
+            };
+            admin::command(&mut unheard, words, pipelined)
+        }
+        _ => admin::command(session, words, pipelined),
+    }
 }

@@ -1,25 +1,22 @@
 //! `incr` and `decr`.
 
+use super::backward::Backward;
 use super::line::Line;
-use super::number::{decimal, u64_of};
+use super::number::u64_of;
 use super::{Refusal, Session, Then};
-use crate::store::{Arithmetic, DeltaOutcome, KEY_BYTES_MAX};
+use crate::cache::{Counted, Delta, KEY_BYTES_MAX};
 
 /// `incr <key> <amount> [noreply]`.
 pub(super) fn incr(session: &mut Session<'_>, line: &Line<'_>) -> Then {
-    count(session, line, Arithmetic::Incr)
+    count(session, line, Delta::Incr)
 }
 
 /// `decr <key> <amount> [noreply]`.
 pub(super) fn decr(session: &mut Session<'_>, line: &Line<'_>) -> Then {
-    count(session, line, Arithmetic::Decr)
+    count(session, line, Delta::Decr)
 }
 
-fn count(
-    session: &mut Session<'_>,
-    line: &Line<'_>,
-    arithmetic: impl FnOnce(u64) -> Arithmetic,
-) -> Then {
+fn count(session: &mut Session<'_>, line: &Line<'_>, delta: impl FnOnce(u64) -> Delta) -> Then {
     let tokens = line.tokens();
     if tokens.len() < 3 {
         session.refuse(false, Refusal::BadFormat);
@@ -35,12 +32,19 @@ fn count(
         return Then::Done;
     };
     session.tally.lookups += 1;
-    let delta = arithmetic(amount);
-    match session.shared.with(key, |store, key| store.add_delta(key, delta, now)) {
-        DeltaOutcome::Number(n) => session.reply(noreply, decimal(n, &mut Default::default())),
-        DeltaOutcome::NotFound => session.reply(noreply, b"NOT_FOUND"),
-        DeltaOutcome::NotNumeric => session.refuse(noreply, Refusal::NotNumeric),
-        DeltaOutcome::NoMemory => session.refuse(noreply, Refusal::NoMemoryForNumber),
+    let shared = session.shared;
+    let (mut cache, key) = shared.shard(key);
+    session.observe_find(&mut cache, key);
+    let counted = cache.arithmetic(key, delta(amount), None, None, now);
+    drop(cache);
+    match counted {
+        Counted::Number { value, .. } => {
+            session.reply(noreply, Backward::of(value).as_bytes());
+        }
+        Counted::NotFound => session.reply(noreply, b"NOT_FOUND"),
+        Counted::NotNumeric => session.refuse(noreply, Refusal::NotNumeric),
+        Counted::NoMemory => session.refuse(noreply, Refusal::NoMemoryForNumber),
+        Counted::Exists => unreachable!("no version was asked for"),
     }
     Then::Done
 }

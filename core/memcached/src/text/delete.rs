@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::{Refusal, Session, Then};
-use crate::store::KEY_BYTES_MAX;
+use crate::cache::{Deleted, KEY_BYTES_MAX};
 
 /// `delete <key> [anything] [noreply]`. What stands between key and noreply is ignored, as the
 /// oldest clients send a time there.
@@ -12,13 +12,22 @@ pub(super) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
         session.refuse(false, Refusal::BadFormat);
         return Then::Done;
     }
-    let (key, noreply, now) = (tokens.get(1), tokens.noreply(), session.now);
+    let (key, noreply) = (tokens.get(1), tokens.noreply());
     if key.len() > KEY_BYTES_MAX {
         session.refuse(noreply, Refusal::BadFormat);
         return Then::Done;
     }
     session.tally.lookups += 1;
-    let deleted = session.shared.with(key, |store, key| store.delete(key, now));
-    session.reply(noreply, if deleted { b"DELETED" } else { b"NOT_FOUND" });
+    session.observe_delete(key);
+    let shared = session.shared;
+    let (mut cache, key) = shared.shard(key);
+    session.observe_find(&mut cache, key);
+    let deleted = session.remove(&mut cache, key, None, "delete");
+    drop(cache);
+    match deleted {
+        Deleted::Deleted => session.reply(noreply, b"DELETED"),
+        Deleted::NotFound => session.reply(noreply, b"NOT_FOUND"),
+        Deleted::Exists => unreachable!("no version was asked for"),
+    }
     Then::Done
 }

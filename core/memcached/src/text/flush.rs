@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::number::i32_of;
 use super::{Refusal, Session, Then};
-use crate::store::Count;
+use crate::cache::Count;
 
 /// `flush_all [<exptime>] [noreply]`: at once, or when the time comes.
 pub(super) fn flush_all(session: &mut Session<'_>, line: &Line<'_>) -> Then {

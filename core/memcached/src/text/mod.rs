@@ -1,4 +1,4 @@
-//! The classic text protocol: from bytes at the front of a connection's input to replies.
+//! The text protocol, classic and meta: from bytes at the front of a connection's input to replies.
 //!
 //! `serve` eats as many requests as there are, in place. What a connection awaits is a `State`;
 //! every step looks at no more than it needs, so that the same bytes give the same replies however
@@ -9,9 +9,9 @@
 //! | input | answer | what follows |
 //! |---|---|---|
 //! | unknown command, or one with a missing part | `ERROR` or `CLIENT_ERROR bad command line format` | the next line |
-//! | storage line whose length can be read, bad otherwise | `CLIENT_ERROR …` | the data block is thrown away |
+//! | storage line, `ms` among them, whose length can be read, bad otherwise | `CLIENT_ERROR …` | the data block is thrown away |
 //! | storage line whose length cannot be read | `CLIENT_ERROR bad command line format` | the data block runs as commands |
-//! | value too large, or no memory for it | `SERVER_ERROR …`; `set` also deletes the old value | the data block is thrown away |
+//! | value too large, or no memory for it | `SERVER_ERROR …`; `set` and `ms` also delete the old value | the data block is thrown away |
 //! | data block that does not end with a line end | `CLIENT_ERROR bad data chunk` | what is behind exactly the stated length |
 //! | over-long key in a retrieval | `CLIENT_ERROR bad command line format` | the next line |
 //! | a line of more than [`LINE_BYTES_MAX`] that is no get or gets | none | the connection is closed |
@@ -19,25 +19,33 @@
 
 mod admin;
 mod arith;
+mod backward;
 mod delete;
 mod flush;
 mod line;
-mod number;
+mod login;
+mod meta;
+pub mod number;
 mod refusal;
 mod retrieve;
-mod stats;
 mod storage;
 mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
+use crate::admin::{Stream, Streamed};
+use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
+use crate::ops::Streams;
+use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
 use line::Line;
 use retrieve::Retrieval;
+use storage::Command;
 use upload::Upload;
 
 /// What a connection awaits.
@@ -46,8 +54,15 @@ pub(crate) enum State {
     /// A command line.
     #[default]
     AwaitCommand,
+    /// So much input that a storage line and its data block are whole.
+    AwaitWhole {
+        /// Bytes of both.
+        bytes: usize,
+    },
     /// The next key of a retrieval, or its end.
     AwaitKeys(Retrieval),
+    /// Its reader, who is being sent a large value. Behind it, the rest of a retrieval may follow.
+    SendValue(Sending, Option<Retrieval>),
     /// The rest of a value.
     AwaitValue(Box<Upload>),
     /// The rest of a data block that nobody wants.
@@ -57,6 +72,8 @@ pub(crate) enum State {
     },
     /// The end of a line that nobody wants.
     SkipLine,
+    /// What there is to show next.
+    Stream(Box<Stream>),
 }
 
 /// What one step did.
@@ -66,8 +83,8 @@ enum Step {
     Ate(usize),
     /// Nothing can be done before more arrives.
     Await,
-    /// Something was done, but the peer must read before more is.
-    AteThenWait(usize),
+    /// Nothing more is to be done now, for this reason.
+    Stop(Stop),
     /// Close.
     HangUp,
 }
@@ -77,17 +94,33 @@ enum Step {
 enum Then {
     /// The next command line.
     Done,
+    /// The next command line, behind so many bytes.
+    Ate(usize),
+    /// The same line again, when there are so many bytes from its beginning on.
+    AwaitWhole(usize),
     /// Another state, for the bytes behind the first so many of the line.
     Enter(State, usize),
     /// Close.
     HangUp,
+    /// The end of the server.
+    Shutdown {
+        /// As a signal would do it.
+        graceful: bool,
+    },
 }
 
 impl State {
     /// Gives back what the connection had set aside.
     pub(crate) fn abandon(self, shared: &Shared) {
-        if let Self::AwaitValue(upload) = self {
-            upload.abandon(shared);
+        match self {
+            Self::AwaitValue(upload) => upload.abandon(shared),
+            Self::SendValue(sending, _) => sending.end(shared),
+            Self::Stream(stream) => stream.abandon(shared),
+            Self::AwaitCommand
+            | Self::AwaitWhole { .. }
+            | Self::AwaitKeys(_)
+            | Self::Swallow { .. }
+            | Self::SkipLine => {}
         }
     }
 }
@@ -105,6 +138,44 @@ impl Session<'_> {
         }
     }
 
+    /// A command is about to look a key up: tells watchers what is there.
+    #[inline]
+    fn observe_find(&self, cache: &mut Cache, key: Key<'_>) {
+        if self.shared.ops.hub.wants(Streams::FETCHERS) {
+            let found = cache.find(key, self.now);
+            self.observe_lookup(key.bytes, found.map(|item| cache.view(item)));
+        }
+    }
+
+    /// Deletes an item, if its version is the stated one, and tells watchers.
+    fn remove(
+        &self,
+        cache: &mut Cache,
+        key: Key<'_>,
+        compare: Option<u64>,
+        command: &str,
+    ) -> Deleted {
+        if self.watches_deletions()
+            && let Ok(item) = cache.find(key, self.now)
+            && compare.is_none_or(|version| version == cache.view(item).version())
+        {
+            self.observe_removal(cache, item, command);
+        }
+        let deleted = cache.delete(key, compare, self.now);
+        if deleted == Deleted::Exists {
+            cache.count(Count::DeleteMisses);
+        }
+        deleted
+    }
+
+    /// An item is about to be deleted or emptied: tells watchers.
+    fn observe_removal(&self, cache: &Cache, item: ItemId, command: &str) {
+        if self.watches_deletions() {
+            let view = cache.view(item);
+            self.observe_deleted(view.key(), command, view.class(), view.value_len());
+        }
+    }
+
     /// A refusal, unless the request asked for no reply.
     fn refuse(&mut self, noreply: bool, refusal: Refusal) {
         self.reply(noreply, refusal.wire().as_bytes());
@@ -118,13 +189,17 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
         if session.reader_is_slow() {
             break Stop::SlowReader;
         }
+        if let State::Stream(stream) = state {
+            rx.advance(core::mem::take(&mut eaten));
+            match run_stream(stream, session, rx) {
+                Some(stop) => break stop,
+                None => *state = State::AwaitCommand,
+            }
+        }
         match step(state, session, &rx[eaten..]) {
             Step::Ate(n) => eaten += n,
-            Step::AteThenWait(n) => {
-                eaten += n;
-                break Stop::SlowReader;
-            }
             Step::Await => break Stop::AwaitInput,
+            Step::Stop(stop) => break stop,
             Step::HangUp => break Stop::HangUp,
         }
     };
@@ -136,37 +211,35 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
     stop
 }
 
+/// Shows what there is to show. Returns nothing if that was all.
+fn run_stream(stream: &mut Stream, session: &mut Session<'_>, rx: &mut BytesMut) -> Option<Stop> {
+    match stream.run(session, rx) {
+        Streamed::SlowReader => Some(Stop::SlowReader),
+        Streamed::AwaitTick => Some(Stop::AwaitTick),
+        Streamed::HangUp => Some(Stop::HangUp),
+        Streamed::End => None,
+    }
+}
+
+/// Answers a request whose reply cannot be sent, in its place.
+pub(crate) fn refuse_reply(session: &mut Session<'_>) {
+    session.refuse(false, Refusal::NoReply);
+}
+
 fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
     match state {
         State::AwaitCommand => await_command(state, session, input),
-        State::AwaitKeys(retrieval) => match retrieval.run(session, input) {
-            retrieve::Progress::Await(0) => Step::Await,
-            retrieve::Progress::Await(eaten) => Step::Ate(eaten),
-            retrieve::Progress::Slow(eaten) => Step::AteThenWait(eaten),
-            retrieve::Progress::End(eaten) => {
-                *state = State::AwaitCommand;
-                Step::Ate(eaten)
-            }
-            retrieve::Progress::BadKey => {
-                *state = State::SkipLine;
-                Step::Ate(0)
-            }
+        State::AwaitWhole { bytes } if input.len() < *bytes => Step::Await,
+        State::AwaitWhole { .. } => {
+            *state = State::AwaitCommand;
+            Step::Ate(0)
+        }
+        State::AwaitKeys(_) => await_keys(state, session, input),
+        State::SendValue(sending, _) => match sending.run(session) {
+            true => value_sent(state, session),
+            false => Step::Ate(0),
         },
-        State::AwaitValue(upload) => match upload.take(session, input) {
-            upload::Progress::Await(0) => Step::Await,
-            upload::Progress::Await(eaten) => Step::Ate(eaten),
-            upload::Progress::Complete(eaten) => {
-                let State::AwaitValue(upload) = core::mem::take(state) else {
-                    unreachable!("the state was matched above");
-                };
-                upload.complete(session);
-                Step::Ate(eaten)
-            }
-            upload::Progress::NoMemory { left } => {
-                *state = State::Swallow { left };
-                Step::Ate(0)
-            }
-        },
+        State::AwaitValue(_) => await_value(state, session, input),
         State::Swallow { left } => {
             let eaten = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
             *left -= eaten as u64;
@@ -184,10 +257,63 @@ fn step(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
             None if input.is_empty() => Step::Await,
             None => Step::Ate(input.len()),
         },
+        State::Stream(_) => Step::Ate(0),
     }
 }
 
+fn await_keys(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
+    let State::AwaitKeys(retrieval) = state else { unreachable!("the caller matched it") };
+    match retrieval.run(session, input) {
+        retrieve::Progress::Await(0) => Step::Await,
+        retrieve::Progress::Await(eaten) | retrieve::Progress::Slow(eaten) => Step::Ate(eaten),
+        retrieve::Progress::Value(eaten, sending) => {
+            *state = State::SendValue(sending, Some(*retrieval));
+            Step::Ate(eaten)
+        }
+        retrieve::Progress::End(eaten) => {
+            *state = State::AwaitCommand;
+            Step::Ate(eaten)
+        }
+        retrieve::Progress::Refused => {
+            *state = State::SkipLine;
+            Step::Ate(0)
+        }
+    }
+}
+
+/// A large value has been sent to its end.
+fn value_sent(state: &mut State, session: &mut Session<'_>) -> Step {
+    let State::SendValue(sending, retrieval) = core::mem::take(state) else {
+        unreachable!("the caller matched it");
+    };
+    sending.end(session.shared);
+    *state = retrieval.map_or(State::AwaitCommand, State::AwaitKeys);
+    Step::Ate(0)
+}
+
+fn await_value(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
+    let State::AwaitValue(upload) = state else { unreachable!("the caller matched it") };
+    let progress = upload.take(session, input);
+    let upload = match progress {
+        upload::Progress::Await(0) => return Step::Await,
+        upload::Progress::Await(eaten) => return Step::Ate(eaten),
+        upload::Progress::Whole | upload::Progress::Refused { .. } => core::mem::take(state),
+    };
+    let State::AwaitValue(upload) = upload else { unreachable!("it was matched above") };
+    if let upload::Progress::Refused { refused, left } = progress {
+        upload.refuse(session, refused);
+        *state = State::Swallow { left };
+        return Step::Ate(0);
+    }
+    let end = storage::LINE_END.len();
+    upload.complete(session, &input[..end]);
+    Step::Ate(end)
+}
+
 fn await_command(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> Step {
+    if session.config.program.auth_file.is_some() && !session.link.authenticated {
+        return login::step(session, input);
+    }
     let window = &input[..input.len().min(LINE_BYTES_MAX + 1)];
     let Some(end) = memchr::memchr(b'\n', window) else {
         if input.len() <= LINE_BYTES_MAX {
@@ -203,12 +329,21 @@ fn await_command(state: &mut State, session: &mut Session<'_>, input: &[u8]) -> 
         };
     };
     session.tally.requests += 1;
+    session.observe_request(Line::new(&input[..=end]).bytes());
     match dispatch(session, &input[..=end], &input[end + 1..]) {
         Then::Done => Step::Ate(end + 1),
+        Then::Ate(eaten) => Step::Ate(eaten),
         Then::HangUp => Step::HangUp,
+        Then::Shutdown { graceful } => Step::Stop(Stop::Shutdown { graceful }),
         Then::Enter(next, eaten) => {
             *state = next;
             Step::Ate(eaten)
+        }
+        Then::AwaitWhole(bytes) => {
+            // It will be looked at again, and counted then.
+            session.tally.requests -= 1;
+            *state = State::AwaitWhole { bytes };
+            Step::Ate(0)
         }
     }
 }
@@ -220,26 +355,33 @@ fn dispatch(session: &mut Session<'_>, whole: &[u8], behind: &[u8]) -> Then {
         session.refuse(false, Refusal::BadFormat);
         return Then::Done;
     }
-    match line.command() {
-        b"get" => retrieve::get(session, &line, false),
-        b"gets" => retrieve::get(session, &line, true),
-        b"gat" => retrieve::gat(session, &line, false),
-        b"gats" => retrieve::gat(session, &line, true),
-        b"set" => storage::set(session, &line, behind),
-        b"add" => storage::add(session, &line, behind),
-        b"replace" => storage::replace(session, &line, behind),
-        b"append" => storage::append(session, &line, behind),
-        b"prepend" => storage::prepend(session, &line, behind),
-        b"cas" => storage::cas(session, &line, behind),
-        b"delete" => delete::delete(session, &line),
-        b"incr" => arith::incr(session, &line),
-        b"decr" => arith::decr(session, &line),
-        b"touch" => touch::touch(session, &line),
-        b"flush_all" => flush::flush_all(session, &line),
-        b"stats" => stats::stats(session, &line),
-        b"version" => admin::version(session),
-        b"verbosity" => admin::verbosity(session, &line),
-        b"quit" => Then::HangUp,
-        _ => admin::unknown(session, &line),
-    }
+    let command = match line.command() {
+        b"get" => return retrieve::get(session, &line, false),
+        b"mg" => return meta::get(session, &line),
+        b"set" => Command::Classic(Verb::Set),
+        b"ms" => Command::Meta,
+        b"gets" => return retrieve::get(session, &line, true),
+        b"gat" => return retrieve::gat(session, &line, false),
+        b"gats" => return retrieve::gat(session, &line, true),
+        b"add" => Command::Classic(Verb::Add),
+        b"replace" => Command::Classic(Verb::Replace),
+        b"append" => Command::Classic(Verb::Append),
+        b"prepend" => Command::Classic(Verb::Prepend),
+        b"cas" => Command::Cas,
+        b"delete" => return delete::delete(session, &line),
+        b"incr" => return arith::incr(session, &line),
+        b"decr" => return arith::decr(session, &line),
+        b"touch" => return touch::touch(session, &line),
+        b"md" => return meta::delete(session, &line),
+        b"ma" => return meta::arithmetic(session, &line),
+        b"me" => return meta::debug(session, &line),
+        b"mn" => return meta::noop(session),
+        b"version" => return admin::version(session),
+        b"quit" => {
+            session.link.quit = true;
+            return Then::HangUp;
+        }
+        _ => return admin::other(session, &line, !behind.is_empty()),
+    };
+    storage::storage(session, command, &line, behind)
 }

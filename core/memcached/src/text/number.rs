@@ -1,7 +1,7 @@
 //! Numbers in command lines, as strict as the original is about each of them.
 
 /// Digits of the largest 64-bit number.
-const DIGITS_MAX: usize = 20;
+pub const DIGITS_MAX: usize = 20;
 /// Longest 32-bit number that is looked at, bytes.
 const TOKEN_32_BYTES_MAX: usize = 11;
 /// Longest 64-bit number that is looked at, bytes.
@@ -9,7 +9,7 @@ const TOKEN_64_BYTES_MAX: usize = 22;
 
 /// Digits and nothing else.
 #[inline]
-pub(super) fn u64_of(token: &[u8]) -> Option<u64> {
+pub fn u64_of(token: &[u8]) -> Option<u64> {
     if token.is_empty() || token.len() > TOKEN_64_BYTES_MAX {
         return None;
     }
@@ -23,14 +23,14 @@ pub(super) fn u64_of(token: &[u8]) -> Option<u64> {
 }
 
 /// Digits and nothing else.
-pub(super) fn u32_of(token: &[u8]) -> Option<u32> {
+pub fn u32_of(token: &[u8]) -> Option<u32> {
     let fits = token.len() <= TOKEN_32_BYTES_MAX;
     u64_of(token).filter(|_| fits).and_then(|n| u32::try_from(n).ok())
 }
 
 /// Digits, with a minus or not.
 #[inline]
-pub(super) fn i32_of(token: &[u8]) -> Option<i32> {
+pub fn i32_of(token: &[u8]) -> Option<i32> {
     if token.len() > TOKEN_32_BYTES_MAX {
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn i32_of(token: &[u8]) -> Option<i32> {
 
 /// Digits with a sign or not, as `strtoul` reads them, but nothing beyond 32 bits.
 #[inline]
-pub(super) fn flags_of(token: &[u8]) -> Option<u32> {
+pub fn flags_of(token: &[u8]) -> Option<u32> {
     match token {
         [b'+', digits @ ..] => u32::try_from(u64_of(digits)?).ok(),
         [b'-', digits @ ..] => (u64_of(digits)? == 0).then_some(0),
@@ -52,7 +52,7 @@ pub(super) fn flags_of(token: &[u8]) -> Option<u32> {
 
 /// Digits with a sign or not, as `strtol` reads them, but nothing beyond 32 bits.
 #[inline]
-pub(super) fn exptime_of(token: &[u8]) -> Option<i32> {
+pub fn exptime_of(token: &[u8]) -> Option<i32> {
     match token {
         [b'+', digits @ ..] => i32::try_from(u64_of(digits)?).ok(),
         _ => i32_of(token),
@@ -61,7 +61,7 @@ pub(super) fn exptime_of(token: &[u8]) -> Option<i32> {
 
 /// Writes a number in decimal at the end of `into` and returns where it begins.
 #[inline]
-pub(super) fn decimal(mut n: u64, into: &mut [u8; DIGITS_MAX]) -> &[u8] {
+pub fn decimal(mut n: u64, into: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let mut first = DIGITS_MAX;
     loop {
         first -= 1;

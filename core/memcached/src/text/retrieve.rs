@@ -5,12 +5,14 @@
 //! that is not longer is checked for over-long keys first, so that its refusal is its only answer;
 //! on a longer one the refusal takes the place of `END` behind the hits so far.
 
-use super::line::{LINE_BYTES_MAX, Line};
-use super::number::{decimal, i32_of};
+use super::backward::Backward;
+use super::line::{LINE_BYTES_MAX, Line, find};
+use super::number::i32_of;
 use super::{Refusal, Session, State, Then};
+use crate::cache::{Access, KEY_BYTES_MAX, View};
 use crate::clock::Expiry;
-use crate::store::{Hit, KEY_BYTES_MAX};
-use storytime_machine::{PUSH_COPY_BYTES_MAX, Tx};
+use crate::sending::Sending;
+use bytes::BytesMut;
 
 /// A retrieval whose keys are being served.
 #[derive(Clone, Copy, Debug)]
@@ -24,23 +26,36 @@ pub(crate) struct Retrieval {
 }
 
 /// How far a retrieval came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Progress {
     /// So many bytes were eaten; the next key is not whole.
     Await(usize),
     /// So many bytes were eaten; the peer must read first.
     Slow(usize),
+    /// So many bytes were eaten; a large value is to be sent before the next key.
+    Value(usize, Sending),
     /// So many bytes were eaten, and the line is at its end.
     End(usize),
-    /// A key is too long. The rest of the line is not wanted.
-    BadKey,
+    /// Refused, and told so. The rest of the line is not wanted.
+    Refused,
+}
+
+/// What became of one key.
+#[derive(Debug)]
+enum Shown {
+    /// Its value is in the output, or it has none.
+    Whole,
+    /// The value is too large to be copied at once.
+    Large(Sending),
+    /// The value has too many readers.
+    Refused,
 }
 
 /// `get <key>*`, `gets <key>*`.
 pub(super) fn get(session: &mut Session<'_>, line: &Line<'_>, versions: bool) -> Then {
     let command = line.command().len();
     let retrieval = Retrieval { versions, touch: None, any_key: false };
-    start(session, line, retrieval, command, 1)
+    start(session, line, retrieval, command)
 }
 
 /// `gat <exptime> <key>*`, `gats <exptime> <key>*`.
@@ -56,23 +71,42 @@ pub(super) fn gat(session: &mut Session<'_>, line: &Line<'_>, versions: bool) ->
     };
     let touch = Some(session.epoch.expiry(wire, session.now));
     let keys_at = line.offset_of(exptime) + exptime.len();
-    start(session, line, Retrieval { versions, touch, any_key: false }, keys_at, 2)
+    start(session, line, Retrieval { versions, touch, any_key: false }, keys_at)
 }
 
 fn start(
     session: &mut Session<'_>,
     line: &Line<'_>,
-    retrieval: Retrieval,
+    mut retrieval: Retrieval,
     keys_at: usize,
-    words_before: usize,
 ) -> Then {
-    let too_long = line.whole_len() > KEY_BYTES_MAX
-        && line.all_tokens().skip(words_before).any(|key| key.len() > KEY_BYTES_MAX);
-    if too_long {
+    let keys = &line.whole()[keys_at..];
+    if has_long_key(keys) {
         session.refuse(false, Refusal::BadFormat);
         return Then::Done;
     }
-    Then::Enter(State::AwaitKeys(retrieval), keys_at)
+    match retrieval.run(session, keys) {
+        Progress::End(_) | Progress::Refused => Then::Done,
+        Progress::Slow(eaten) => Then::Enter(State::AwaitKeys(retrieval), keys_at + eaten),
+        Progress::Value(eaten, sending) => {
+            Then::Enter(State::SendValue(sending, Some(retrieval)), keys_at + eaten)
+        }
+        Progress::Await(_) => unreachable!("the line is whole"),
+    }
+}
+
+/// Whether there is a key that is too long among those of a whole line.
+fn has_long_key(keys: &[u8]) -> bool {
+    let keys = keys.strip_suffix(b"\n").expect("a whole line");
+    let keys = keys.strip_suffix(b"\r").unwrap_or(keys);
+    let mut at = 0;
+    while let Some(window) = keys.get(at..=at + KEY_BYTES_MAX) {
+        match memchr::memrchr(b' ', window) {
+            Some(last_space) => at += last_space + 1,
+            None => return true,
+        }
+    }
+    false
 }
 
 impl Retrieval {
@@ -94,9 +128,11 @@ impl Retrieval {
     pub(super) fn run(&mut self, session: &mut Session<'_>, input: &[u8]) -> Progress {
         let mut at = 0;
         loop {
-            at += input[at..].iter().take_while(|&&b| b == b' ').count();
+            while input.get(at) == Some(&b' ') {
+                at += 1;
+            }
             let rest = &input[at..];
-            let Some(end) = memchr::memchr2(b' ', b'\n', rest) else {
+            let Some(end) = find(rest, b' ', b'\n') else {
                 // The last byte may be the \r of the line end.
                 if rest.len() > KEY_BYTES_MAX + 1 {
                     return self.bad_key(session);
@@ -109,11 +145,15 @@ impl Retrieval {
             if key.len() > KEY_BYTES_MAX {
                 return self.bad_key(session);
             }
+            at += end;
             if !key.is_empty() {
                 self.any_key = true;
-                self.look_up(session, key);
+                match self.look_up(session, key) {
+                    Shown::Whole => {}
+                    Shown::Large(sending) => return Progress::Value(at, sending),
+                    Shown::Refused => return Progress::Refused,
+                }
             }
-            at += end;
             if last {
                 if self.any_key {
                     session.tx.put(b"END\r\n");
@@ -130,51 +170,57 @@ impl Retrieval {
 
     fn bad_key(&self, session: &mut Session<'_>) -> Progress {
         session.refuse(false, Refusal::BadFormat);
-        Progress::BadKey
+        Progress::Refused
     }
 
-    fn look_up(&self, session: &mut Session<'_>, key: &[u8]) {
+    #[inline]
+    fn look_up(&self, session: &mut Session<'_>, key: &[u8]) -> Shown {
         session.tally.lookups += 1;
-        let (now, versions, touch) = (session.now, self.versions, self.touch);
-        let tx = &mut *session.tx;
-        session.shared.with(key, |store, key| {
-            let hit = match touch {
-                None => store.get(key, now),
-                Some(expires) => store.get_and_touch(key, expires, now),
-            };
-            if let Some(hit) = hit {
-                put_value(tx, key.bytes, &hit, versions);
+        let access = self.touch.map_or(Access::Get, Access::Touch);
+        let shared = session.shared;
+        let (mut cache, key) = shared.shard(key);
+        let item = match cache.fetch(key, access, session.now) {
+            Ok(item) => item,
+            Err(missed) => {
+                session.observe_get(key.bytes, Err(missed));
+                return Shown::Whole;
             }
-        });
+        };
+        let view = cache.view(item);
+        session.observe_get(key.bytes, Ok(view));
+        if view.value_len() <= session.copy_bytes_max {
+            session.tx.write_with(|tx| {
+                tx.reserve(LINE_ROOM_BYTES + key.bytes.len() + view.value_len());
+                put_line(tx, key.bytes, &view, self.versions);
+                view.copy_value(true, tx);
+            });
+            return Shown::Whole;
+        }
+        let Some(pin) = cache.pin(item) else {
+            drop(cache);
+            session.refuse(false, Refusal::NoReply);
+            return Shown::Refused;
+        };
+        let view = cache.view(item);
+        session.tx.write_with(|tx| put_line(tx, key.bytes, &view, self.versions));
+        Shown::Large(Sending::with_line_end(pin, key))
     }
 }
 
-/// `VALUE <key> <flags> <bytes> [<version>]`, and the value.
+/// What a hit takes beside key and value, at most, bytes: its words, its numbers, two line ends.
+const LINE_ROOM_BYTES: usize = 80;
+
+/// `VALUE <key> <flags> <bytes> [<version>]`.
 #[inline]
-fn put_value(tx: &mut Tx, key: &[u8], hit: &Hit<'_>, versions: bool) {
-    let value = hit.value_with_line_end();
-    let inline = value.len() <= PUSH_COPY_BYTES_MAX;
-    tx.write_with(|tx| {
-        const NUMBERS_BYTES_MAX: usize = 64;
-        let room = key.len() + NUMBERS_BYTES_MAX + if inline { value.len() } else { 0 };
-        tx.reserve(b"VALUE ".len() + room);
-        tx.extend_from_slice(b"VALUE ");
-        tx.extend_from_slice(key);
-        tx.extend_from_slice(b" ");
-        let mut digits = Default::default();
-        tx.extend_from_slice(decimal(u64::from(hit.flags), &mut digits));
-        tx.extend_from_slice(b" ");
-        tx.extend_from_slice(decimal(hit.value().len() as u64, &mut digits));
-        if versions {
-            tx.extend_from_slice(b" ");
-            tx.extend_from_slice(decimal(hit.version, &mut digits));
-        }
-        tx.extend_from_slice(b"\r\n");
-        if inline {
-            tx.extend_from_slice(value);
-        }
-    });
-    if !inline {
-        tx.push(hit.share_value_with_line_end());
+fn put_line(tx: &mut BytesMut, key: &[u8], view: &View<'_>, versions: bool) {
+    let mut end = Backward::new();
+    end.line_end();
+    if versions {
+        end.number(view.version()).byte(b' ');
     }
+    end.number(view.value_len() as u64).byte(b' ');
+    end.number(u64::from(view.flags())).byte(b' ');
+    tx.extend_from_slice(b"VALUE ");
+    tx.extend_from_slice(key);
+    tx.extend_from_slice(end.as_bytes());
 }

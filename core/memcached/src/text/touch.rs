@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::number::i32_of;
 use super::{Refusal, Session, Then};
-use crate::store::KEY_BYTES_MAX;
+use crate::cache::{Access, KEY_BYTES_MAX};
 
 /// `touch <key> <exptime> [noreply]`.
 pub(super) fn touch(session: &mut Session<'_>, line: &Line<'_>) -> Then {
@@ -23,7 +23,10 @@ pub(super) fn touch(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     };
     session.tally.lookups += 1;
     let expires = session.epoch.expiry(wire, now);
-    let touched = session.shared.with(key, |store, key| store.touch(key, expires, now));
-    session.reply(noreply, if touched { b"TOUCHED" } else { b"NOT_FOUND" });
+    let (mut cache, key) = session.shared.shard(key);
+    let touched = cache.fetch(key, Access::Touch(expires), now);
+    session.observe_lookup(key.bytes, touched.map(|item| cache.view(item)));
+    drop(cache);
+    session.reply(noreply, if touched.is_ok() { b"TOUCHED" } else { b"NOT_FOUND" });
     Then::Done
 }

@@ -21,6 +21,11 @@ fn streams() -> Vec<String> {
         "\r\n\n \r\nabc\r\nverbosity 1\r\nverbosity\r\nstats reset\r\nquit\r\nget a\r\n".into(),
         "flush_all\r\nflush_all 5 noreply\r\nset a 0 -1 1\r\na\r\nget a\r\nfoo noreply\r\n".into(),
         "set a 0 0 5 noreply\r\nabc\r\n\r\nget a\r\nGET / HTTP/1.1\r\n\r\n".into(),
+        "ms a 3 T9 c\r\nabc\r\nmg a v s Oxy\r\nmg b q\r\nma n N0 v\r\nmd a x I\r\nmg a v\r\nmn\r\n"
+            .into(),
+        "ms a 2\r\nabc\r\nms a 2 v v\r\nab\r\nms a 9 b\r\nabcdefghi\r\nms a !\r\nme a\r\nmd a\r\n"
+            .into(),
+        format!("ms a 700 MA N5 s k\r\n{value}\r\nmg a v\r\nms a 2000000 q\r\n{value}"),
     ]
 }
 

@@ -2,6 +2,8 @@
 
 mod commands;
 mod cuts;
+mod login;
+mod meta;
 mod pressure;
 mod recovery;
 mod rig;

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use storytime_machine::effect::Closing;
 use storytime_machine::{
-    Boot, Conn, Drive, Effect, Endpoint, Limits, Machine, Now, Process, Rng, Setup, Time, Token,
-    WallTime,
+    Addr, Boot, Conn, Drive, Effect, Endpoint, Limits, Machine, Now, Process, Rng, Setup, Time,
+    Token, WallTime,
 };
 use storytime_memcached::{Config, Server, Shared};
 
@@ -17,6 +17,8 @@ pub(crate) const WALL_START: u64 = 1_180_000_000;
 pub(crate) struct Rig {
     pub(crate) process: Process<Server>,
     now: Now,
+    /// Datagrams that were sent and not taken.
+    sent: Vec<Bytes>,
 }
 
 /// A config from a command line.
@@ -45,12 +47,18 @@ impl Rig {
         let mut setup = Setup::new(Rng::new(2007, 11211));
         setup.limits = limits;
         let wall = WallTime(WALL_START * 1_000_000_000);
-        let mut rig =
-            Self { process: Process::new(server, setup), now: Now { mono: Time(1 << 40), wall } };
+        let now = Now { mono: Time(1 << 40), wall };
+        let mut rig = Self { process: Process::new(server, setup), now, sent: Vec::new() };
         rig.process.start(rig.now, Boot { host: 1, worker, incarnation: 0 });
         while let Some(effect) = rig.process.next_effect() {
-            if let Effect::Listen { listener, listen } = effect {
-                rig.process.bound(rig.now, listener, Ok(listen.at));
+            match effect {
+                Effect::Listen { listener, listen } => {
+                    rig.process.bound(rig.now, listener, Ok(listen.at));
+                }
+                Effect::BindDatagram { socket, at } => {
+                    rig.process.bound(rig.now, socket, Ok(Endpoint::Tcp(at)));
+                }
+                _ => {}
             }
         }
         rig
@@ -66,6 +74,14 @@ impl Rig {
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.now.mono += Duration::from_secs(seconds);
         self.now.wall = self.now.wall + Duration::from_secs(seconds);
+    }
+
+    /// A datagram arrives on a socket; the datagrams of the reply.
+    pub(crate) fn datagram(&mut self, socket: Token, bytes: &[u8]) -> Vec<Bytes> {
+        let from = Addr::new([127, 0, 0, 1].into(), 40_000);
+        self.process.datagram(self.now, socket, from, bytes);
+        self.check();
+        core::mem::take(&mut self.sent)
     }
 
     /// Delivers bytes without taking replies.
@@ -150,7 +166,11 @@ impl Rig {
         self.process.invariants();
         assert_eq!(self.process.take_breach(), None, "the server keeps its byte caps");
         while self.process.next_dirty().is_some() {}
-        while self.process.next_effect().is_some() {}
+        while let Some(effect) = self.process.next_effect() {
+            if let Effect::SendTo { bytes, .. } = effect {
+                self.sent.push(bytes);
+            }
+        }
     }
 }
 

@@ -14,9 +14,9 @@ pub(crate) use self::madsim::{
     Datagrams, Doors, Listener, Socket, Transport, connect, listen, resolve,
 };
 #[cfg(not(madsim))]
-pub use self::tls::TlsConfigs;
-#[cfg(not(madsim))]
 pub(crate) use self::tls::Transport;
+#[cfg(not(madsim))]
+pub use self::tls::{ServerTls, TlsConfigs};
 #[cfg(not(madsim))]
 pub(crate) use self::tokio::{Datagrams, Doors, Listener, Socket, connect, listen, resolve};
 

@@ -14,11 +14,25 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+/// Gives the rules for one handshake of the server's side, so that they can change while it runs.
+pub trait ServerTls: Send + Sync {
+    /// The rules; `certificate` says whether the peer must show a certificate, where the machine
+    /// wants it otherwise than configured. `None` resets the connection.
+    fn config(&self, certificate: Option<bool>) -> Option<Arc<ServerConfig>>;
+}
+
+impl ServerTls for ServerConfig {
+    /// Always the same. What it asks of peers cannot be changed.
+    fn config(&self, certificate: Option<bool>) -> Option<Arc<ServerConfig>> {
+        certificate.is_none().then(|| Arc::new(self.clone()))
+    }
+}
+
 /// What a host brings to a TLS handshake.
 #[derive(Clone, Default)]
 pub struct TlsConfigs {
     /// Its certificate and key, for the server's side.
-    pub server: Option<Arc<ServerConfig>>,
+    pub server: Option<Arc<dyn ServerTls>>,
     /// Its trusted roots, for the client's side.
     pub client: Option<Arc<ClientConfig>>,
 }
@@ -27,6 +41,16 @@ impl fmt::Debug for TlsConfigs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (server, client) = (self.server.is_some(), self.client.is_some());
         f.debug_struct("TlsConfigs").field("server", &server).field("client", &client).finish()
+    }
+}
+
+impl TlsConfigs {
+    fn server(&self, tls: &Tls) -> Option<Arc<ServerConfig>> {
+        let certificate = match tls {
+            Tls::ServerAsking { certificate } => Some(*certificate),
+            Tls::Server | Tls::Client { .. } => None,
+        };
+        self.server.as_ref()?.config(certificate)
     }
 }
 
@@ -116,7 +140,7 @@ impl Transport {
     pub(crate) fn start_tls(&mut self, host: &Host, tls: Tls) -> bool {
         let Some(configs) = &host.tls else { return false };
         let handshake: Option<Box<dyn FnOnce(Socket) -> Handshake>> = match tls {
-            Tls::Server => configs.server.clone().map(|config| {
+            Tls::Server | Tls::ServerAsking { .. } => configs.server(&tls).map(|config| {
                 let start = |socket| -> Handshake {
                     let accept = TlsAcceptor::from(config).accept(socket);
                     Box::pin(async { Ok(TlsStream::Server(accept.await?)) })

@@ -5,6 +5,7 @@ use storytime_machine::{
     Token,
 };
 use storytime_memcached::client::{ClientOptions, Node, Outcome, PoolOptions, Scheme, ServerSpec};
+use storytime_memcached::config::Port;
 use storytime_memcached::{Client, Config, Server};
 use storytime_sim::{HostConfig, ProgramConfig, World};
 
@@ -15,7 +16,7 @@ pub(crate) const KEYS: u64 = 200;
 const PAUSE: Token = Token(u64::MAX);
 
 pub(crate) fn server(port: u16) -> Server {
-    let config = Config { port, threads: 1, ..Config::default() };
+    let config = Config { port: Port::At(port), threads: 1, ..Config::default() };
     Server::alone(config)
 }
 

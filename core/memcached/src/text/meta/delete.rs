@@ -1,0 +1,76 @@
+//! `md`.
+
+use super::flags::KeyRoom;
+use super::{parse, put_code, refuse};
+use crate::cache::{Count, Deleted};
+use crate::clock::Expiry;
+use crate::text::line::Line;
+use crate::text::{Session, Then};
+
+/// `md <key> <flag>*`.
+///
+/// | flag | |
+/// |---|---|
+/// | `C` | only this version |
+/// | `I` | marks as stale in place of deleting, under a new version; `T` then sets the expiry time |
+/// | `x` | empties value and client flags in place of deleting; `T` and `F` then set them anew |
+/// | `E` | the version that what stays gets |
+/// | `b` `k` `O` `q` | as everywhere |
+pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
+    let mut room = KeyRoom::default();
+    let flags = match parse(session, line, &mut room) {
+        Ok(flags) => flags,
+        Err(refusal) => return refuse(session, refusal),
+    };
+    session.tally.lookups += 1;
+    let (shared, now) = (session.shared, session.now);
+    let (mut cache, key) = shared.shard(flags.key);
+    let (empties, marks) = (flags.has(b'x'), flags.has(b'I'));
+    session.observe_find(&mut cache, key);
+    let deleted = if !empties && !marks {
+        session.remove(&mut cache, key, flags.compare, "md")
+    } else {
+        match cache.find(key, now) {
+            Err(_) => {
+                cache.count(Count::DeleteMisses);
+                Deleted::NotFound
+            }
+            Ok(item) if flags.compare.is_some_and(|c| c != cache.view(item).version()) => {
+                cache.count(Count::DeleteMisses);
+                Deleted::Exists
+            }
+            Ok(item) => {
+                if !marks {
+                    cache.count(Count::DeleteHits);
+                    session.observe_removal(&cache, item, "md");
+                }
+                if empties {
+                    cache.clear_value(item);
+                    cache.set_expires(item, flags.ttl.unwrap_or(Expiry::NEVER));
+                    cache.set_stale(item, false);
+                    cache.set_token_won(item, false);
+                }
+                if let (true, Some(ttl)) = (marks, flags.ttl) {
+                    cache.set_expires(item, ttl);
+                }
+                if marks {
+                    cache.set_stale(item, true);
+                    // The next reader may win.
+                    cache.set_token_won(item, false);
+                }
+                if marks || flags.version.is_some() {
+                    cache.set_version(item, flags.version);
+                }
+                Deleted::Deleted
+            }
+        }
+    };
+    drop(cache);
+    match deleted {
+        Deleted::Deleted if flags.has(b'q') => {}
+        Deleted::Deleted => put_code(session, &flags, b"HD"),
+        Deleted::NotFound => put_code(session, &flags, b"NF"),
+        Deleted::Exists => put_code(session, &flags, b"EX"),
+    }
+    Then::Done
+}
