@@ -6,6 +6,7 @@
 mod build;
 mod campaign;
 mod cli;
+mod memcached;
 mod progress;
 mod replay;
 mod run;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Campaign(options) => campaign::run(&options),
         Command::Replay(options) => replay::run(&options),
-        Command::Memcached(options) => serve::memcached(&cli.host, &options.words),
+        Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)

@@ -5,66 +5,13 @@ use crate::{FAILED, OK, WRONG};
 use rustix::process::Signal;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use storytime_diskcheck as diskcheck;
 use storytime_machine::{Exit, Machine};
-use storytime_memcached as memcached;
 use storytime_real::{Ending, Host, Options, run, spawn};
 use tracing::error;
 
 /// Names under which the program is one of the servers.
 pub(crate) const PROGRAMS: &[&str] = &["memcached", "diskcheck"];
-
-/// memcached, with the original's flags.
-pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let config = match memcached::config::Command::from_words(&words) {
-        Ok(memcached::config::Command::Serve(config)) => *config,
-        Ok(memcached::config::Command::License) => return print(&memcached::config::license()),
-        Ok(memcached::config::Command::Help) => return print(&memcached::config::help()),
-        Ok(memcached::config::Command::Version) => return print(&memcached::config::version_line()),
-        Err(wrong) => return complain("memcached", &wrong.to_string()),
-    };
-    let level = match config.verbosity {
-        0 => &host.log,
-        1 => "info",
-        _ => "debug",
-    };
-    log_to_stderr(level);
-    if let Err(why) = surroundings(&config.program, config.unix_socket.is_some()) {
-        return complain("memcached", &why);
-    }
-    let shared = Arc::new(memcached::Shared::new(&config));
-    let options = Options { workers: config.threads, metrics: host.metrics, ..Options::default() };
-    let place = Host { limits: config.limits(), ..place(host) };
-    let make = |_| memcached::Server::new(config.clone(), Arc::clone(&shared));
-    outcome("memcached", run(place, &options, make))
-}
-
-/// What the original does around its server. What cannot be done is refused, not passed over.
-fn surroundings(asked: &memcached::config::Program, unix: bool) -> Result<(), String> {
-    let refused = [
-        (asked.daemon, "-d: it stays in the foreground; start it from a supervisor or with &"),
-        (asked.lock_memory, "-k: it does not lock memory"),
-        (asked.core_dumps, "-r: set the limit on core files where you start it (ulimit -c)"),
-        (asked.pid_file.is_some(), "-P: it goes with -d, which is not served"),
-    ];
-    if let Some((_, why)) = refused.iter().find(|(asked, _)| *asked) {
-        return Err((*why).to_owned());
-    }
-    let root = rustix::process::getuid().is_root();
-    if let Some(user) = &asked.user
-        && !(root && user == "root")
-    {
-        return Err(format!("-u {user}: it does not change its user; start it as {user}"));
-    }
-    if unix {
-        // The socket's file gets what the mask leaves of all permissions.
-        let kept = rustix::fs::Mode::from_raw_mode(asked.unix_mask & 0o777);
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777) - kept);
-    }
-    Ok(())
-}
 
 /// The disk checker's three roles.
 pub(crate) fn diskcheck(host: &HostOptions, words: &[String]) -> u8 {
@@ -127,7 +74,7 @@ fn verify(host: &HostOptions, verifier: diskcheck::Verifier) -> u8 {
     }
 }
 
-fn place(options: &HostOptions) -> Host {
+pub(crate) fn place(options: &HostOptions) -> Host {
     if options.host_ip.is_some() {
         // One of a story's servers: it ends with the run, however that ends.
         let ended = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
@@ -140,7 +87,7 @@ fn place(options: &HostOptions) -> Host {
     Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
 }
 
-fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
+pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
     match ended {
         Ok(Exit::Stopped) => OK,
         Ok(Exit::Failed(why)) => {
@@ -181,7 +128,7 @@ pub(crate) fn print(text: &str) -> u8 {
     OK
 }
 
-fn complain(program: &str, what: &str) -> u8 {
+pub(crate) fn complain(program: &str, what: &str) -> u8 {
     eprintln!("{program}: {what}\nTry `storytime {program} -h`.");
     WRONG
 }

@@ -4,7 +4,7 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, slow_reader, web_pages, workloads};
+use super::{app, database, slab_table, slow_reader, watch, web_pages, workloads};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -92,6 +92,7 @@ pub struct ModelKind {
 pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
     slow_reader::KIND,
+    watch::KIND,
     app::kind::<workloads::buffered_writes::BufferedWrites>(),
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
@@ -106,7 +107,7 @@ pub const LOADS: &[LoadKind] = &[
 ];
 
 /// The kinds of models.
-pub const MODELS: &[ModelKind] = &[database::KIND];
+pub const MODELS: &[ModelKind] = &[database::KIND, slab_table::KIND];
 
 /// Every kind of work that loads and models count.
 pub fn works() -> impl Iterator<Item = &'static Work> {

@@ -8,7 +8,9 @@
 //! | [`kinds`] | the kinds of loads and models, and what the rest of the crate knows of them |
 //! | [`app`] | application servers: the skeleton of the caching workloads |
 //! | [`workloads`] | what their jobs do, one file each |
+//! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
+//! | [`slab_table`] | slab classes from their options, and what they waste |
 //! | [`slow_reader`] | one large value, read slowly while it is overwritten |
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
@@ -24,7 +26,9 @@ pub mod kinds;
 pub mod query;
 pub mod results;
 pub mod series;
+pub mod slab_table;
 pub mod slow_reader;
+pub mod watch;
 pub mod web_pages;
 pub mod workloads;
 

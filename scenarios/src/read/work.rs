@@ -82,8 +82,7 @@ pub(super) fn loads(top: &Fields<'_>, parts: &Parts<'_>) -> Checked<(Vec<Load>, 
     Ok((loads, names))
 }
 
-/// A table whose `kind` decides which fields it may have. Of an unknown kind it may have all, so
-/// that the complaint is about the kind.
+/// A table whose `kind` decides which fields it may have; without one, those of any kind.
 fn of_kind<'a>(
     node: &'a Node,
     what: &str,
@@ -91,13 +90,21 @@ fn of_kind<'a>(
     kinds: impl Iterator<Item = (&'static str, &'static [&'static str])> + Clone,
 ) -> Checked<Fields<'a>> {
     let kind = match &node.value {
-        Value::Table(table) => table.get("kind").map(|entry| &entry.node.value),
+        Value::Table(table) => table.get("kind").map(|entry| &entry.node),
         _ => None,
     };
-    let same = |name: &str| matches!(kind, Some(Value::Text(kind)) if kind == name);
-    let known = kinds.clone().any(|(name, _)| same(name));
-    let fields = kinds.filter(|(name, _)| !known || same(name)).flat_map(|(_, fields)| fields);
-    let all: Vec<&str> = common.iter().chain(fields).copied().collect();
+    let mut known = kinds.clone();
+    if let Some(kind) = kind {
+        let word = crate::fields::text(kind, "kind", "the name of a kind")?;
+        let names = kinds.clone().map(|(name, _)| name);
+        known.find(|(name, _)| *name == word.text).ok_or_else(|| unknown(&word, "kind", names))?;
+    }
+    let same = |name: &str| match kind.map(|node| &node.value) {
+        Some(Value::Text(kind)) => kind == name,
+        _ => true,
+    };
+    let of_kinds = kinds.filter(|(name, _)| same(name)).flat_map(|(_, fields)| fields);
+    let all: Vec<&str> = common.iter().chain(of_kinds).copied().collect();
     Fields::of(node, what, &all)
 }
 

@@ -3,7 +3,9 @@
 use super::{Answer, BAD_FORMAT, number, short_for};
 use crate::cache::NotMoved;
 use crate::config::fraction;
+use crate::ops::Tuning;
 use crate::session::Session;
+use crate::shared::Shared;
 
 /// `slabs reassign <from> <to>`, `slabs automove 0|1|2|ratio <r>|freeratio <r>|window <seconds>`.
 pub(super) fn command(session: &Session<'_>, words: &[&[u8]]) -> Answer {
@@ -43,7 +45,7 @@ fn automove(session: &Session<'_>, how: &[u8], rest: &[&[u8]]) -> Answer {
     let ratio = || rest.first().and_then(|r| fraction(core::str::from_utf8(r).ok()?, 100));
     if short_for(how, "ratio") {
         let Some(ratio) = ratio() else { return Answer::Unknown };
-        shared.ops.tuning().automove_ratio_hundredths = ratio;
+        tune(shared, |tuning| tuning.automove_ratio_hundredths = ratio);
     } else if short_for(how, "freeratio") {
         // Of external storage: checked as there, without effect.
         if ratio().is_none() {
@@ -52,7 +54,7 @@ fn automove(session: &Session<'_>, how: &[u8], rest: &[&[u8]]) -> Answer {
     } else if short_for(how, "window") {
         match rest.first().and_then(|seconds| number::<u32>(seconds)) {
             None => return Answer::Line(BAD_FORMAT),
-            Some(seconds @ 3..=1800) => shared.ops.tuning().automove_window = seconds,
+            Some(seconds @ 3..=1800) => tune(shared, |tuning| tuning.automove_window = seconds),
             Some(_) => return Answer::Line("CLIENT_ERROR automove window too low or too high"),
         }
     } else {
@@ -67,4 +69,13 @@ fn automove(session: &Session<'_>, how: &[u8], rest: &[&[u8]]) -> Answer {
         }
     }
     Answer::Line("OK")
+}
+
+fn tune(shared: &Shared, change: impl FnOnce(&mut Tuning)) {
+    let (ratio, window) = {
+        let mut tuning = shared.ops.tuning();
+        change(&mut tuning);
+        (tuning.automove_ratio_hundredths, tuning.automove_window)
+    };
+    shared.each_cache(|cache| cache.set_automove_tuning(ratio, window));
 }

@@ -53,8 +53,6 @@ pub(crate) enum Streamed {
     AwaitTick,
     /// Over; the connection takes commands again.
     End,
-    /// Over, and so is the connection.
-    HangUp,
 }
 
 impl Stream {

@@ -117,12 +117,6 @@ impl Cards {
         super::lock(&self.all).remove(&id);
     }
 
-    /// Whether a listener at this place is in already: workers share theirs.
-    pub(crate) fn has_listener(&self, at: &Endpoint, udp: bool) -> bool {
-        let all = super::lock(&self.all);
-        all.values().any(|card| card.listener.is_none() && card.at == *at && card.udp == udp)
-    }
-
     /// All of them, in the order in which they came.
     pub(crate) fn all(&self) -> Vec<(u64, Arc<Card>)> {
         super::lock(&self.all).iter().map(|(&id, card)| (id, Arc::clone(card))).collect()

@@ -216,7 +216,6 @@ fn run_stream(stream: &mut Stream, session: &mut Session<'_>, rx: &mut BytesMut)
     match stream.run(session, rx) {
         Streamed::SlowReader => Some(Stop::SlowReader),
         Streamed::AwaitTick => Some(Stop::AwaitTick),
-        Streamed::HangUp => Some(Stop::HangUp),
         Streamed::End => None,
     }
 }

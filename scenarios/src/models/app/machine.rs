@@ -4,10 +4,11 @@ use super::figures::Book;
 use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
 use super::{LANES_MAX, PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
+use crate::models::watch::link::Watchers;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
 use bytes::BytesMut;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::{Boot, Close, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, nanos};
@@ -15,7 +16,7 @@ use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
 
 /// Timers beside the database link's, the cache client's and the jobs' own.
 const ARRIVAL: Token = Token(10);
-const CHANGE: Token = Token(11);
+pub(super) const CHANGE: Token = Token(11);
 const CHECK: Token = Token(12);
 const TELL: Token = Token(13);
 const REST: Token = Token(14);
@@ -34,6 +35,8 @@ pub struct AppConfig {
     pub caches: Vec<ServerSpec>,
     /// New lists of caches, and when they come into use.
     pub changes: Vec<(Duration, Vec<ServerSpec>)>,
+    /// Who watches the caches, and how long a watcher's word counts.
+    pub watchers: (Vec<Endpoint>, Duration),
     /// What the timeline tells the load, and when.
     pub told: Vec<(Duration, &'static str)>,
     /// How the cache client works.
@@ -104,16 +107,19 @@ struct Worker<J> {
 /// One host's application server.
 #[derive(Debug)]
 pub struct App<W: Workload> {
-    config: AppConfig,
+    pub(super) config: AppConfig,
     work: W,
-    desk: Desk,
+    pub(super) desk: Desk,
     workers: Vec<Worker<W::Job>>,
     free: Vec<u32>,
     /// Jobs without a worker, first come first served: when they came, and why.
     waiting: VecDeque<(Time, Why)>,
-    began: Time,
+    pub(super) began: Time,
     next_arrival: Time,
-    changes_made: usize,
+    pub(super) changes_made: usize,
+    pub(super) watchers: Watchers,
+    /// The caches that are left out, by their number in the file.
+    pub(super) out: BTreeSet<usize>,
     told: usize,
 }
 
@@ -129,6 +135,8 @@ impl<W: Workload> App<W> {
             began: Time::ZERO,
             next_arrival: Time::ZERO,
             changes_made: 0,
+            watchers: Watchers::new(config.watchers.0.clone(), config.watchers.1),
+            out: BTreeSet::new(),
             told: 0,
             work,
             config,
@@ -312,31 +320,6 @@ impl<W: Workload> App<W> {
         }
     }
 
-    fn fail(&mut self, cx: &mut Cx, queries: Vec<u32>) {
-        for id in queries {
-            if let Some(tag) = self.desk.asked.remove(&id) {
-                self.resume(cx, tag, Came::Row(None));
-            }
-        }
-    }
-
-    fn database_lost(&mut self, cx: &mut Cx) {
-        let queries = self.desk.database.as_mut().map(|link| link.lost(cx));
-        self.fail(cx, queries.unwrap_or_default());
-    }
-
-    // ---- the list of caches ---------------------------------------------------------------------
-
-    fn change(&mut self, cx: &mut Cx) {
-        let Some((_, servers)) = self.config.changes.get(self.changes_made) else { return };
-        self.desk
-            .cache
-            .set_servers(cx, servers)
-            .expect("a story has fewer hosts than a client servers");
-        self.changes_made += 1;
-        self.set_change_timer(cx);
-    }
-
     fn tell(&mut self, cx: &mut Cx) {
         let Some(&(_, verb)) = self.config.told.get(self.told) else { return };
         self.told += 1;
@@ -352,10 +335,17 @@ impl<W: Workload> App<W> {
         }
     }
 
-    fn set_change_timer(&self, cx: &mut Cx) {
-        if let Some((at, _)) = self.config.changes.get(self.changes_made) {
-            cx.at(CHANGE, self.began + *at);
+    fn fail(&mut self, cx: &mut Cx, queries: Vec<u32>) {
+        for id in queries {
+            if let Some(tag) = self.desk.asked.remove(&id) {
+                self.resume(cx, tag, Came::Row(None));
+            }
         }
+    }
+
+    fn database_lost(&mut self, cx: &mut Cx) {
+        let queries = self.desk.database.as_mut().map(|link| link.lost(cx));
+        self.fail(cx, queries.unwrap_or_default());
     }
 }
 
@@ -372,14 +362,8 @@ impl<W: Workload> Machine for App<W> {
         let past = |at: Duration| self.began + at < now;
         self.changes_made = self.config.changes.iter().filter(|(at, _)| past(*at)).count();
         self.told = self.config.told.iter().filter(|(at, _)| past(*at)).count();
-        let caches = match self.changes_made {
-            0 => &self.config.caches,
-            made => &self.config.changes[made - 1].1,
-        };
-        self.desk
-            .cache
-            .set_servers(cx, caches)
-            .expect("a story has fewer hosts than a client servers");
+        self.use_caches(cx);
+        self.watchers.connect(cx);
         if let Some(database) = &mut self.desk.database {
             database.connect(cx);
         }
@@ -411,14 +395,18 @@ impl<W: Workload> Machine for App<W> {
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
         if self.desk.cache.on_open(cx, conn, &how) {
             self.desk.conns.push(conn);
-        } else if let Some(database) = &mut self.desk.database {
+        } else if !self.watchers.on_open(conn, &how)
+            && let Some(database) = &mut self.desk.database
+        {
             database.opened(cx, conn);
         }
         self.drain(cx);
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        if !self.desk.cache.on_data(cx, conn, rx) {
+        if self.watchers.on_data(cx, conn, rx) {
+            self.heard(cx);
+        } else if !self.desk.cache.on_data(cx, conn, rx) {
             while let Some(answer) =
                 self.desk.database.as_mut().and_then(|link| link.next_answer(cx, rx))
             {
@@ -440,7 +428,7 @@ impl<W: Workload> Machine for App<W> {
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         self.desk.conns.retain(|other| *other != conn);
-        let ours = self.desk.cache.on_gone(cx, conn, why);
+        let ours = self.watchers.on_gone(cx, conn, why) || self.desk.cache.on_gone(cx, conn, why);
         if !ours && self.desk.database.as_ref().is_some_and(|link| link.owns(conn)) {
             self.database_lost(cx);
         }
@@ -448,7 +436,7 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        if !self.desk.cache.on_failed(cx, connect, why) {
+        if !self.watchers.on_failed(cx, connect) && !self.desk.cache.on_failed(cx, connect, why) {
             self.database_lost(cx);
         }
         self.drain(cx);
@@ -470,7 +458,7 @@ impl<W: Workload> Machine for App<W> {
                 let queries = self.desk.database.as_mut().map(|link| link.expired(cx));
                 self.fail(cx, queries.unwrap_or_default());
             }
-            _ if self.desk.cache.on_timer(cx, timer) => {}
+            _ if self.watchers.on_timer(cx, timer) || self.desk.cache.on_timer(cx, timer) => {}
             Token(pause) if pause >= PAUSES => {
                 let worker = (pause - PAUSES) as u32;
                 let generation = self.workers[worker as usize].generation;

@@ -27,6 +27,7 @@
 //! Not modelled: the pages' own text, browsers, a connection of each worker's own (the workers of a
 //! host share the cache client's).
 
+mod caches;
 mod figures;
 mod hands;
 mod machine;
@@ -136,8 +137,9 @@ pub trait Workload: Send + 'static {
 macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
-            "caches", "weights", "placement", "database", "rate", "users", "think", "timeout",
-            "workers", "queue", "pause", "warmup", "settle", $($own),*
+            "caches", "weights", "watchers", "watch_port", "watch_fresh", "placement", "database",
+            "rate", "users", "think", "timeout", "workers", "queue", "pause", "warmup", "settle",
+            $($own),*
         ]
     };
 }
@@ -155,6 +157,8 @@ macro_rules! app_metrics {
             ("cache_requests", Series, "cache requests"),
             ("cache_errors", Series, "cache errors"),
             ("packets", Series, "packets to the caches"),
+            ("ejected", Series, "caches left out"),
+            ("readmitted", Series, "caches taken back"),
             $(($name, $kind $(($along))?, $label)),*
         )
     };

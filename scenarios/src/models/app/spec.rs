@@ -37,6 +37,12 @@ pub struct AppLoad<W: Workload> {
     pub numbers: W::Numbers,
     /// The memcached servers at the beginning, in the order of the list.
     pub caches: Vec<Cache>,
+    /// The hosts that watch the caches, on which port, and how long a watcher's word counts.
+    pub watchers: Vec<usize>,
+    /// See `watchers`.
+    pub watch_port: u16,
+    /// See `watchers`.
+    pub watch_fresh: Duration,
     /// How a key finds its server.
     pub placement: Placement,
     /// The database behind: index of its model.
@@ -81,6 +87,12 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
     Ok(Arc::new(AppLoad::<W> {
         numbers: W::read(fields, parts)?,
         caches: work::caches(fields, parts)?,
+        watchers: match fields.get("watchers") {
+            Some(_) => work::some_hosts(fields, "watchers", parts.host_names)?,
+            None => Vec::new(),
+        },
+        watch_port: fields.integer("watch_port", 1..=65_535, Some(7_000))? as u16,
+        watch_fresh: fields.quantity("watch_fresh", DURATION, Some(Duration::from_secs(3)))?,
         placement: fields.choice("placement", work::PLACEMENTS, Some(Placement::Modulo))?,
         database,
         arrivals: work::arrivals(fields)?,
@@ -147,6 +159,10 @@ impl<W: Workload> AppLoad<W> {
             part,
             caches: seat.servers(&self.caches),
             changes: seat.cache_changes(&self.caches),
+            watchers: (
+                self.watchers.iter().map(|&host| seat.endpoint(host, self.watch_port)).collect(),
+                self.watch_fresh,
+            ),
             told: seat.told(),
             client,
             database: self.database.map(|model| {
