@@ -6,4 +6,5 @@ mod login;
 mod meta;
 mod pressure;
 mod recovery;
+#[allow(dead_code, reason = "each test program uses its part")]
 mod rig;
