@@ -151,7 +151,7 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
     host.limits = program.limits();
     match program {
         Program::Memcached(config) => {
-            serve(host, || storytime_memcached::Server::alone(config.clone()))
+            serve(host, || storytime_memcached::Server::alone((*config).clone()))
         }
         Program::Mcproxy(config) => {
             serve(host, || storytime_mcproxy::Proxy::new(config.clone()).expect("it was checked"))

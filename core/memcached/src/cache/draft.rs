@@ -1,6 +1,6 @@
 //! Values that arrive in pieces, and values that are read while the lock is not held.
 
-use super::item::{LINE_END, ListKind, bits};
+use super::item::{LINE_END, ListKind};
 use super::{Cache, ClassCount, Count, ItemId, Key, Refused, Stored, Write};
 use crate::clock::{Expiry, Seconds};
 use bytes::BytesMut;
@@ -146,46 +146,5 @@ impl Cache {
     /// Gives a pin back.
     pub fn unpin(&mut self, pin: Pin) {
         self.release(pin.slot);
-    }
-
-    /// `md … x`: empties value and client flags, keeps the item. Who reads the old value keeps it.
-    pub fn clear_value(&mut self, item: ItemId) {
-        let head = self.heap.head(item.0);
-        if head.has(bits::HELD) && !self.fork_readers(item) {
-            self.unlink(item);
-            return;
-        }
-        let head = self.heap.head(item.0);
-        let (class, list, from) = (head.class(), head.list(), head.item_bytes());
-        if head.has(bits::CHUNKED) {
-            self.free_pieces(item.0);
-        }
-        let mut head = self.heap.head_mut(item.0);
-        head.put(bits::CHUNKED | bits::FLAGGED, false);
-        head.set_value_len(0);
-        let head = head.read();
-        let (at, to) = (head.value_at(), head.item_bytes());
-        self.heap.bytes_mut(item.0)[at..at + LINE_END.len()].copy_from_slice(LINE_END);
-        self.lists.resized(class, list, from, to);
-        self.bytes = self.bytes + to as u64 - from as u64;
-    }
-
-    /// Gives an item's readers a copy of it, so that it can be changed in its place. Returns
-    /// whether there was room without moving anything.
-    fn fork_readers(&mut self, item: ItemId) -> bool {
-        let class = self.heap.chunk_class(item.0);
-        let Some(copy) = self.heap.take(class) else {
-            return false;
-        };
-        self.heap.copy_chunk(item.0, copy);
-        self.heap.head_mut(copy).put(bits::LINKED, false);
-        self.holds.moved(item.0, copy);
-        let mut head = self.heap.head_mut(item.0);
-        head.put(bits::HELD, false);
-        if head.read().has(bits::CHUNKED) {
-            self.pieces_follow(copy);
-            self.begin_pieces(item.0);
-        }
-        true
     }
 }

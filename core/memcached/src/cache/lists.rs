@@ -115,12 +115,6 @@ impl Lists {
         }
     }
 
-    /// An item in a list changed its size by its value.
-    pub(super) fn resized(&mut self, class: u8, list: ListKind, from: usize, to: usize) {
-        let list = self.get_mut(class, list);
-        list.bytes = list.bytes + to as u64 - from as u64;
-    }
-
     /// Asserts that the links agree both ways, and returns the number of items and their bytes.
     pub(super) fn audit(&self, heap: &Heap) -> (u64, u64) {
         let mut sum = (0, 0);

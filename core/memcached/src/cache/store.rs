@@ -96,6 +96,18 @@ impl Cache {
         self.store_value(write, layout, value)
     }
 
+    /// `md … x`: puts an empty item of the same version in the place of a live one. Who reads the
+    /// old value keeps it. Counts nothing; returns nothing if there is no room.
+    pub fn store_empty(&mut self, key: Key<'_>, flags: u32, expires: Expiry) -> Option<ItemId> {
+        let version = self.lookup(key).map(|old| self.heap.head(old).version());
+        let (verb, compare, invalidate, vivify) = (Verb::Set, None, false, None);
+        let write = Write { key, verb, flags, expires, compare, version, invalidate, vivify };
+        match self.store_quietly(&write, b"") {
+            Stored::Stored { .. } => self.index.find(&self.heap, key).map(ItemId),
+            _ => None,
+        }
+    }
+
     fn store_value(&mut self, write: &Write<'_>, layout: Layout<'_>, value: &[u8]) -> Stored {
         let old = self.lookup(write.key);
         let terms = match self.judge(write, old) {

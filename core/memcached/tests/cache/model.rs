@@ -275,15 +275,11 @@ impl Pair {
         let key = name(key);
         if self.items.contains_key(&key) {
             let id = self.rig.find(&key);
-            self.rig.cache.clear_value(id);
-            // Without a chunk for those who read the value, the item goes.
-            if self.rig.has(&key) {
-                let item = self.items.get_mut(&key).expect("it is there");
-                (item.value, item.flags) = (Vec::new(), 0);
-            } else {
-                assert!(!self.pins.is_empty(), "only a value that is read is in the way");
-                self.items.remove(&key);
-            }
+            let expires = self.rig.cache.view(id).expires();
+            let emptied = self.rig.cache.store_empty(self.rig.key(&key), 0, expires);
+            emptied.expect("an empty item finds room");
+            let item = self.items.get_mut(&key).expect("it is there");
+            (item.value, item.flags, item.stale, item.won) = (Vec::new(), 0, false, false);
         }
     }
 

@@ -139,6 +139,8 @@ fn md_deletes_marks_and_empties() {
         "mg k v f t c\r\n" => "VA 0 f0 t-1 c9\r\n\r\n",
         "md k x T30 E11\r\n" => "HD\r\n",
         "mg k v t c\r\n" => "VA 0 t30 c11\r\n\r\n",
+        "md k x F7\r\n" => "HD\r\n",
+        "mg k v f h c\r\n" => "VA 0 f7 h0 c11\r\n\r\n",
         "md k q\r\nmn\r\n" => "MN\r\n",
         "mg k\r\n" => "EN\r\n",
     );

@@ -1,11 +1,11 @@
 //! `md`.
 
-use super::flags::KeyRoom;
+use super::flags::{Flags, KeyRoom};
 use super::{parse, put_code, refuse};
-use crate::cache::{Count, Deleted};
+use crate::cache::{Cache, Count, Deleted, ItemId, Key};
 use crate::clock::Expiry;
 use crate::text::line::Line;
-use crate::text::{Session, Then};
+use crate::text::{Refusal, Session, Then};
 
 /// `md <key> <flag>*`.
 ///
@@ -45,22 +45,9 @@ pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> The
                     cache.count_delete(item);
                     session.observe_removal(&cache, item, "md");
                 }
-                if empties {
-                    cache.clear_value(item);
-                    cache.set_expires(item, flags.ttl.unwrap_or(Expiry::NEVER));
-                    cache.set_stale(item, false);
-                    cache.set_token_won(item, false);
-                }
-                if let (true, Some(ttl)) = (marks, flags.ttl) {
-                    cache.set_expires(item, ttl);
-                }
-                if marks {
-                    cache.set_stale(item, true);
-                    // The next reader may win.
-                    cache.set_token_won(item, false);
-                }
-                if marks || flags.version.is_some() {
-                    cache.set_version(item, flags.version);
+                if !keep(&mut cache, key, item, &flags) {
+                    drop(cache);
+                    return refuse(session, Refusal::NoMemoryForNumber);
                 }
                 Deleted::Deleted
             }
@@ -74,4 +61,26 @@ pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> The
         Deleted::Exists => put_code(session, &flags, b"EX"),
     }
     Then::Done
+}
+
+/// Empties or marks what is not to be deleted. Returns whether there was room for it.
+fn keep(cache: &mut Cache, key: Key<'_>, item: ItemId, flags: &Flags<'_>) -> bool {
+    let (empties, marks) = (flags.has(b'x'), flags.has(b'I'));
+    let kept = match empties {
+        true => cache.store_empty(key, flags.client_flags, flags.ttl.unwrap_or(Expiry::NEVER)),
+        false => Some(item),
+    };
+    let Some(item) = kept else { return false };
+    if marks {
+        if let Some(ttl) = flags.ttl {
+            cache.set_expires(item, ttl);
+        }
+        cache.set_stale(item, true);
+        // The next reader may win.
+        cache.set_token_won(item, false);
+    }
+    if marks || flags.version.is_some() {
+        cache.set_version(item, flags.version);
+    }
+    true
 }
