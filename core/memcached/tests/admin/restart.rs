@@ -179,6 +179,8 @@ fn nobody_is_served_while_the_data_set_is_written() {
     first.signal(Signal::User1);
     first.run_disk(&mut |op| disk.run(op), 2);
     assert_eq!(first.send(conn, "set k0 0 0 3\r\nnew\r\n"), "");
+    first.stop();
+    assert_eq!(first.process.exit(), None, "a polite request to end does not cut it short");
     first.run_disk(&mut |op| disk.run(op), usize::MAX);
     assert_eq!(first.process.exit(), Some(Exit::Stopped));
     let mut second = start(&mut disk);

@@ -102,6 +102,12 @@ impl Rig {
         self.check();
     }
 
+    /// The operator wants an end.
+    pub(crate) fn stop(&mut self) {
+        self.process.stop(self.now);
+        self.check();
+    }
+
     /// Has a disk carry out at most so many operations that the server asks for.
     pub(crate) fn run_disk(
         &mut self,
