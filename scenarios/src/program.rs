@@ -35,7 +35,7 @@ pub struct CommandLine {
 #[derive(Clone, Debug)]
 pub enum Program {
     /// A memcached server.
-    Memcached(memcached::Config),
+    Memcached(Box<memcached::Config>),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -144,7 +144,7 @@ impl Program {
         let Some((name, options)) = words.split_first() else { return Err(ProgramError::Nothing) };
         match *name {
             "memcached" => memcached::Config::from_words(options)
-                .map(Self::Memcached)
+                .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
@@ -238,7 +238,7 @@ impl Program {
                         (made, shared) = (0, Arc::new(memcached::Shared::new(&config)));
                     }
                     made += 1;
-                    boxed(memcached::Server::new(config.clone(), Arc::clone(&shared)), setup)
+                    boxed(memcached::Server::new((*config).clone(), Arc::clone(&shared)), setup)
                 })
             }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
