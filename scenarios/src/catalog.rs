@@ -10,6 +10,7 @@ use std::path::Path;
 pub const STORIES: &[(&str, &str)] = &[
     ("cache-chain.toml", include_str!("../cache-chain.toml")),
     ("cold-start.toml", include_str!("../cold-start.toml")),
+    ("lru-under-pressure.toml", include_str!("../lru-under-pressure.toml")),
     ("pick-a-server.toml", include_str!("../pick-a-server.toml")),
     ("slab-table.toml", include_str!("../slab-table.toml")),
     ("slow-reader.toml", include_str!("../slow-reader.toml")),

@@ -35,7 +35,7 @@ pub struct CommandLine {
 #[derive(Clone, Debug)]
 pub enum Program {
     /// A memcached server.
-    Memcached(memcached::Config),
+    Memcached(Box<memcached::Config>),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -144,7 +144,7 @@ impl Program {
         let Some((name, options)) = words.split_first() else { return Err(ProgramError::Nothing) };
         match *name {
             "memcached" => memcached::Config::from_words(options)
-                .map(Self::Memcached)
+                .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
@@ -238,7 +238,7 @@ impl Program {
                         (made, shared) = (0, Arc::new(memcached::Shared::new(&config)));
                     }
                     made += 1;
-                    boxed(memcached::Server::new(config.clone(), Arc::clone(&shared)), setup)
+                    boxed(memcached::Server::new((*config).clone(), Arc::clone(&shared)), setup)
                 })
             }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
@@ -264,7 +264,8 @@ const MEMCACHED_WORKS: &[Work] = &[
     memcached::server::WORK_BYTES,
 ];
 
-/// Counters of a memcached that both its machine and its `stats` tell.
+/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
+/// hold at the end of a simulated run.
 const MEMCACHED_METRICS: &[MetricDef] = &[
     MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
     MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
@@ -294,6 +295,10 @@ const MEMCACHED_METRICS: &[MetricDef] = &[
     MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
     MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
     MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
+    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
+    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
+    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
+    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
     MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
     MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
 ];

@@ -9,11 +9,13 @@ use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
 use crate::sample::{Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use storytime_diskcheck::Verifier;
 use storytime_machine::{Machine, Process, Time};
+use storytime_memcached as memcached;
 use storytime_reports::model::Arm;
 use storytime_sim::campaign::panic_text;
 use storytime_sim::{Config, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
@@ -299,6 +301,32 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// What the slab classes of a memcached hold and have counted; those that were never used are left
+/// out. The first of a server's workers speaks for all.
+fn class_results(world: &mut World, process: ProcessId, into: &mut Results) {
+    let Some(server) = world.machine::<memcached::Server>(process) else { return };
+    if !server.speaks_for_all() {
+        return;
+    }
+    let shared = server.shared();
+    let mut curves = [(); 4].map(|()| BTreeMap::new());
+    for class in 1..=shared.classes() {
+        let stats = shared.class_totals(class, memcached::clock::Seconds::START);
+        if stats.pages == 0 {
+            continue;
+        }
+        let evicted = stats.counts.get(memcached::cache::ClassCount::Evicted);
+        let figures = [u64::from(stats.chunk_bytes), stats.items, stats.pages, evicted];
+        for (curve, figure) in curves.iter_mut().zip(figures) {
+            curve.insert(u64::from(class), figure);
+        }
+    }
+    let names = ["class_chunk", "class_items", "class_pages", "class_evictions"];
+    for (name, curve) in names.into_iter().zip(curves) {
+        into.0.insert(name, Figure::Curve(curve));
+    }
+}
+
 /// The counters of a host's running programs.
 fn reading(world: &World, programs: &[Running], host: usize) -> Reading {
     let mut reading = Reading::new();
@@ -323,6 +351,7 @@ fn program_results(world: &mut World, running: &Running, into: &mut Results) {
                 found.0.insert(def.name, Figure::Count(count));
             }
         });
+        class_results(world, process, &mut found);
         if let Some(verdict) = world.machine::<Verifier>(process).and_then(|m| m.verdict().cloned())
         {
             found.0.insert("verdict", Figure::Word(verdict.kind.as_str().to_owned()));

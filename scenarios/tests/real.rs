@@ -151,7 +151,7 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
     host.limits = program.limits();
     match program {
         Program::Memcached(config) => {
-            serve(host, || storytime_memcached::Server::alone(config.clone()))
+            serve(host, || storytime_memcached::Server::alone((*config).clone()))
         }
         Program::Diskcheck(diskcheck::Command::Record(config)) => {
             serve(host, || diskcheck::Recorder::new(config.clone()))

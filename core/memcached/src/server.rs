@@ -119,6 +119,11 @@ impl Server {
         Self::new(config, shared)
     }
 
+    /// Whether this is the worker that speaks for what all of them share.
+    pub const fn speaks_for_all(&self) -> bool {
+        self.worker == 0
+    }
+
     /// What all workers share.
     pub const fn shared(&self) -> &Arc<Shared> {
         &self.shared

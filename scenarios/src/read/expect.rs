@@ -75,23 +75,40 @@ pub(super) fn variants(fields: &Fields<'_>, story: &Story) -> Checked<Vec<usize>
     Ok(found)
 }
 
-/// Of these variants, those at the points of the sweep that an expectation names.
-fn at_points(fields: &Fields<'_>, story: &Story, mut of: Vec<usize>) -> Checked<Vec<usize>> {
+/// Of these variants, those at the points of the sweep that an expectation or a picture names.
+pub(super) fn at_points(
+    fields: &Fields<'_>,
+    story: &Story,
+    mut of: Vec<usize>,
+) -> Checked<Vec<usize>> {
     let Some(node) = fields.get("point") else { return Ok(of) };
-    let point = fields.integer("point", 0..=u64::MAX >> 1, None)?;
-    of.retain(|&n| story.variants[n].point == Some(point));
-    if of.is_empty() {
-        let points = story.variants.iter().filter_map(|variant| variant.point);
-        let points: BTreeSet<u64> = points.collect();
-        let points: Vec<String> = points.iter().map(u64::to_string).collect();
-        let title = format!("nothing is swept over {point}");
-        let help = match points[..] {
-            [] => "a story is swept by a section `[sweep]`".to_owned(),
-            _ => format!("the points of the sweep are {}", points.join(", ")),
+    let nodes = match &node.value {
+        Value::List(items) => &items[..],
+        _ => std::slice::from_ref(node),
+    };
+    let points: BTreeSet<u64> = story.variants.iter().filter_map(|v| v.point).collect();
+    let mut wanted = Vec::new();
+    for node in nodes {
+        let point = match node.value {
+            Value::Integer(n) => u64::try_from(n).ok(),
+            _ => None,
         };
-        let label = "no run has this point";
-        return Err(Diagnostic::at(&node.span, title, label).help(help).into());
+        let Some(point) = point else {
+            return Err(wrong(node, "point", "a point of the sweep, or a list of points").into());
+        };
+        if !points.contains(&point) {
+            let title = format!("nothing is swept over {point}");
+            let points: Vec<String> = points.iter().map(u64::to_string).collect();
+            let help = match points[..] {
+                [] => "a story is swept by a section `[sweep]`".to_owned(),
+                _ => format!("the points of the sweep are {}", points.join(", ")),
+            };
+            let label = "no run has this point";
+            return Err(Diagnostic::at(&node.span, title, label).help(help).into());
+        }
+        wanted.push(Some(point));
     }
+    of.retain(|&n| wanted.contains(&story.variants[n].point));
     Ok(of)
 }
 

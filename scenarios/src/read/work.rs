@@ -37,7 +37,8 @@ pub(crate) const PLACEMENTS: &[(&str, Placement)] =
     &[("modulo", Placement::Modulo), ("ring", Placement::Ring)];
 
 /// Which keys may be asked for.
-pub(crate) const SKEWS: &[(&str, Skew)] = &[("uniform", Skew::Uniform), ("zipf", Skew::Zipf)];
+pub(crate) const SKEWS: &[(&str, Skew)] =
+    &[("uniform", Skew::Uniform), ("zipf", Skew::Zipf), ("scan", Skew::Scan)];
 
 /// Reads `[[model]]`.
 pub(super) fn models(
