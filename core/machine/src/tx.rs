@@ -107,9 +107,9 @@ impl Tx {
         }
         let tail = self.tail.split();
         if all.is_empty() {
-            all = tail
+            all = tail;
         } else {
-            all.extend_from_slice(&tail)
+            all.extend_from_slice(&tail);
         }
         self.pending = 0;
         all

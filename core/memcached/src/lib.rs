@@ -45,6 +45,7 @@
 //! | `flush_all <date in the past>` | flushes what was last used before that date | flushes everything |
 //! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come |
 //! | `gets` | versions count every attempt to store | versions count what was stored |
+//! | `add` over an item, whole in one packet, on a full server that may not evict | `SERVER_ERROR out of memory storing object` | `NOT_STORED` |
 //! | a lone `-` where a number is to be | 0 | refused |
 //! | `me <key> b` | never finds anything | finds the item |
 //! | meta command with an over-long opaque token | refused after touching, counting or making the item | refused before anything is done |

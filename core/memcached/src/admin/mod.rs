@@ -2,6 +2,23 @@
 //!
 //! The text protocol hands over the words of a line that it does not know itself, the binary
 //! protocol asks [`stats`] alone.
+//!
+//! Where it differs from the original:
+//!
+//! | request | the original | here |
+//! |---|---|---|
+//! | `lru_crawler crawl <ids>` | walks the classes named | walks all |
+//! | `lru_crawler metadump`, `mgdump` | one at a time, as fast as can be | any number, as their readers read |
+//! | `lru_crawler sleep`, `tocrawl` | slow the crawler down | shown; it works in short pieces |
+//! | `watch rawcmds` | silent | shows requests |
+//! | `watch proxyreqs` and its kin | of the built-in proxy | taken, and silent |
+//! | `stats conns` | numbers are file descriptors | numbers count connections, from 1 |
+//! | `stats`: response objects, read buffers | its own pools | 0: there are none |
+//! | `stats`: `hash_power_level` | its table | what that table would have; ours has no such size |
+//! | `stats detail` | prefixes without bound | 10,000 prefixes |
+//! | `slabs automove freeratio` | of external storage | checked, without effect |
+//!
+//! Not here: `extstore`, `debugitem`, `misbehave`. `debugtime` is always there.
 
 mod crawler;
 mod debugtime;

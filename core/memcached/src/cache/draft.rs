@@ -73,7 +73,7 @@ impl Cache {
         let class =
             self.heap.class_of(chunk).expect("an item's own chunk is not above the largest");
         let place = self.allocate(class).ok_or(Refused::NoMemory)?;
-        layout.write(self.heap.from_mut(place), ListKind::Cold);
+        layout.write(self.heap.bytes_mut(place), ListKind::Cold);
         if layout.chunked {
             self.begin_pieces(place);
         }
@@ -165,7 +165,7 @@ impl Cache {
         head.set_value_len(0);
         let head = head.read();
         let (at, to) = (head.value_at(), head.item_bytes());
-        self.heap.from_mut(item.0)[at..at + LINE_END.len()].copy_from_slice(LINE_END);
+        self.heap.bytes_mut(item.0)[at..at + LINE_END.len()].copy_from_slice(LINE_END);
         self.lists.resized(class, list, from, to);
         self.bytes = self.bytes + to as u64 - from as u64;
     }

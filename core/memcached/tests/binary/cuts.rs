@@ -4,7 +4,7 @@ use crate::packet::{Request, count, key, op, request, store, stream};
 use crate::rig::replies;
 use proptest::prelude::*;
 
-const LINE: &str = "-I 32k";
+const LINE: &str = "-I 32k -o slab_chunk_max=16";
 
 /// A stream with every kind of request.
 fn mixed() -> Vec<u8> {

@@ -198,7 +198,7 @@ fn unknown_opcodes_leave_the_connection_in_step() {
 #[test]
 fn each_listener_speaks_what_it_was_given() {
     let mut text = Client::new("-B ascii");
-    text.rig.deliver(text.conn, &[&request(op::NOOP).bytes()[..], b"\r\n"].concat());
+    text.rig.deliver(text.conn, &[&key(op::GET, "k").bytes()[..], b"\r\n"].concat());
     assert_eq!(text.rig.take_all(text.conn), b"ERROR\r\n");
     let mut binary = Client::new("-B binary");
     assert_eq!(binary.ask(&request(op::NOOP)), "||");
@@ -207,6 +207,6 @@ fn each_listener_speaks_what_it_was_given() {
     assert!(binary.has_hung_up());
     let mut auto = Client::new("-B auto");
     assert!(auto.rig.send(auto.conn, "version\r\n").starts_with("VERSION "));
-    auto.rig.deliver(auto.conn, &[&request(op::NOOP).bytes()[..], b"\r\n"].concat());
+    auto.rig.deliver(auto.conn, &[&key(op::GET, "k").bytes()[..], b"\r\n"].concat());
     assert_eq!(auto.rig.take_all(auto.conn), b"ERROR\r\n", "the first byte decides for good");
 }

@@ -43,7 +43,7 @@ pub(crate) mod op {
 }
 
 /// A request being put together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Request {
     pub(crate) opcode: u8,
     pub(crate) extras: Vec<u8>,
@@ -75,6 +75,15 @@ pub(crate) fn count(opcode: u8, key: &str, delta: u64, initial: u64, exptime: u3
     request.extras.extend(initial.to_be_bytes());
     request.extras.extend(exptime.to_be_bytes());
     request
+}
+
+/// Short, whatever it holds.
+impl core::fmt::Debug for Request {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { opcode, extras, key, value, .. } = self;
+        let (key, value) = (key.escape_ascii(), value.len());
+        write!(f, "{opcode:#x} {extras:x?} {key:.32} and {value} bytes")
+    }
 }
 
 impl Request {

@@ -43,7 +43,7 @@ fn misses_of_gets_are_silent_and_hits_are_not() {
 
 #[test]
 fn failures_are_told() {
-    let mut client = Client::new("-I 4k");
+    let mut client = Client::new("-I 4k -o slab_chunk_max=2");
     let exists = "0x2 Data exists for key.";
     client.ask(&store(op::SET, "k", "abc"));
     for (request, answer) in [
