@@ -48,7 +48,7 @@ fn every_story_holds_and_a_seed_is_a_run() {
         assert_eq!(other.first_failure(&story), None, "{id}, seed 2");
         assert_eq!((first.digest(), first.events()), (again.digest(), again.events()), "{id}");
         // A table of sizes has nothing to draw.
-        assert_eq!(first.digest() == other.digest(), *id == "slab-table", "{id}");
+        assert!(first.digest() != other.digest() || *id == "slab-table", "{id}");
         tables_are_kept(id, &story, &first);
     }
 }
