@@ -170,10 +170,10 @@ impl Measured {
 }
 
 impl VariantRun {
-    /// Takes one figure; the comparison with another variant is left to [`Run::checks`].
-    pub fn measure(&self, measure: &Measure, bucket: Duration) -> Outcome {
+    /// A window's beginning and end, nanoseconds from the beginning of the run.
+    pub fn window(&self, window: Window) -> (u64, u64) {
         let at = |happening: usize| nanos(self.plan.offset(happening));
-        let (from, to) = match measure.window {
+        match window {
             Window::Whole => (0, u64::MAX),
             Window::After { happening, length } => {
                 (at(happening), at(happening).saturating_add(nanos(length)))
@@ -181,7 +181,12 @@ impl VariantRun {
             Window::Before { happening, length } => {
                 (at(happening).saturating_sub(nanos(length)), at(happening))
             }
-        };
+        }
+    }
+
+    /// Takes one figure; the comparison with another variant is left to [`Run::checks`].
+    pub fn measure(&self, measure: &Measure, bucket: Duration) -> Outcome {
+        let (from, to) = self.window(measure.window);
         let figure = |metric: &Metric, from: u64, to: u64| match self.measured.get(metric) {
             Some(result) => match measure.at {
                 Some(x) => at_point(&result, x),

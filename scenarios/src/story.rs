@@ -399,6 +399,8 @@ pub struct ChartSpec {
     pub draw: Draw,
     /// The variants that are drawn, by index.
     pub variants: Vec<usize>,
+    /// Which part of the run bars and curves are taken from.
+    pub window: Window,
     /// Whether equal ratios are equal steps, across and up.
     pub log: (bool, bool),
 }

@@ -76,7 +76,8 @@ impl DbLink {
         }
     }
 
-    /// Asks for a row or its change; the answer carries the returned number. `None` while the database is away.
+    /// Asks for a row or its change; the answer carries the returned number. `None` while the
+    /// database is away.
     pub(super) fn ask(&mut self, cx: &mut Cx, verb: Verb, key: &[u8]) -> Option<u32> {
         assert!(key.len() <= KEY_BYTES_MAX, "keys are made by us");
         let id = self.next_id;

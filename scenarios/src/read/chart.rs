@@ -2,11 +2,11 @@
 
 use super::check_unique;
 use super::expect::{at_points, variants};
-use super::measure::{metric, take};
+use super::measure::{metric, take, window};
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{Fields, unknown};
 use crate::metric::{FigureUnit, Metric, Take};
-use crate::story::{ChartSpec, Draw, PARTS_MAX, Story};
+use crate::story::{ChartSpec, Draw, PARTS_MAX, Story, Window};
 
 /// How points become a picture.
 #[derive(Clone, Copy)]
@@ -20,8 +20,10 @@ enum Kind {
 pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>> {
     let (mut found, mut names) = (Vec::new(), Vec::new());
     for node in top.tables("chart", PARTS_MAX)? {
-        const FIELDS: &[&str] =
-            &["name", "title", "caption", "kind", "metrics", "take", "variant", "point", "log"];
+        const FIELDS: &[&str] = &[
+            "name", "title", "caption", "kind", "metrics", "take", "variant", "point", "after",
+            "before", "for", "log",
+        ];
         let fields = Fields::of(node, "chart", FIELDS)?;
         let name = fields.text("name", "a short name")?;
         fields.required("metrics", "one metric for lines, one or more for bars")?;
@@ -42,12 +44,23 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
             caption: caption.map(|word| word.text),
             draw,
             variants: at_points(&fields, story, variants(&fields, story)?)?,
+            window: chart_window(&fields, story, kind)?,
             log: log(&fields)?,
         });
         names.push(name);
     }
     check_unique(&names, "chart")?;
     Ok(found)
+}
+
+/// The window of bars and curves; lines go over the whole run.
+fn chart_window(fields: &Fields<'_>, story: &Story, kind: Kind) -> Checked<Window> {
+    let node = ["after", "before", "for"].iter().find_map(|key| fields.get(key));
+    if let (Some(node), Kind::Lines) = (node, kind) {
+        let title = "lines are drawn over the whole run";
+        return Err(Diagnostic::at(&node.span, title, "they have no windows of time").into());
+    }
+    window(fields, story)
 }
 
 /// Which axes have equal ratios as equal steps: across, up.

@@ -175,7 +175,8 @@ fn against(
     Ok(Against::Before)
 }
 
-fn window(fields: &Fields<'_>, story: &Story) -> Checked<Window> {
+/// The part of a run that is looked at.
+pub(super) fn window(fields: &Fields<'_>, story: &Story) -> Checked<Window> {
     let after = fields.text_if("after", "the name of a timeline entry")?;
     let before = fields.text_if("before", "the name of a timeline entry")?;
     let length = fields.quantity_if("for", DURATION)?;

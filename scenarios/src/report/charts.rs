@@ -5,7 +5,7 @@ use crate::metric::{FigureUnit, Kind, Metric, Take};
 use crate::models::results::Result;
 use crate::models::series::Series as Counts;
 use crate::run::{Outcome, Run, VariantRun, take};
-use crate::story::{ChartSpec, Draw, Figure, Story};
+use crate::story::{Action, ChartSpec, Draw, Figure, Story, Window};
 use std::collections::BTreeSet;
 use storytime_machine::nanos;
 use storytime_reports::model::{Axis, Chart, ChartKind, Mark, Scale, Series, Unit};
@@ -82,11 +82,13 @@ fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
     for (n, happening) in timeline(first.variant).iter().enumerate() {
         let happens = |variant: &&VariantRun| timeline(variant.variant)[n].active;
         let Some(variant) = shown(run, spec).find(happens) else { continue };
-        if happening.name.is_none() {
-            continue;
-        }
+        let Some(name) = &happening.name else { continue };
         let everywhere = shown(run, spec).all(|variant| happens(&variant));
-        let text = &happening.text;
+        // What a load is told reads worse than what it is for.
+        let text = match happening.action {
+            Action::Tell { .. } => name,
+            _ => &happening.text,
+        };
         let label = match story.variants[variant.variant].base.as_ref().filter(|_| !everywhere) {
             Some(base) => format!("{text} ({base})"),
             None => text.clone(),
@@ -117,7 +119,7 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
                     (None, true) => story.card.id.clone(),
                     (_, false) => variant_name(story, variant),
                 };
-                let more = points_of_curve(story, variant, metric, *take_what);
+                let more = points_of_curve(story, variant, metric, *take_what, spec.window);
                 let name = line_name(&name, spec.variants.len(), metric.def.label, metrics.len());
                 match lines.iter_mut().find(|line| line.name == name) {
                     Some(line) => line.points.extend(more),
@@ -139,6 +141,7 @@ fn points_of_curve(
     run: &VariantRun,
     metric: &Metric,
     take_what: Take,
+    window: Window,
 ) -> Vec<(f64, f64)> {
     let of = &story.variants[run.variant];
     match run.measured.get(metric).as_deref() {
@@ -150,7 +153,7 @@ fn points_of_curve(
         }
         _ => of
             .point
-            .zip(bar(run, metric, take_what, of.setup.bucket))
+            .zip(bar(run, metric, take_what, window, of.setup.bucket))
             .map(|(point, value)| (point as f64, value))
             .into_iter()
             .collect(),
@@ -201,7 +204,7 @@ fn bars(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take
                 let category = shown.iter().position(|&n| n == variant.variant);
                 let bucket = story.variants[variant.variant].setup.bucket;
                 if let (Some(category), Some(value)) =
-                    (category, bar(variant, metric, *take, bucket))
+                    (category, bar(variant, metric, *take, spec.window, bucket))
                 {
                     points.push((category as f64, value));
                 }
@@ -219,10 +222,12 @@ fn bar(
     run: &VariantRun,
     metric: &Metric,
     take_what: Take,
+    window: Window,
     bucket: std::time::Duration,
 ) -> Option<f64> {
     let result = run.measured.get(metric)?;
-    match take(&result, take_what, 0, u64::MAX, bucket) {
+    let (from, to) = run.window(window);
+    match take(&result, take_what, from, to, bucket) {
         Outcome::Figure(figure) => Some(number(figure)),
         _ => None,
     }

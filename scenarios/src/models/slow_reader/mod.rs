@@ -6,8 +6,8 @@
 //! all of it is of one. What version was acknowledged last is known to the readers of a run, as it
 //! is to nobody in a real site, and tells them which one they should get.
 //!
-//! Not modelled: a modem's compression and line noise; its rate is that of a link in the file, or on
-//! real sockets of the reader alone, and then the kernel's buffers read ahead.
+//! Not modelled: a modem's compression and line noise; its rate is that of a link in the file, or
+//! on real sockets of the reader alone, and then the kernel's buffers read ahead.
 
 mod reader;
 mod writer;

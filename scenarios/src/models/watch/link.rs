@@ -53,7 +53,8 @@ impl Watchers {
         (n < self.views.len()).then_some(n)
     }
 
-    /// The numbers of the caches that all watchers heard of lately hold for down; `None` if none was.
+    /// The numbers of the caches that all watchers heard of lately hold for down; `None` if none
+    /// was.
     pub fn down(&self, now: Time) -> Option<BTreeSet<usize>> {
         let fresh = |view: &&View| view.heard.is_some_and(|at| now.since(at) <= self.fresh);
         let mut views = self.views.iter().filter(fresh);

@@ -23,8 +23,8 @@
 //! With `misses_max` a host asks the database for so many rows at once; a page that needs one more
 //! is turned away at once. Rows read by a warm-up count among them.
 //!
-//! Not modelled: what a page does with its rows; the size of a local cache's own table; a page under
-//! way when its process is at work on another (a host's pages are spread over its processes evenly,
+//! Not modelled: what a page does with its rows; the size of a local cache's own table; a page
+//! under way when its process is at work on another (a host's pages are spread over its processes evenly,
 //! and do not wait for each other).
 
 mod local;
