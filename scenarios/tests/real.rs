@@ -28,7 +28,8 @@ fn main() -> ExitCode {
         println!("real_stories: test");
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
+        ("cas_loses_nothing_for_real", cas_loses_nothing_for_real),
         ("a_killed_writer_loses_nothing", a_killed_writer_loses_nothing),
         ("keys_move_for_real_as_simulated", keys_move_for_real_as_simulated),
         ("a_story_that_is_not_for_real_is_refused", a_story_that_is_not_for_real_is_refused),
@@ -95,6 +96,20 @@ fn keys_move_for_real_as_simulated() {
         };
         assert_eq!(failed.counts().iter().sum::<u64>(), 0, "no page failed");
     }
+}
+
+fn cas_loses_nothing_for_real() {
+    let sets = ["story.duration=2s", "load.clients.settle=500ms"];
+    let story = story("cas-loop", &sets);
+    let run = real(&story, "cas-loop");
+    let cas = &run.variants[story.variant("gets-cas").expect("a variant of the story")];
+    let count = |name: &str| match &cas.measured.loads[0].0[name] {
+        Figure::Series(series) => series.counts().iter().sum::<u64>(),
+        other => panic!("{name} is counted over time: {other:?}"),
+    };
+    assert!(count("appended") > 100, "clients appended: {}", count("appended"));
+    assert_eq!((count("lost"), count("in_list")), (0, count("appended")));
+    assert_eq!(count("jobs_failed"), 0);
 }
 
 fn a_story_that_is_not_for_real_is_refused() {

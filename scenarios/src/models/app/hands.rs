@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::{Conn, Cx, Endpoint, Rng, Time, Token, nanos};
 use storytime_memcached::client::{
-    Client, Count, Failure, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
+    Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
     Verb as Condition,
 };
 
@@ -25,7 +25,7 @@ pub(super) const PAUSES: u64 = 1 << 41;
 /// What came for a job.
 #[derive(Debug)]
 pub enum Came {
-    /// The cache's answer. What could not even be sent has failed.
+    /// The cache's answer; what could not even be sent was not accepted.
     Cache(Outcome),
     /// A row of the database; none if it refused, fell silent or is away.
     Row(Option<BytesMut>),
@@ -121,8 +121,8 @@ impl Hands<'_> {
         ask: impl FnOnce(&mut Client, &mut Cx, u64) -> Result<(), NotAccepted>,
     ) {
         self.count("cache_requests", 1);
-        if ask(&mut self.desk.cache, self.cx, tag).is_err() {
-            let outcome = Outcome::Failed(Failure::Down);
+        if let Err(why) = ask(&mut self.desk.cache, self.cx, tag) {
+            let outcome = Outcome::NotAccepted(why);
             self.desk.at_once.push_back((tag, Came::Cache(outcome)));
         }
     }

@@ -307,12 +307,15 @@ impl<W: Workload> App<W> {
         self.count_packets(cx);
     }
 
-    /// Counts what this step sends to the caches. What is pending here leaves behind this call,
-    /// but for what a slow peer's window does not take.
+    /// Counts what leaves for the caches behind this call, but for what a slow peer's window does
+    /// not take. The check's own packets are not the load's.
     fn count_packets(&self, cx: &Cx) {
-        let packets = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
-        let packets: u64 = self.desk.conns.iter().map(packets).sum();
-        if packets > 0 {
+        if self.at_rest(cx.now()) {
+            return;
+        }
+        let of = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
+        let packets = self.desk.conns.iter().map(of).sum();
+        if packets != 0 {
             lock(&self.desk.book).count("packets", cx.now(), packets);
         }
     }
@@ -475,8 +478,7 @@ impl<W: Workload> Machine for App<W> {
         // What surrounds the load's jobs waits for a worker in any case.
         let extra = self.config.told.len() * LANES_MAX as usize + 3;
         assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
-        let nothing_waits = self.desk.at_once.is_empty();
-        assert!(nothing_waits, "what came is handed out before anything else happens");
+        assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -10,7 +10,8 @@
 //! here, once: when jobs begin, how many workers a host has, the cache client, the connection to
 //! the database, deadlines, figures. A job is a value: [`Workload::begin`] makes it,
 //! [`Workload::resume`] gets what it awaited and gives back the next one. Everything that a job
-//! asks for through its [`Hands`] is answered exactly once, as [`Came`], also if it could not be sent.
+//! asks for through its [`Hands`] is answered exactly once, as [`Came`], also if it could not be
+//! sent.
 //!
 //! What all hosts of a load know together, as nobody in a real site does, stands in the workload's
 //! ledger: what was acknowledged, what must still be there. It is how a workload tells what was
@@ -137,8 +138,8 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "weights", "watchers", "watch_port", "watch_fresh", "placement", "database",
-            "rate", "users", "think", "timeout", "workers",
-            "queue", "pause", "warmup", "settle", $($own),*
+            "rate", "users", "think", "timeout", "workers", "queue", "pause", "warmup", "settle",
+            $($own),*
         ]
     };
 }

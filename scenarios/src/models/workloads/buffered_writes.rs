@@ -11,7 +11,7 @@
 //! Not modelled: a buffer that also leaves after some time.
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, Fields, SHARE};
+use crate::fields::{Fields, SHARE};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, Step, Workload, lock};
 use crate::read::Parts;
@@ -94,13 +94,12 @@ impl Workload for BufferedWrites {
 
     fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
         let methods = [("awaited", Method::Awaited), ("buffered", Method::Buffered)];
-        let buffer_bytes = fields.quantity("buffer_bytes", BYTES, None)?;
         Ok(Numbers {
             method: fields.choice("method", &methods, None)?,
-            value_bytes: fields.quantity("value", BYTES, None)?.min(VALUE_BYTES_MAX),
+            value_bytes: fields.bytes("value", 0..=VALUE_BYTES_MAX)?,
             reads: fields.quantity("reads", SHARE, None)?,
             buffer: fields.integer("buffer", 1..=BUFFER_MAX, None)? as usize,
-            buffer_bytes: buffer_bytes.clamp(1, BUFFER_BYTES_MAX) as usize,
+            buffer_bytes: fields.bytes("buffer_bytes", 1..=BUFFER_BYTES_MAX)? as usize,
         })
     }
 

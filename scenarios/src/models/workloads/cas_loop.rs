@@ -5,8 +5,8 @@
 //! | `get-set` | with `set` | their entry is lost |
 //! | `gets-cas` | with `cas`, over the version that was read | it begins again |
 //!
-//! The ledger knows every entry whose append was acknowledged; at rest the first host reads the list
-//! and counts those that are not in it.
+//! The ledger knows every entry whose append was acknowledged; at rest the first host reads the
+//! list and counts those that are not in it.
 //!
 //! Not modelled: a list that is ever shortened; an append whose outcome is unknown counts as failed
 //! and is not tried again.

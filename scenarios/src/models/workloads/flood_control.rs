@@ -5,10 +5,10 @@
 //! | `get-set` | reads the counter, passes if it is low enough, writes back one more |
 //! | `add-incr` | `add`s the counter, which begins a window; else `incr`s it, passes if it is low enough |
 //!
-//! The ledger counts for itself, by its own clock: the first pass of an address begins a window, and
-//! what passes in it belongs to it. memcached counts whole seconds, so its window is up to a second
-//! shorter than it was told; the ledger's is as much shorter. A cache that starts again has forgotten
-//! its counters: what passes beyond the limit is counted as extra.
+//! The ledger counts for itself, by its own clock: the first pass of an address begins a window,
+//! and what passes in it belongs to it. memcached counts whole seconds, so its window is up to a
+//! second shorter than it was told; the ledger's is as much shorter. A cache that starts again has
+//! forgotten its counters: what passes beyond the limit is counted as extra.
 //!
 //! Not modelled: actions themselves; while a cache is away its addresses are let through by nobody,
 //! and their actions count as failed.

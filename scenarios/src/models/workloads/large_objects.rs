@@ -12,7 +12,7 @@
 //! Not modelled: what the objects are.
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, Fields, SHARE};
+use crate::fields::{Fields, SHARE};
 use crate::metric::MetricDef;
 use crate::models::KEYS_MAX;
 use crate::models::app::{Came, Hands, Step, Workload, lock};
@@ -87,12 +87,11 @@ impl Workload for LargeObjects {
     const NEEDS_DATABASE: bool = true;
 
     fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
-        let object_bytes = fields.quantity("object", BYTES, None)?;
         Ok(Numbers {
             split: fields.flag("split", true)?,
             objects: fields.integer("objects", 1..=KEYS_MAX, None)? as u32,
             skew: fields.choice("skew", work::SKEWS, None)?,
-            object_bytes: object_bytes.clamp(WORD_BYTES, OBJECT_BYTES_MAX),
+            object_bytes: fields.bytes("object", WORD_BYTES..=OBJECT_BYTES_MAX)?,
             rewrites: fields.quantity("rewrites", SHARE, None)?,
         })
     }

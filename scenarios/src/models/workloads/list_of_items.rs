@@ -1,5 +1,5 @@
-//! Comments under articles: each under a key of its own, and under one more key per article the list
-//! of their numbers. A page reads the list, and then all of its items with one multi-get.
+//! Comments under articles: each under a key of its own, and under one more key per article the
+//! list of their numbers. A page reads the list, and then all of its items with one multi-get.
 //!
 //! | `missing` | an item that the cache has evicted |
 //! |---|---|
@@ -10,13 +10,13 @@
 //! was read, so that no two posts lose one another. Where the list itself is gone, it is made anew
 //! from the database, and stored only if nobody else did so first.
 //!
-//! The ledger is what stands in the database: a page is seen to have holes, to show a comment that is
-//! not the one that was asked for, or to lack one that had been posted before the page began.
+//! The ledger is what stands in the database: a page is seen to have holes, to show a comment that
+//! is not the one that was asked for, or to lack one that had been posted before the page began.
 //!
 //! Not modelled: edits and deletions; the database answers with what stood there when it was asked.
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, Fields, SHARE};
+use crate::fields::{Fields, SHARE};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, Step, Workload, lock};
 use crate::models::keys::Keys;
@@ -136,13 +136,12 @@ impl Workload for ListOfItems {
 
     fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
         let missing = [("skip", Missing::Skip), ("refetch", Missing::Refetch)];
-        let value_bytes = fields.quantity("value", BYTES, None)?;
         Ok(Numbers {
             missing: fields.choice("missing", &missing, None)?,
             articles: fields.integer("articles", 1..=ARTICLES_MAX, None)? as u32,
             comments: fields.integer("comments", 1..=COMMENTS_MAX, None)?,
             skew: fields.choice("skew", work::SKEWS, None)?,
-            value_bytes: value_bytes.clamp(VALUE_BYTES_MIN, VALUE_BYTES_MAX),
+            value_bytes: fields.bytes("value", VALUE_BYTES_MIN..=VALUE_BYTES_MAX)?,
             posts: fields.quantity("posts", SHARE, None)?,
         })
     }
@@ -161,8 +160,8 @@ impl Workload for ListOfItems {
         Self { articles: Keys::new(numbers.skew, numbers.articles), numbers, ledger }
     }
 
-    /// The first host stores the comments of the beginning, those of the most read article last; what
-    /// does not fit is evicted again.
+    /// The first host stores the comments of the beginning, those of the most read article last;
+    /// what does not fit is evicted again.
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         if hands.part() != 0 {
             return Step::Done;

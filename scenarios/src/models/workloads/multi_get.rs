@@ -9,7 +9,7 @@
 //! Not modelled: what the work is; values that have to be computed (all are warm).
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, DURATION, Fields};
+use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::KEYS_MAX;
 use crate::models::app::{Came, Hands, Step, Workload};
@@ -90,7 +90,7 @@ impl Workload for MultiGet {
             method: fields.choice("method", &methods, None)?,
             keys: fields.integer("keys", 1..=KEYS_MAX, None)?,
             keys_per_page: fields.integer("keys_per_page", 1..=PAGE_KEYS_MAX, None)?,
-            value_bytes: fields.quantity("value", BYTES, None)?.min(VALUE_BYTES_MAX),
+            value_bytes: fields.bytes("value", 0..=VALUE_BYTES_MAX)?,
             work: fields.quantity("work", DURATION, None)?,
         })
     }
@@ -132,7 +132,7 @@ impl Workload for MultiGet {
     }
 
     fn resume(&mut self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
-        if let Came::Cache(Outcome::Failed(_)) = came {
+        if let Came::Cache(Outcome::Failed(_) | Outcome::NotAccepted(_)) = came {
             return Step::Failed;
         }
         match (job, came) {

@@ -14,7 +14,7 @@
 //! is the last to be evicted).
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, Fields, SHARE};
+use crate::fields::{Fields, SHARE};
 use crate::metric::MetricDef;
 use crate::models::KEYS_MAX;
 use crate::models::app::{Came, Hands, Step, Workload, lock};
@@ -140,9 +140,7 @@ impl Workload for NamespaceDelete {
             items: fields.integer("items", 1..=KEYS_MAX, None)?,
             others: fields.integer("others", 1..=KEYS_MAX, None)? as u32,
             skew: fields.choice("skew", work::SKEWS, None)?,
-            value_bytes: fields
-                .quantity("value", BYTES, None)?
-                .clamp(STATE_BYTES_MAX, VALUE_BYTES_MAX),
+            value_bytes: fields.bytes("value", STATE_BYTES_MAX..=VALUE_BYTES_MAX)?,
             beside: fields.quantity("beside", SHARE, None)?,
         })
     }

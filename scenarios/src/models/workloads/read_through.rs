@@ -96,7 +96,7 @@ impl Workload for ReadThrough {
             keys: fields.integer("keys", 1..=KEYS_MAX, None)? as u32,
             skew: fields.choice("skew", work::SKEWS, None)?,
             exptime: fields.integer("exptime", 0..=EXPTIME_MAX, Some(0))? as u32,
-            method: fields.choice("method", &methods, None)?,
+            method: fields.choice("method", &methods, Some(Method::ByHand))?,
         })
     }
 

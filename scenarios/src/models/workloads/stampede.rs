@@ -7,13 +7,13 @@
 //! | `lease` | the one whom the cache gives the task; all others get the old value, or wait |
 //!
 //! The early refresh carries its expiry in the value, earlier than the cache's own, and the time
-//! that the computation took. A reader computes anew if `now + took × beta × -ln(u) >= expiry` for a
-//! `u` drawn evenly from (0, 1]; the logarithm is in fixed point, so that a seed is a run.
+//! that the computation took. A reader computes anew if `now + took × beta × -ln(u) >= expiry` for
+//! a `u` drawn evenly from (0, 1]; the logarithm is in fixed point, so that a seed is a run.
 //!
 //! Not modelled: what else a page needs; failures of the computation are tried again by the next.
 
 use crate::diagnostic::Checked;
-use crate::fields::{BYTES, DURATION, Fields};
+use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, Step, Workload};
 use crate::read::Parts;
@@ -108,9 +108,7 @@ impl Workload for Stampede {
             vivify: fields.integer("vivify", 1..=EXPTIME_MAX, None)? as u32,
             recache: fields.integer("recache", 0..=EXPTIME_MAX, None)? as u32,
             retry: fields.quantity("retry", DURATION, None)?,
-            value_bytes: fields
-                .quantity("value", BYTES, None)?
-                .clamp(VALUE_BYTES_MIN, VALUE_BYTES_MAX),
+            value_bytes: fields.bytes("value", VALUE_BYTES_MIN..=VALUE_BYTES_MAX)?,
         })
     }
 
