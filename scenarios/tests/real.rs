@@ -28,7 +28,8 @@ fn main() -> ExitCode {
         println!("real_stories: test");
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
+        ("servers_tell_their_counters_for_real", servers_tell_their_counters_for_real),
         ("cas_loses_nothing_for_real", cas_loses_nothing_for_real),
         ("a_killed_writer_loses_nothing", a_killed_writer_loses_nothing),
         ("keys_move_for_real_as_simulated", keys_move_for_real_as_simulated),
@@ -110,6 +111,20 @@ fn cas_loses_nothing_for_real() {
     assert!(count("appended") > 100, "clients appended: {}", count("appended"));
     assert_eq!((count("lost"), count("in_list")), (0, count("appended")));
     assert_eq!(count("jobs_failed"), 0);
+}
+
+/// The shares of the keys are counted by the servers, and asked of them.
+fn servers_tell_their_counters_for_real() {
+    let sets = [
+        "story.duration=3s",
+        "load.web.keys=1000",
+        "expect.first-gets-a-quarter.between=[\"17%\", \"33%\"]",
+        "expect.second-gets-half.between=[\"41%\", \"59%\"]",
+        "expect.third-gets-a-quarter.between=[\"17%\", \"33%\"]",
+    ];
+    let story = story("pick-a-server", &sets);
+    let run = real(&story, "pick-a-server");
+    assert_eq!(run.first_failure(&story), None);
 }
 
 fn a_story_that_is_not_for_real_is_refused() {

@@ -1,9 +1,9 @@
 //! The slab classes of a memcached, computed from its options, and what objects waste in them.
 //!
 //! The arithmetic is the storage engine's own. Nothing runs: the machine computes its tables when
-//! it starts. An object is what `-n` counts: key, value, flags and what goes between them. It wastes
-//! what its chunk is larger than object and header, and its part of the end of a page that no chunk
-//! fits into.
+//! it starts. An object is what `-n` counts: key, value, flags and what goes between them. It
+//! wastes what its chunk is larger than object and header, and its part of the end of a page that
+//! no chunk fits into.
 
 use super::kinds::{Boxed, Measures, ModelKind, ModelSpec};
 use super::results::{Result, Results};

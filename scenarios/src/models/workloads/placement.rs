@@ -2,8 +2,8 @@
 //!
 //! A job looks for one of the keys and stores it where it is missing. Servers are counted from 1
 //! and slots from 0. One example key is placed before all others, twice: with the whole CRC-32
-//! modulo the slots, as the slide writes it, and as Cache::Memcached does, which takes 15 bits of it
-//! from the upper half.
+//! modulo the slots, as the slide writes it, and as Cache::Memcached does, which takes 15 bits of
+//! it from the upper half.
 
 use crate::diagnostic::Checked;
 use crate::fields::{BYTES, Fields};

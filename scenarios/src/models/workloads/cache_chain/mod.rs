@@ -24,8 +24,8 @@
 //! is turned away at once. Rows read by a warm-up count among them.
 //!
 //! Not modelled: what a page does with its rows; the size of a local cache's own table; a page
-//! under way when its process is at work on another (a host's pages are spread over its processes evenly,
-//! and do not wait for each other).
+//! under way when its process is at work on another (a host's pages are spread over its processes
+//! evenly, and do not wait for each other).
 
 mod local;
 mod numbers;
