@@ -35,7 +35,10 @@ impl Server {
         let now = self.shared.seconds(cx.now());
         let next = match self.shared.work_behind(now, stamp(cx)) {
             Again::Soon => cx.now() + TICK,
-            Again::At(then) => cx.now() + Duration::from_secs(then.0.saturating_sub(now.0).into()),
+            Again::At(then) => {
+                // Another worker may have planned it long ago.
+                cx.now() + TICK.max(Duration::from_secs(then.0.saturating_sub(now.0).into()))
+            }
             Again::Stirred => return,
         };
         self.tick = Some(next);
