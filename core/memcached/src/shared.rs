@@ -8,7 +8,7 @@
 //! gets a new one.
 
 use crate::auth::Users;
-use crate::cache::{Cache, Count, Counts, HashKey, Key, Usage};
+use crate::cache::{Cache, Count, Counts, HashKey, Key, RUN, Usage};
 use crate::clock::{Epoch, Seconds};
 use crate::config::Config;
 use crate::ops::{Nowhere, Ops, Surroundings};
@@ -110,16 +110,50 @@ impl Shared {
     /// Locks the shard that holds a key.
     #[inline]
     pub(crate) fn shard<'a>(&self, key: &'a [u8]) -> (MutexGuard<'_, Cache>, Key<'a>) {
-        let key = Key { bytes: key, hash: self.started().hash.hash(key) };
+        let key = self.key(key);
         (self.shard_of(key), key)
+    }
+
+    /// Hashes a key.
+    #[inline]
+    pub(crate) fn key<'a>(&self, key: &'a [u8]) -> Key<'a> {
+        Key { bytes: key, hash: self.started().hash.hash(key) }
+    }
+
+    #[inline]
+    fn shard_at(&self, key: Key<'_>) -> usize {
+        // The high bits choose the shard, the low ones the bucket in it.
+        ((u128::from(key.hash) * self.caches.len() as u128) >> 64) as usize
+    }
+
+    /// Reads ahead for the keys of a run, one shard after the other.
+    pub(crate) fn foresee(&self, keys: &[Key<'_>]) {
+        if self.caches.len() == 1 {
+            return self.cache_at(0).foresee(keys);
+        }
+        let mut left = keys;
+        let mut seen = 0_u64;
+        while let [first, rest @ ..] = left {
+            let shard = self.shard_at(*first);
+            left = rest;
+            if seen & (1 << (shard % 64)) != 0 {
+                continue;
+            }
+            seen |= 1 << (shard % 64);
+            let mut run = [*first; RUN];
+            let mut count = 1;
+            for key in rest.iter().filter(|key| self.shard_at(**key) == shard).take(RUN - 1) {
+                run[count] = *key;
+                count += 1;
+            }
+            self.cache_at(shard).foresee(&run[..count]);
+        }
     }
 
     /// Locks the shard that holds a key whose hash is known.
     #[inline]
     pub(crate) fn shard_of(&self, key: Key<'_>) -> MutexGuard<'_, Cache> {
-        // The high bits choose the shard, the low ones the bucket in it.
-        let shard = ((u128::from(key.hash) * self.caches.len() as u128) >> 64) as usize;
-        self.cache_at(shard)
+        self.cache_at(self.shard_at(key))
     }
 
     /// Locks a shard.

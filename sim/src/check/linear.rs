@@ -124,16 +124,17 @@ impl Search {
 struct Walk<'a, M: Model> {
     model: &'a M,
     history: &'a [Operation<M::Input, M::Output>],
-    /// Places of the operations by the time of their call.
-    by_call: Vec<usize>,
+    /// Places of the operations in the order in which they are tried: by the time of their call,
+    /// and those that nobody saw return behind all others, as most orders do without them.
+    by_turn: Vec<usize>,
     /// Which operations are in the order so far, one bit each.
     taken: Vec<u64>,
     /// Operations with a return that are not in the order yet.
     missing: usize,
     state: M::State,
-    /// The order so far: place in `by_call`, and the state before it.
+    /// The order so far: place in `by_turn`, and the state before it.
     path: Vec<(usize, M::State)>,
-    /// Where in `by_call` to go on looking.
+    /// Where in `by_turn` to go on looking.
     from: usize,
     seen: HashSet<(Vec<u64>, M::State), FixedState>,
     best: Vec<usize>,
@@ -147,12 +148,12 @@ enum Forward {
 
 impl<'a, M: Model> Walk<'a, M> {
     fn new(model: &'a M, history: &'a [Operation<M::Input, M::Output>]) -> Self {
-        let mut by_call: Vec<usize> = (0..history.len()).collect();
-        by_call.sort_by_key(|&at| (history[at].call, at));
+        let mut by_turn: Vec<usize> = (0..history.len()).collect();
+        by_turn.sort_by_key(|&at| (history[at].done.is_none(), history[at].call, at));
         Self {
             model,
             history,
-            by_call,
+            by_turn,
             taken: vec![0; history.len().div_ceil(64)],
             missing: history.iter().filter(|operation| operation.done.is_some()).count(),
             state: model.start(),
@@ -164,7 +165,7 @@ impl<'a, M: Model> Walk<'a, M> {
     }
 
     fn order(&self) -> Vec<usize> {
-        self.path.iter().map(|(at, _)| self.by_call[*at]).collect()
+        self.path.iter().map(|(at, _)| self.by_turn[*at]).collect()
     }
 
     fn is_taken(&self, place: usize) -> bool {
@@ -181,19 +182,20 @@ impl<'a, M: Model> Walk<'a, M> {
             return Forward::Complete;
         }
         let deadline = self.first_return();
-        for at in self.from..self.by_call.len() {
-            let place = self.by_call[at];
+        for at in self.from..self.by_turn.len() {
+            let place = self.by_turn[at];
             let operation = &self.history[place];
-            if operation.call > deadline {
-                break;
-            }
-            if self.is_taken(place) {
+            if operation.call > deadline || self.is_taken(place) {
                 continue;
             }
             let output = operation.done.as_ref().map(|(_, output)| output);
             let Some(next) = self.model.step(&self.state, &operation.input, output) else {
                 continue;
             };
+            // What nobody saw return and has no effect here may as well never have happened.
+            if output.is_none() && next == self.state {
+                continue;
+            }
             self.flip(place);
             if self.seen.insert((self.taken.clone(), next.clone())) {
                 self.missing -= usize::from(output.is_some());
@@ -219,7 +221,7 @@ impl<'a, M: Model> Walk<'a, M> {
     /// Gives up the last operation taken, to look behind it. Whether there was one.
     fn back(&mut self) -> bool {
         let Some((at, before)) = self.path.pop() else { return false };
-        let place = self.by_call[at];
+        let place = self.by_turn[at];
         self.flip(place);
         self.missing += usize::from(self.history[place].done.is_some());
         self.state = before;

@@ -15,7 +15,9 @@ const SEGMENT_SHIFT: u32 = SEGMENT.trailing_zeros();
 /// Buckets per item once it has grown: 8 bytes, for chains that are short.
 const BUCKETS_PER_ITEM: usize = 2;
 /// Keys that are looked ahead for at once: about as many reads as a processor has under way.
-pub(super) const RUN: usize = 16;
+pub(crate) const RUN: usize = 16;
+/// What the processor reads from memory at a time, bytes.
+const LINE_BYTES: usize = 64;
 /// It shrinks when it has more than so many buckets per item.
 const BUCKETS_PER_ITEM_MAX: usize = 8;
 
@@ -104,6 +106,9 @@ impl Index {
             if place != NONE {
                 let chunk = heap.bytes(place);
                 read ^= head_of(chunk).chain() ^ u32::from(chunk[HEAD_BYTES]);
+                // Small values end within the next lines of the processor's cache.
+                read ^= u32::from(chunk.get(LINE_BYTES).copied().unwrap_or(0));
+                read ^= u32::from(chunk.get(2 * LINE_BYTES).copied().unwrap_or(0));
             }
         }
         read

@@ -51,6 +51,7 @@ mod walk;
 pub use classes::{Class, Table};
 pub use draft::{Draft, Pin};
 pub use hash::HashKey;
+pub(crate) use index::RUN;
 pub use stats::{ClassCount, ClassCounts, ClassStats, Count, Counts, Usage};
 pub use types::{
     Access, ClassOptions, Counted, Cursor, Deleted, Delta, Evicted, ItemId, KEY_BYTES_MAX, Key,

@@ -96,7 +96,12 @@ impl Crawl {
         let mut state = super::lock(&self.state);
         if state.walk.is_none() {
             let due = state.next.is_some_and(|next| next <= now);
-            if !due || shared.totals().1.items == 0 {
+            if !due {
+                return false;
+            }
+            if shared.totals().1.items == 0 {
+                // Planned anew when there is traffic again.
+                state.next = None;
                 return false;
             }
             self.begin_in(&mut state, shared, now);

@@ -18,6 +18,7 @@
 //! | an unknown command whose last word begins with `HTTP/` | none | the connection is closed |
 
 mod admin;
+mod ahead;
 mod arith;
 mod backward;
 mod delete;
@@ -43,6 +44,7 @@ use crate::ops::Streams;
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
+use ahead::Ahead;
 use bytes::{Buf, BytesMut};
 use line::Line;
 use retrieve::Retrieval;
@@ -185,7 +187,7 @@ impl Session<'_> {
 
 /// Eats requests off the front of `rx` and answers them.
 pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut BytesMut) -> Stop {
-    let mut eaten = 0;
+    let (mut eaten, mut ahead) = (0, Ahead::default());
     let stop = loop {
         if session.reader_is_slow() {
             break Stop::SlowReader;
@@ -195,10 +197,14 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
         }
         if let State::Stream(stream) = state {
             rx.advance(core::mem::take(&mut eaten));
+            ahead = Ahead::default();
             match run_stream(stream, session, rx) {
                 Some(stop) => break stop,
                 None => *state = State::AwaitCommand,
             }
+        }
+        if let State::AwaitCommand = state {
+            ahead.lines(session.shared, rx, eaten);
         }
         match step(state, session, &rx[eaten..]) {
             Step::Ate(n) => eaten += n,

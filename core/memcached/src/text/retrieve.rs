@@ -5,6 +5,7 @@
 //! that is not longer is checked for over-long keys first, so that its refusal is its only answer;
 //! on a longer one the refusal takes the place of `END` behind the hits so far.
 
+use super::ahead::Ahead;
 use super::backward::Backward;
 use super::line::{LINE_BYTES_MAX, Line, find};
 use super::number::i32_of;
@@ -126,8 +127,9 @@ impl Retrieval {
 
     /// Serves keys off the front of the input.
     pub(super) fn run(&mut self, session: &mut Session<'_>, input: &[u8]) -> Progress {
-        let mut at = 0;
+        let (mut at, mut ahead) = (0, Ahead::default());
         loop {
+            ahead.keys(session.shared, input, at);
             while input.get(at) == Some(&b' ') {
                 at += 1;
             }

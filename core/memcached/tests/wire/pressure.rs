@@ -199,3 +199,15 @@ fn several_workers_serve_one_data_set() {
     assert!(workers[1].has_hung_up(fifth), "the limit on connections is the server's");
     assert_eq!(workers[2].send(conns[2], "flush_all\r\nget k1 k2 k3\r\n"), "OK\r\nEND\r\n");
 }
+
+#[test]
+fn a_server_without_items_comes_to_rest() {
+    let mut rig = Rig::new("");
+    let c = rig.open();
+    assert_eq!(rig.send(c, "get k\r\n"), "END\r\n");
+    for second in 0..60 {
+        rig.pass(1);
+        assert!(rig.rests() != Some(core::time::Duration::ZERO), "it spins after {second} s");
+    }
+    assert_eq!(rig.rests(), None);
+}

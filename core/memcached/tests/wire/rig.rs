@@ -122,6 +122,13 @@ impl Rig {
         }
     }
 
+    /// How long the server can be left alone; nothing if it waits for input alone.
+    pub(crate) fn rests(&mut self) -> Option<Duration> {
+        self.process.tick(self.now);
+        self.check();
+        self.process.deadline().map(|deadline| deadline.since(self.now.mono))
+    }
+
     /// A datagram arrives on a socket; the datagrams of the reply.
     pub(crate) fn datagram(&mut self, socket: Token, bytes: &[u8]) -> Vec<Bytes> {
         let from = Addr::new([127, 0, 0, 1].into(), 40_000);
