@@ -21,7 +21,7 @@ impl Server {
         let socket = folder.join("socket").display().to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_storytime"))
             .current_dir(&folder)
-            .args(["memcached", "-t", "1", "-s", &socket])
+            .args(["memcached", "-u", "root", "-t", "1", "-s", &socket])
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");

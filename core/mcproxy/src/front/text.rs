@@ -481,7 +481,11 @@ fn judge_key_line(tokens: &Tokens<'_>) -> Judged {
     if tokens.len() < least {
         return Err(refuse(Refusal::BadFormat, false));
     }
-    if tokens.get(1).len() > KEY_BYTES_MAX {
+    // A delete takes a time of 0, as the server does, and no second key.
+    let more = tokens.len().saturating_sub(2 + usize::from(silent));
+    let deletes_more =
+        tokens.get(0) == b"delete" && (more > 1 || more == 1 && tokens.get(2) != b"0");
+    if tokens.get(1).len() > KEY_BYTES_MAX || deletes_more {
         return Err(refuse(Refusal::BadFormat, silent));
     }
     if let Some(refusal) = number {

@@ -13,9 +13,9 @@ pub(super) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
         session.refuse(false, Refusal::BadFormat);
         return Then::Done;
     }
-    let (key, noreply) = (tokens.get(1), tokens.len() > 2 && tokens.noreply());
-    let rest = tokens.len() - 2 - usize::from(noreply);
-    if key.len() > KEY_BYTES_MAX || rest > 1 || (rest == 1 && tokens.get(2) != b"0") {
+    let (key, noreply) = (tokens.get(1), tokens.noreply());
+    let more = tokens.len().saturating_sub(2 + usize::from(noreply));
+    if key.len() > KEY_BYTES_MAX || more > 1 || (more == 1 && tokens.get(2) != b"0") {
         session.refuse(noreply, Refusal::BadFormat);
         return Then::Done;
     }

@@ -40,12 +40,12 @@ fn extras(rng: &mut Rng, opcode: u8) -> Vec<u8> {
 /// A packet.
 pub(crate) fn request(rng: &mut Rng) -> Vec<u8> {
     const OPCODES: [u8; 30] = [
-        0x00, 0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e,
+        0x00, 0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0a, 0x0a, 0x0c, 0x0d, 0x0e,
         0x0f, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1a, 0x1c, 0x1d, 0x1e, 0x23, 0x24, 0x1b,
     ];
     let opcode = OPCODES[rng.index(OPCODES.len())];
     let extras = extras(rng, opcode);
-    let has_key = !matches!(opcode, 0x0a | 0x0b);
+    let has_key = !matches!(opcode, 0x0a | 0x1b);
     let key: &[u8] = if has_key { [&b"a"[..], b"b", b"n"][rng.index(3)] } else { b"" };
     let has_value = matches!(opcode, 0x01..=0x03 | 0x11..=0x13 | 0x0e | 0x0f | 0x19 | 0x1a);
     let value: &[u8] =
@@ -53,7 +53,7 @@ pub(crate) fn request(rng: &mut Rng) -> Vec<u8> {
     let cas = if rng.chance(Ratio::new(1, 10)) { 999_999 } else { 0 };
     let mut packet = packet(opcode, rng.below(1000) as u32, cas, &extras, key, value);
     if rng.chance(Ratio::new(1, 60)) {
-        let at = [2, 3, 4, 11][rng.index(4)];
+        let at = [3, 4, 11][rng.index(3)];
         packet[at] = packet[at].wrapping_add(1 + rng.below(4) as u8);
     }
     packet

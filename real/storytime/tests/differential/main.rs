@@ -26,7 +26,8 @@ struct Language {
     request: fn(&mut Rng) -> Vec<u8>,
     /// Ends every stream: both servers then hang up.
     farewell: &'static [u8],
-    normal: fn(&[u8]) -> Vec<u8>,
+    /// What is left of an answer to compare, if the peer is as new as what is followed or not.
+    normal: fn(&[u8], bool) -> Vec<u8>,
 }
 
 fn both_answer_the_same(language: &Language) {
@@ -65,7 +66,8 @@ fn difference(
     requests: &[Vec<u8>],
 ) -> Option<(Vec<u8>, Vec<u8>)> {
     let stream = [&requests.concat(), language.farewell].concat();
-    let [theirs, ours] = pair.answers(&stream).map(|answer| (language.normal)(&answer));
+    let answers = pair.answers(&stream);
+    let [theirs, ours] = answers.map(|answer| (language.normal)(&answer, pair.peer_is_new));
     (theirs != ours).then_some((theirs, ours))
 }
 

@@ -3,15 +3,23 @@
 //! | taken out | because |
 //! |---|---|
 //! | versions (the fourth figure of `VALUE`, `c` of meta replies, the field of binary headers) | ours count what was stored, the original's every attempt |
-//! | which of two strings a bad line gets, where releases of the original differ | Debian's is older than the one that is followed |
+//! | the words of a refusal, if the peer is older than the release that is followed | they changed, and with them whether a data block behind a bad line runs as commands |
 
 /// Bytes of a binary header, and where its length and version are.
 const HEADER: usize = 24;
 
 /// Text replies, line by line.
-pub(crate) fn text(answer: &[u8]) -> Vec<u8> {
-    let lines = answer.split_inclusive(|&byte| byte == b'\n').map(line);
-    lines.collect::<Vec<_>>().concat()
+pub(crate) fn text(answer: &[u8], exact: bool) -> Vec<u8> {
+    const REFUSED: &[u8] = b"(refused)\r\n";
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for whole in answer.split_inclusive(|&byte| byte == b'\n') {
+        if exact || !(whole.starts_with(b"ERROR") || whole.starts_with(b"CLIENT_ERROR")) {
+            lines.push(line(whole));
+        } else if lines.last().is_none_or(|last| last != REFUSED) {
+            lines.push(REFUSED.to_vec());
+        }
+    }
+    lines.concat()
 }
 
 fn line(line: &[u8]) -> Vec<u8> {
@@ -30,7 +38,7 @@ fn line(line: &[u8]) -> Vec<u8> {
 }
 
 /// Binary replies, packet by packet.
-pub(crate) fn binary(answer: &[u8]) -> Vec<u8> {
+pub(crate) fn binary(answer: &[u8], _exact: bool) -> Vec<u8> {
     let mut answer = answer.to_vec();
     let mut at = 0;
     while at + HEADER <= answer.len() {

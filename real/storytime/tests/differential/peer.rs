@@ -18,7 +18,21 @@ pub(crate) fn find_peer() -> Option<PathBuf> {
 }
 
 /// The peer and ours.
-pub(crate) struct Pair([Server; 2]);
+pub(crate) struct Pair {
+    servers: [Server; 2],
+    /// Whether the peer's release has the words that ours has; older ones had others for bad lines.
+    pub(crate) peer_is_new: bool,
+}
+
+/// First release of the original's minor version 1.6 whose words for bad lines are today's.
+const RELEASE_NEW: u32 = 40;
+
+fn is_new(program: &PathBuf) -> bool {
+    let said = Command::new(program).arg("-V").output().map(|output| output.stdout);
+    let said = String::from_utf8(said.unwrap_or_default()).unwrap_or_default();
+    let release = said.trim().rsplit('.').next().and_then(|digits| digits.parse::<u32>().ok());
+    release.is_some_and(|release| release >= RELEASE_NEW)
+}
 
 struct Server {
     child: Child,
@@ -28,15 +42,15 @@ struct Server {
 impl Pair {
     pub(crate) fn start(peer: &PathBuf) -> Self {
         let ours = env!("CARGO_BIN_EXE_storytime");
-        Self([
-            Server::start(Command::new(peer)),
-            Server::start(Command::new(ours).arg("memcached")),
-        ])
+        let theirs = Server::start(Command::new(peer));
+        let mut command = Command::new(ours);
+        command.arg("memcached");
+        Self { servers: [theirs, Server::start(command)], peer_is_new: is_new(peer) }
     }
 
     /// What each answers to a stream, from nothing in the cache to the end of the connection.
     pub(crate) fn answers(&mut self, stream: &[u8]) -> [Vec<u8>; 2] {
-        self.0.each_mut().map(|server| {
+        self.servers.each_mut().map(|server| {
             server.ask(b"flush_all\r\nquit\r\n");
             server.ask(stream)
         })
@@ -44,12 +58,11 @@ impl Pair {
 }
 
 impl Server {
-    fn start(command: impl std::borrow::BorrowMut<Command>) -> Self {
-        let mut command = command;
+    fn start(mut command: Command) -> Self {
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let at = free.expect("the loopback has a free port");
         let words = ["-l", "127.0.0.1", "-U", "0", "-u", "root", "-t", "1", "-m", "64", "-p"];
-        let command = command.borrow_mut().args(words).arg(at.port().to_string());
+        let command = command.args(words).arg(at.port().to_string());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let mut server = Self { child: child.expect("the server starts"), at };
         let start = Instant::now();

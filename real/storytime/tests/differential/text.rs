@@ -21,6 +21,11 @@ fn key(rng: &mut Rng) -> String {
         let length = [249, 250, 251, 300][rng.index(4)];
         return "k".repeat(length);
     }
+    short_key(rng)
+}
+
+/// Not too long: the original loses replies over a long key in a retrieval.
+fn short_key(rng: &mut Rng) -> String {
     pick(rng, &["a", "b", "c", "counter", "d"]).to_owned()
 }
 
@@ -68,7 +73,7 @@ fn storage(rng: &mut Rng) -> String {
 
 fn retrieval(rng: &mut Rng) -> String {
     let verb = pick(rng, &["get", "get", "gets", "gat 100", "gats 0", "gat x"]);
-    let keys: Vec<String> = (0..rng.index(4)).map(|_| key(rng)).collect();
+    let keys: Vec<String> = (0..1 + rng.index(3)).map(|_| short_key(rng)).collect();
     let space = if rarely(rng) { " " } else { "" };
     format!("{verb} {}{space}{}", keys.join(" "), line_end(rng))
 }
