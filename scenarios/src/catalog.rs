@@ -25,6 +25,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
+    ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
 ];

@@ -276,6 +276,14 @@ impl Program {
         }
     }
 
+    /// What a real server is asked for its counters.
+    pub const fn counters_request(&self) -> &'static str {
+        match self {
+            Self::Mcproxy(_) => "stats proxy\r\n",
+            Self::Memcached(_) | Self::Diskcheck(_) => "stats\r\n",
+        }
+    }
+
     /// Makes its processes. The workers of one life are made one after the other and share what
     /// threads of one process share.
     pub fn factory(&self) -> Factory {
@@ -359,7 +367,30 @@ const MEMCACHED_METRICS: &[MetricDef] = &[
 const MCPROXY_WORKS: &[Work] =
     &[mcproxy::proxy::WORK_REQUESTS, mcproxy::proxy::WORK_SENT, mcproxy::proxy::WORK_BYTES];
 
-const MCPROXY_METRICS: &[MetricDef] = &[];
+/// Counters of a proxy that both its machine and its `stats proxy` tell, those of its routes and
+/// servers added up.
+const MCPROXY_METRICS: &[MetricDef] = &[
+    MetricDef { name: "requests", kind: Kind::Series, label: "requests of clients" },
+    MetricDef { name: "reads", kind: Kind::Series, label: "keys asked for" },
+    MetricDef { name: "writes", kind: Kind::Series, label: "writes" },
+    MetricDef { name: "hits", kind: Kind::Series, label: "reads that hit" },
+    MetricDef { name: "misses", kind: Kind::Series, label: "reads that missed" },
+    MetricDef { name: "shared", kind: Kind::Series, label: "reads that joined an equal one" },
+    MetricDef { name: "sent", kind: Kind::Series, label: "requests sent to servers" },
+    MetricDef { name: "copies", kind: Kind::Series, label: "values copied between pools" },
+    MetricDef { name: "failovers", kind: Kind::Series, label: "requests tried elsewhere" },
+    MetricDef { name: "limited", kind: Kind::Series, label: "requests above the rate" },
+    MetricDef { name: "errors", kind: Kind::Series, label: "error replies" },
+    MetricDef { name: "failures", kind: Kind::Series, label: "requests without an answer" },
+    MetricDef { name: "split_writes", kind: Kind::Series, label: "values written in pieces" },
+    MetricDef { name: "split_reads", kind: Kind::Series, label: "values read in pieces" },
+    MetricDef { name: "clients_total", kind: Kind::Series, label: "clients connected" },
+    MetricDef { name: "clients_refused", kind: Kind::Series, label: "clients refused" },
+    MetricDef { name: "clients_overrun", kind: Kind::Series, label: "clients hung up on" },
+    MetricDef { name: "reloads", kind: Kind::Series, label: "configs taken" },
+    MetricDef { name: "clients", kind: Kind::Level, label: "clients" },
+    MetricDef { name: "requests_under_way", kind: Kind::Level, label: "requests under way" },
+];
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {

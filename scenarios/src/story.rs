@@ -164,12 +164,21 @@ pub struct Model {
 pub struct Load {
     /// Its name.
     pub name: String,
-    /// The hosts that carry it, each an equal part.
+    /// Its processes, each an equal part: the host of each, those of one host side by side.
     pub on: Vec<usize>,
     /// What it does.
     pub spec: Arc<dyn LoadSpec>,
     /// Its kind.
     pub kind: &'static LoadKind,
+}
+
+impl Load {
+    /// The hosts that carry it, each once.
+    pub fn hosts(&self) -> Vec<usize> {
+        let mut hosts = self.on.clone();
+        hosts.dedup();
+        hosts
+    }
 }
 
 /// A memcached server, as a load's list of caches has it.

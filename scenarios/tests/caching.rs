@@ -20,6 +20,7 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("multi-get", "load.web.method=one-by-one", "multi-get-waits-once in multi-get"),
     ("namespace-delete", "load.web.method=delete-each", "at-once in generation"),
     ("pick-a-server", "load.web.weights=[1, 1, 2]", "slot-2-is-the-second-server"),
+    ("proxy-in-between", "load.web.skew=uniform", "duplicates-are-fetched-once in proxy"),
     ("read-through", "load.web.method=no-cache", "one-read-per-miss in callback"),
     ("slab-table", "model.slabs.align=16", "then-with-cas-1-chunk in then-with-cas"),
     ("slow-reader", "load.large.every=30s", "overwritten-meanwhile in modem"),

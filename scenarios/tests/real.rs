@@ -28,8 +28,9 @@ fn main() -> ExitCode {
         println!("real_stories: test");
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("servers_tell_their_counters_for_real", servers_tell_their_counters_for_real),
+        ("a_proxy_tells_its_counters_for_real", a_proxy_tells_its_counters_for_real),
         ("cas_loses_nothing_for_real", cas_loses_nothing_for_real),
         ("a_killed_writer_loses_nothing", a_killed_writer_loses_nothing),
         ("keys_move_for_real_as_simulated", keys_move_for_real_as_simulated),
@@ -124,6 +125,14 @@ fn servers_tell_their_counters_for_real() {
     ];
     let story = story("pick-a-server", &sets);
     let run = real(&story, "pick-a-server");
+    assert_eq!(run.first_failure(&story), None);
+}
+
+/// What the proxy counts, and its clients, are asked of it, and not of the servers behind it.
+fn a_proxy_tells_its_counters_for_real() {
+    let sets = ["story.duration=3s", "expect.two-thousand-connections.at_least=300"];
+    let story = story("proxy-in-between", &sets);
+    let run = real(&story, "proxy-in-between");
     assert_eq!(run.first_failure(&story), None);
 }
 

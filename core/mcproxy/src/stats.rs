@@ -84,11 +84,8 @@ impl Proxy {
             lines.push((Bytes::from(name), Bytes::from(value)));
         };
         line("version".to_owned(), crate::VERSION.to_owned());
-        line("config_generation".to_owned(), self.generation().to_string());
-        line("clients".to_owned(), self.clients().to_string());
-        line("requests_under_way".to_owned(), self.jobs.len().to_string());
         line("keys_under_way".to_owned(), self.flights.len().to_string());
-        self.counters.each(|name, value| line(name.to_owned(), value.to_string()));
+        self.tell_counters(&mut |name, value| line(name.to_owned(), value.to_string()));
         for (plan, stats) in self.table.plans.iter().zip(&self.route_stats) {
             let route = &plan.name;
             stats.each(|name, value| line(format!("route:{route}:{name}"), value.to_string()));

@@ -36,6 +36,9 @@ pub struct Parts<'a> {
 pub(crate) const PLACEMENTS: &[(&str, Placement)] =
     &[("modulo", Placement::Modulo), ("ring", Placement::Ring)];
 
+/// Most processes of a load on one host.
+const PROCESSES_MAX: u64 = 1_000;
+
 /// Which keys may be asked for.
 pub(crate) const SKEWS: &[(&str, Skew)] =
     &[("uniform", Skew::Uniform), ("zipf", Skew::Zipf), ("scan", Skew::Scan)];
@@ -74,7 +77,9 @@ pub(super) fn loads(top: &Fields<'_>, parts: &Parts<'_>) -> Checked<(Vec<Load>, 
         let name = fields.text("name", "what other sections call it")?;
         let kinds: Vec<_> = LOADS.iter().map(|kind| (kind.name, kind)).collect();
         let kind = fields.choice("kind", &kinds, None)?;
-        let on = some_hosts(&fields, "on", parts.host_names)?;
+        let hosts = some_hosts(&fields, "on", parts.host_names)?;
+        let processes = fields.integer("processes", 1..=PROCESSES_MAX, Some(1))? as usize;
+        let on = hosts.iter().flat_map(|&host| std::iter::repeat_n(host, processes)).collect();
         let spec = (kind.read)(&fields, parts)?;
         loads.push(Load { name: name.text.clone(), on, spec, kind });
         names.push(name);

@@ -5,7 +5,8 @@
 //! process on the same driver. What cannot be done to a real machine from a program is replaced,
 //! and the report says so: a power cut is `kill -9`, which no page cache forgets.
 //!
-//! Counters are what the servers themselves tell (memcached: `stats`).
+//! Counters are what the servers themselves tell (memcached: `stats`;
+//! a proxy: `stats proxy`).
 //!
 //! Not done: links (latency, loss), cut cables, memory limits, cores, cost tables. They are as this
 //! machine has them.
@@ -320,10 +321,11 @@ impl Stage<'_> {
             self.sleep(began + at)?;
             let (hosts, asker) = (&self.setup.hosts, &mut self.asker);
             self.samples.take(|host| {
-                let ports = hosts[host].run.iter().filter_map(|line| line.program.memcached_port());
                 let mut sum = Reading::new();
-                for port in ports {
-                    for (name, count) in asker.read(SocketAddr::new(address(host), port)) {
+                for program in hosts[host].run.iter().map(|line| &line.program) {
+                    let Some(port) = program.memcached_port() else { continue };
+                    let at = SocketAddr::new(address(host), port);
+                    for (name, count) in asker.read(at, program.counters_request()) {
                         *sum.entry(name).or_default() += count;
                     }
                 }

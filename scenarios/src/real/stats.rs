@@ -1,4 +1,5 @@
-//! Counters of real servers, as they tell them themselves: memcached's `stats`.
+//! Counters of real servers, as they tell them themselves: memcached's `stats`, a proxy's
+//! `stats proxy`.
 //!
 //! One connection for each server, kept through the run. It is not counted among the server's
 //! connections; its few requests are among its bytes. A server that does not answer at once has no
@@ -25,16 +26,22 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// The counters of the memcached at an address; empty if it does not answer.
-    pub(super) fn read(&mut self, at: SocketAddr) -> Reading {
-        let answer = self.ask(at);
+    /// The counters that the server at an address gives for a request; empty if it does not answer.
+    pub(super) fn read(&mut self, at: SocketAddr, request: &str) -> Reading {
+        let answer = self.ask(at, request);
         let Some(answer) = answer else {
             self.connections.remove(&at);
             return Reading::new();
         };
         let mut reading = counters(&answer);
         let connects = self.connects.get(&at).copied().unwrap_or(0);
-        for (name, own) in [("curr_connections", 1), ("total_connections", connects)] {
+        let owns = [
+            ("curr_connections", 1),
+            ("total_connections", connects),
+            ("clients", 1),
+            ("clients_total", connects),
+        ];
+        for (name, own) in owns {
             if let Some(count) = reading.get_mut(name) {
                 *count = count.saturating_sub(own);
             }
@@ -42,7 +49,7 @@ impl Asker {
         reading
     }
 
-    fn ask(&mut self, at: SocketAddr) -> Option<String> {
+    fn ask(&mut self, at: SocketAddr, request: &str) -> Option<String> {
         let stream = match self.connections.entry(at) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(place) => {
@@ -53,7 +60,7 @@ impl Asker {
                 place.insert(stream)
             }
         };
-        stream.write_all(b"stats\r\n").ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
         while !answer.ends_with(b"END\r\n") {
             match stream.read(&mut part) {

@@ -102,7 +102,12 @@ fn hardware(setup: &Setup, n: usize, host: &Host) -> Vec<String> {
 }
 
 fn load_words(load: &crate::story::Load) -> String {
-    format!("load {}: {}", load.name, load.spec.words(load.on.len()))
+    let hosts = load.hosts().len();
+    let words = format!("load {}: {}", load.name, load.spec.words(hosts));
+    match load.on.len() / hosts {
+        1 => words,
+        processes => format!("{words}, {processes} processes on each"),
+    }
 }
 
 /// What happens is the same in all variants unless their times differ, or some happen in one only.

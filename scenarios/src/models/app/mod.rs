@@ -138,7 +138,7 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "weights", "watchers", "watch_port", "watch_fresh", "placement", "database",
-            "rate", "users", "think", "timeout", "workers", "queue", "pause", "warmup", "settle",
+            "processes", "rate", "users", "think", "timeout", "workers", "queue", "pause", "warmup", "settle",
             $($own),*
         ]
     };

@@ -13,7 +13,9 @@ use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::KEYS_MAX;
 use crate::models::app::{Came, Hands, Step, Workload};
-use crate::read::Parts;
+use crate::models::keys::Keys;
+use crate::read::{Parts, work};
+use crate::story::Skew;
 use crate::{app_fields, app_metrics};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +23,10 @@ use storytime_memcached::client::Outcome;
 
 /// Most values of a page.
 const PAGE_KEYS_MAX: u64 = 1_000;
+/// Draws for each value of a page until it has so many different ones.
+const DRAWS_PER_KEY_MAX: usize = 64;
+/// How long after a try to warm the caches the next one comes.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// Longest value, bytes.
 const VALUE_BYTES_MAX: u64 = 1_000_000;
 
@@ -39,8 +45,9 @@ pub enum Method {
 #[derive(Clone, Debug)]
 pub struct Numbers {
     method: Method,
-    keys: u64,
-    keys_per_page: u64,
+    keys: u32,
+    skew: Skew,
+    keys_per_page: usize,
     value_bytes: u64,
     /// Work of a page that needs none of the values.
     work: Duration,
@@ -50,6 +57,7 @@ pub struct Numbers {
 #[derive(Debug)]
 pub struct MultiGet {
     numbers: Numbers,
+    popularity: Keys,
 }
 
 /// A page, or the warm-up, by what it awaits.
@@ -65,8 +73,10 @@ pub enum Job {
     AwaitBoth,
     /// All values; the work is done.
     AwaitCollected,
-    /// That so many values were stored.
-    AwaitStored(u64),
+    /// The answers to so many stores, and whether all before them were stored.
+    AwaitStored(u32, bool),
+    /// The time to warm the caches once more.
+    AwaitAnotherTry,
 }
 
 impl Workload for MultiGet {
@@ -76,8 +86,9 @@ impl Workload for MultiGet {
 
     const KIND: &'static str = "multi-get";
     const FIELDS: &'static [&'static str] =
-        app_fields!["method", "keys", "keys_per_page", "value", "work"];
-    const METRICS: &'static [MetricDef] = app_metrics![("hit_ratio", Shares, "hit ratio")];
+        app_fields!["method", "keys", "skew", "keys_per_page", "value", "work"];
+    const METRICS: &'static [MetricDef] =
+        app_metrics![("hit_ratio", Shares, "hit ratio"), ("keys_asked", Series, "keys asked for"),];
     const NEEDS_DATABASE: bool = false;
 
     fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
@@ -88,15 +99,16 @@ impl Workload for MultiGet {
         ];
         Ok(Numbers {
             method: fields.choice("method", &methods, None)?,
-            keys: fields.integer("keys", 1..=KEYS_MAX, None)?,
-            keys_per_page: fields.integer("keys_per_page", 1..=PAGE_KEYS_MAX, None)?,
+            keys: fields.integer("keys", 1..=KEYS_MAX, None)? as u32,
+            skew: fields.choice("skew", work::SKEWS, Some(Skew::Uniform))?,
+            keys_per_page: fields.integer("keys_per_page", 1..=PAGE_KEYS_MAX, None)? as usize,
             value_bytes: fields.bytes("value", 0..=VALUE_BYTES_MAX)?,
             work: fields.quantity("work", DURATION, None)?,
         })
     }
 
     fn new(numbers: Numbers, _part: u32, _ledger: Arc<Mutex<()>>) -> Self {
-        Self { numbers }
+        Self { popularity: Keys::new(numbers.skew, numbers.keys), numbers }
     }
 
     /// The first host warms the caches.
@@ -104,19 +116,12 @@ impl Workload for MultiGet {
         if hands.part() != 0 {
             return Step::Done;
         }
-        let value = vec![b'v'; self.numbers.value_bytes as usize];
-        for n in 0..self.numbers.keys {
-            hands.set(&hands.key(&format!("part:{n}")), &value, 0);
-        }
-        Step::Await(Job::AwaitStored(self.numbers.keys))
+        self.warm(hands)
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
-        let mut keys = Vec::new();
-        for _ in 0..self.numbers.keys_per_page {
-            let n = hands.rng().below(self.numbers.keys);
-            keys.push(hands.key(&format!("part:{n}")));
-        }
+        let keys = self.draw(hands);
+        hands.count("keys_asked", keys.len() as u64);
         match self.numbers.method {
             Method::OneByOne => self.next_value(hands, keys),
             Method::MultiGet => {
@@ -132,7 +137,10 @@ impl Workload for MultiGet {
     }
 
     fn resume(&mut self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
-        if let Came::Cache(Outcome::Failed(_) | Outcome::NotAccepted(_)) = came {
+        let is_store = matches!(job, Job::AwaitStored(..));
+        if let Came::Cache(Outcome::Failed(_) | Outcome::NotAccepted(_)) = came
+            && !is_store
+        {
             return Step::Failed;
         }
         match (job, came) {
@@ -155,14 +163,48 @@ impl Workload for MultiGet {
                 Step::Done
             }
             (Job::AwaitWork, Came::Woke) => Step::Done,
-            (Job::AwaitStored(1), Came::Cache(_)) => Step::Done,
-            (Job::AwaitStored(left), Came::Cache(_)) => Step::Await(Job::AwaitStored(left - 1)),
+            (Job::AwaitStored(left, stored), Came::Cache(outcome)) => {
+                match (left - 1, stored && matches!(outcome, Outcome::Stored)) {
+                    (0, true) => Step::Done,
+                    // A proxy may not have found its servers yet.
+                    (0, false) => {
+                        hands.pause(TRY_AGAIN_AFTER);
+                        Step::Await(Job::AwaitAnotherTry)
+                    }
+                    (left, stored) => Step::Await(Job::AwaitStored(left, stored)),
+                }
+            }
+            (Job::AwaitAnotherTry, Came::Woke) => self.warm(hands),
             (job, came) => unreachable!("{job:?} does not await {came:?}"),
         }
     }
 }
 
 impl MultiGet {
+    fn warm(&self, hands: &mut Hands<'_>) -> Step<Job> {
+        let value = vec![b'v'; self.numbers.value_bytes as usize];
+        for n in 0..self.numbers.keys {
+            hands.set(&hands.key(&format!("part:{n}")), &value, 0);
+        }
+        Step::Await(Job::AwaitStored(self.numbers.keys, true))
+    }
+
+    /// The values of one page, each once.
+    fn draw(&self, hands: &mut Hands<'_>) -> Vec<String> {
+        let wanted = self.numbers.keys_per_page;
+        let mut drawn: Vec<u32> = Vec::with_capacity(wanted);
+        for _ in 0..wanted * DRAWS_PER_KEY_MAX {
+            if drawn.len() == wanted {
+                break;
+            }
+            let n = self.popularity.draw(hands.rng());
+            if !drawn.contains(&n) {
+                drawn.push(n);
+            }
+        }
+        drawn.iter().map(|n| hands.key(&format!("part:{n}"))).collect()
+    }
+
     fn next_value(&self, hands: &mut Hands<'_>, mut left: Vec<String>) -> Step<Job> {
         match left.pop() {
             Some(key) => {
