@@ -98,3 +98,16 @@ fn undamaged_replies_cut_at_every_byte_say_the_same() {
         assert!(matches!(many[..], [Outcome::Hit(_), Outcome::Miss, Outcome::Hit(_)]));
     }
 }
+
+#[test]
+fn an_error_in_place_of_values_leaves_the_next_retrieval_in_step() {
+    let mut net = Net::new(ClientOptions::default(), &[1]);
+    net.silence(1);
+    net.get(b"k", 1);
+    net.get(b"j", 2);
+    net.heard(1);
+    net.inject(1, b"SERVER_ERROR busy\r\nVALUE j 0 1\r\nx\r\nEND\r\n");
+    let ended = net.run();
+    assert!(matches!(ended[&1], Outcome::Refused(_)), "{ended:?}");
+    assert!(matches!(ended[&2], Outcome::Hit(_)), "{ended:?}");
+}

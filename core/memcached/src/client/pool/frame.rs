@@ -94,6 +94,9 @@ impl Expect {
             if self.quiet_before > 0 {
                 return Step::Ambiguous;
             }
+            if self.shape == Shape::Values {
+                self.forget(keys);
+            }
             return Step::Frame { bytes, last: self.error_is_last() };
         }
         let last = match self.shape {
@@ -101,8 +104,7 @@ impl Expect {
             Shape::Line(words) => words.take(line).then_some(true),
             Shape::Lines => Some(matches!(line, b"END" | b"OK" | b"RESET")),
             Shape::Values if line == b"END" => {
-                keys.drain(..self.left as usize);
-                self.left = 0;
+                self.forget(keys);
                 Some(true)
             }
             Shape::Values => return self.value(keys, line, bytes, input, max),
@@ -115,6 +117,12 @@ impl Expect {
             Some(last) => Step::Frame { bytes, last },
             None => Step::Nonsense,
         }
+    }
+
+    /// No value will come for the keys that are left.
+    fn forget(&mut self, keys: &mut VecDeque<u32>) {
+        keys.drain(..self.left as usize);
+        self.left = 0;
     }
 
     /// An error ends every reply, but answers only one of several meta requests.

@@ -1,0 +1,19 @@
+//! What the targets call: the functions of the test over the corpus.
+
+#[path = "../../tests/client/net.rs"]
+#[allow(dead_code, reason = "each program uses its part")]
+mod net;
+#[path = "../../tests/wire/rig.rs"]
+#[allow(dead_code, reason = "each program uses its part")]
+mod rig;
+#[path = "../../tests/corpus/targets.rs"]
+mod targets;
+
+/// Does with the bytes what the target of that name does.
+///
+/// # Panics
+/// If there is no such target, or what it looks for was found.
+pub fn run(name: &str, bytes: &[u8]) {
+    let (_, target) = targets::TARGETS.iter().find(|(target, _)| *target == name).expect("a target");
+    target(bytes);
+}

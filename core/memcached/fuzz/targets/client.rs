@@ -1,0 +1,5 @@
+//! Fuzzes `client`; see the README.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| storytime_memcached_fuzz::run("client", bytes));
