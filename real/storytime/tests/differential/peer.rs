@@ -31,7 +31,8 @@ fn is_new(program: &PathBuf) -> bool {
     let said = Command::new(program).arg("-V").output().map(|output| output.stdout);
     let said = String::from_utf8(said.unwrap_or_default()).unwrap_or_default();
     let release = said.trim().rsplit('.').next().and_then(|digits| digits.parse::<u32>().ok());
-    release.is_some_and(|release| release >= RELEASE_NEW)
+    // A build from the head of the source has no number.
+    release.is_none_or(|release| release >= RELEASE_NEW)
 }
 
 struct Server {
