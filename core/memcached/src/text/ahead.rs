@@ -1,4 +1,5 @@
-//! Looking ahead along the input, so that the look-ups of a run of keys do not each wait for memory.
+//! Looking ahead along the input, so that the look-ups of a run of keys do not each wait for
+//! memory.
 //!
 //! An item is two reads from memory away: its bucket, and itself. In a large cache both miss the
 //! processor's caches, and a server that does one look-up after the other waits for each of them.

@@ -15,8 +15,11 @@ use storytime_memcached::client::{
 };
 use storytime_memcached::config::Command;
 
-/// Every function by the name of its target and of its corpus.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 7] = [
+/// A function by the name of its target and of its corpus.
+type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const TARGETS: [Target; 7] = [
     ("text", text),
     ("meta", meta),
     ("binary", binary),

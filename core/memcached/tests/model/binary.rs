@@ -184,12 +184,12 @@ fn stored(map: &mut Map, command: &Classic) -> Answer {
         vivify: None,
     };
     match map.store(&write) {
-        Stored::Stored { version, .. } => Answer::done(version),
+        Stored::Done { version, .. } => Answer::done(version),
         Stored::Exists => Answer::failed(2),
         Stored::NotFound => Answer::failed(1),
-        Stored::NotStored if *verb == Verb::Add => Answer::failed(2),
-        Stored::NotStored if *verb == Verb::Replace => Answer::failed(1),
-        Stored::NotStored => Answer::failed(5),
+        Stored::Condition if *verb == Verb::Add => Answer::failed(2),
+        Stored::Condition if *verb == Verb::Replace => Answer::failed(1),
+        Stored::Condition => Answer::failed(5),
         Stored::TooLarge => {
             if *verb == Verb::Set {
                 map.remove(key);

@@ -72,8 +72,8 @@ pub(crate) struct Write<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
-    Stored { version: u64, bytes: usize },
-    NotStored,
+    Done { version: u64, bytes: usize },
+    Condition,
     Exists,
     NotFound,
     TooLarge,
@@ -194,11 +194,11 @@ impl Map {
                 (Verb::Set | Verb::Add, ..) => {
                     told(self.put(key, value.to_vec(), flags, dies, version))
                 }
-                _ => Stored::NotStored,
+                _ => Stored::Condition,
             };
         };
         if verb == Verb::Add {
-            return Stored::NotStored;
+            return Stored::Condition;
         }
         if compare.is_some_and(|compare| compare != old.version) {
             let older = compare.is_some_and(|compare| compare < old.version);
@@ -215,7 +215,7 @@ impl Map {
         let parts = if verb == Verb::Append { [&old.value, value] } else { [value, &old.value] };
         let joined = parts.concat();
         if !Self::fits(key, old.flags, joined.len()) {
-            return Stored::NotStored;
+            return Stored::Condition;
         }
         told(self.put(key, joined, old.flags, old.dies, version))
     }
@@ -252,7 +252,7 @@ impl Map {
 }
 
 const fn told(item: &Item) -> Stored {
-    Stored::Stored { version: item.version, bytes: item.value.len() }
+    Stored::Done { version: item.version, bytes: item.value.len() }
 }
 
 /// The number that a value is: of the values that tests store, digits and spaces behind them.

@@ -212,8 +212,8 @@ fn set(map: &mut Map, command: &Meta) -> Vec<u8> {
         vivify: command.dies(map, b'N').filter(|_| joins),
     });
     let (code, version, bytes) = match stored {
-        Stored::Stored { version, bytes } => ("HD", version, bytes),
-        Stored::NotStored => ("NS", 0, value.len()),
+        Stored::Done { version, bytes } => ("HD", version, bytes),
+        Stored::Condition => ("NS", 0, value.len()),
         Stored::Exists => ("EX", 0, value.len()),
         Stored::NotFound => ("NF", 0, value.len()),
         Stored::TooLarge => {

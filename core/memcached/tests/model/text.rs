@@ -142,8 +142,8 @@ fn hits(map: &mut Map, keys: &[usize], touch: Option<i32>, versions: bool) -> Ve
 
 const fn word(stored: Stored) -> &'static str {
     match stored {
-        Stored::Stored { .. } => "STORED",
-        Stored::NotStored => "NOT_STORED",
+        Stored::Done { .. } => "STORED",
+        Stored::Condition => "NOT_STORED",
         Stored::Exists => "EXISTS",
         Stored::NotFound => "NOT_FOUND",
         Stored::TooLarge => "SERVER_ERROR object too large for cache",

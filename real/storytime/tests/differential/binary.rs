@@ -1,6 +1,6 @@
 //! Binary packets. Headers are right: over one that is wrong the original loses the replies to what
-//! came before it. No number gets shorter: whether spaces follow it then depends on what the original
-//! has sent already.
+//! came before it. No number gets shorter: whether spaces follow it then depends on what the
+//! original has sent already.
 
 use crate::Draw;
 use storytime_machine::{Ratio, Rng};
