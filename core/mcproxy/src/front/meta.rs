@@ -101,7 +101,7 @@ pub(super) fn set_line(tokens: &Tokens<'_>, line: usize, bounds: &Bounds) -> Blo
         return Block::Unknown(refuse(Refusal::BadFormat, false));
     }
     let Some(value_bytes) = i32_of(tokens.get(2)).and_then(|n| usize::try_from(n).ok()) else {
-        return Block::Unknown(refuse(Refusal::BadDataChunk, false));
+        return Block::Unknown(refuse(Refusal::BadFormat, false));
     };
     let left = (value_bytes + LINE_END_BYTES) as u64;
     if key.len() > KEY_BYTES_MAX {
@@ -141,8 +141,10 @@ fn judge_set_flags<'a>(
             return Err(b"CLIENT_ERROR duplicate flag\r\n");
         }
         seen |= 1 << letter;
+        if letter == b'F' && u32_of(rest).is_none() {
+            return Err(b"CLIENT_ERROR bad command line format\r\n");
+        }
         let good = match letter {
-            b'F' => u32_of(rest).is_some(),
             b'C' | b'E' => u64_of(rest).is_some(),
             b'T' => i32_of(rest).is_some(),
             _ => true,

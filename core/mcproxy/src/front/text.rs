@@ -450,10 +450,10 @@ fn take_line(rx: &mut BytesMut, whole: usize, bounds: &Bounds) -> Action {
     };
     let key = tokens.range(1);
     match noreply {
-        // The one command that is whole without its last word.
+        // The one command that is whole without its last word, which is its key then.
         Some(words) if ask.is_some() && words == key => {
             rx.advance(whole);
-            return Action::Ask(delete(b"noreply"), dress);
+            return Action::Ask(delete(b"noreply"), Dress::Plain);
         }
         Some(words) => blank(rx, words),
         None => {}

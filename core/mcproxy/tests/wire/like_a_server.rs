@@ -25,6 +25,19 @@ pub(crate) const STREAMS: &[&str] = &[
     "set a 0 0 0\r\n\r\nget a\r\nset a 0 0 2\r\n\r\n\r\nget a\r\n",
     "set a 0 2592000 1\r\nx\r\nset b 0 -1 1\r\nx\r\nset c 4294967295 0 1\r\nx\r\nget a b c\r\n",
     "set a 4294967296 0 1\r\nx\r\nset a -1 0 1\r\nx\r\nset a +1 +0 1\r\nx\r\nget a\r\n",
+    "ms a 3 F7 T90\r\nabc\r\nmg a\r\nmg a v\r\nmg a k f v t s Oopaque\r\nget a\r\nmg none v k\r\n",
+    "ms a 1 q\r\nx\r\nmg a v q\r\nmg none v q\r\nmd none q\r\nmd a q\r\nmg a v q k\r\nmn\r\n",
+    "ms a 2 c b k\r\n12\r\nms YWE= 2 b k O1\r\n34\r\nget aa\r\nmg YWE= b v k\r\nmg Y b v\r\n",
+    "ms n 1 ME\r\n5\r\nms n 1 ME\r\n6\r\nms n 1 MA\r\n7\r\nms n 1 MP\r\n3\r\nms n 1 MR\r\n9\r\n\
+     ms m 1 MR\r\n9\r\nms m 1 MX\r\n9\r\nget n m\r\n",
+    "ma n\r\nma n N0 J13 v\r\nma n D4 v\r\nma n MD D20 v t\r\nma n Dx\r\nma n MX\r\n\
+     ma n q\r\nmn\r\n",
+    "ms a 1 C99\r\nx\r\nms a 1 E7 c\r\nx\r\nms a 1 C8\r\ny\r\nms a 1 C7 c\r\ny\r\n\
+     md a C1\r\nmg a v\r\n",
+    "mg v N30 v t\r\nmg v N30 v\r\nms v 1\r\nx\r\nmg v v h l\r\nmd v I T30\r\nmg v v c\r\n\
+     mg v v\r\n",
+    "mg\r\nms\r\nms a\r\nms a x\r\nma\r\nmd\r\nmg a v v\r\nmg a !\r\nms a 1 Fx\r\nx\r\n\
+     ms a 2\r\nxyz\r\nmn\r\n",
     "get a\r\nquit\r\nget b\r\n",
     "x HTTP/1.1\r\nget b\r\n",
 ];
