@@ -81,7 +81,11 @@ impl Server {
         match self.phase {
             // The data set is to be saved first. A second request ends the process at once.
             Phase::AwaitOthers | Phase::AwaitSave(_) => {}
-            Phase::AwaitLoad(_) | Phase::AwaitLoaded | Phase::Serving => cx.exit(Exit::Stopped),
+            // Counted in each phase: the first worker may be waiting for this one.
+            Phase::AwaitLoad(_) | Phase::AwaitLoaded | Phase::Serving => {
+                self.shared.ops.stopped.fetch_add(1, Ordering::AcqRel);
+                cx.exit(Exit::Stopped);
+            }
         }
     }
 
