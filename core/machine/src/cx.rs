@@ -8,7 +8,7 @@ use crate::{
     Addr, Close, Conn, Costs, DATAGRAM_BYTES_MAX, DiskOp, Effect, Endpoint, Exit, Gone, Limits,
     Listen, Now, OpKey, Rng, Slots, Time, Tls, Token, Tx, WORK_KINDS_MAX, WallTime, Work,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +35,8 @@ pub struct Cx {
     pub(crate) exit: Option<Exit>,
     pub(crate) breach: Option<Breach>,
     pub(crate) buffered: usize,
+    /// An empty buffer for the next output, which goes from connection to connection.
+    pub(crate) spare: BytesMut,
     costs: Costs,
     spent_ps: u64,
     work: [u64; WORK_KINDS_MAX],
@@ -97,6 +99,7 @@ impl Cx {
             work_names: [""; WORK_KINDS_MAX],
             buggify: None,
             marks: None,
+            spare: BytesMut::new(),
         }
     }
 
@@ -196,6 +199,7 @@ impl Cx {
             slot.touched = true;
             self.touched.push(conn);
         }
+        slot.tx.borrow(&mut self.spare);
         Some(&mut slot.tx)
     }
 

@@ -115,6 +115,24 @@ impl Tx {
         all
     }
 
+    /// Takes over a buffer to write into, if it has none of its own.
+    #[inline]
+    pub(crate) fn borrow(&mut self, spare: &mut BytesMut) {
+        if self.tail.capacity() == 0 {
+            core::mem::swap(&mut self.tail, spare);
+        }
+    }
+
+    /// Hands its buffer over for others to write into, once everything has left: a connection that
+    /// is idle holds none.
+    #[inline]
+    pub(crate) fn give_back(&mut self, spare: &mut BytesMut) {
+        if self.pending == 0 {
+            assert!(self.tail.is_empty(), "nothing is pending");
+            *spare = core::mem::take(&mut self.tail);
+        }
+    }
+
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.queue.push_back(Chunk::Bytes(self.tail.split().freeze()));

@@ -10,13 +10,13 @@
 
 use crate::error;
 use crate::net::{Socket, Transport};
-use crate::worker::{Turn, Worker};
+use crate::worker::{Core, Turn, Worker};
 use std::future::Future;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use storytime_machine::{BufMut, Closing, Conn, Gone, View};
+use storytime_machine::{BufMut, BytesMut, Closing, Conn, Gone, View};
 use tokio::time::Sleep;
 use tracing::debug;
 
@@ -264,13 +264,20 @@ impl Wire {
             return Ok(false);
         }
         let limit = turn.worker.host.limits.rx_bytes_max;
-        let Some(rx) = turn.drive.rx(self.conn) else { return Ok(false) };
+        let Core { drive, spare, .. } = &mut **turn;
+        let Some(rx) = drive.rx(self.conn) else { return Ok(false) };
         let unread = rx.len();
+        if unread == 0 {
+            core::mem::swap(rx, spare);
+        }
         // Input that is thrown away may have left its last piece at the limit.
         let room = self.room.min(limit.saturating_sub(unread)).max(1);
         rx.reserve(room);
         let n = match self.transport.poll_read(cx, &mut rx.limit(room)) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => {
+                give_back(rx, spare);
+                return Ok(false);
+            }
             Poll::Ready(Ok(n)) => n,
             Poll::Ready(Err(failure)) => return Err(error::gone(&failure)),
         };
@@ -283,9 +290,21 @@ impl Wire {
                 self.room = (self.room * 2).min(READ_BYTES_MAX);
             }
             turn.stats.bytes_in += n as u64;
-            turn.drive.received(now, self.conn);
+            let Core { drive, spare, .. } = &mut **turn;
+            drive.received(now, self.conn);
+            if let Some(rx) = drive.rx(self.conn) {
+                give_back(rx, spare);
+            }
         }
         turn.settle(Some(self.conn));
         Ok(true)
+    }
+}
+
+/// Hands a buffer over for the next read, unless it holds something: a connection that is idle
+/// holds none.
+fn give_back(rx: &mut BytesMut, spare: &mut BytesMut) {
+    if rx.is_empty() {
+        *spare = core::mem::take(rx);
     }
 }

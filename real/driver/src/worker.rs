@@ -15,7 +15,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use storytime_machine::{
-    Boot, Breach, Conn, Drive, Effect, Endpoint, Exit, Now, Signal, Time, Tls, Token,
+    Boot, Breach, BytesMut, Conn, Drive, Effect, Endpoint, Exit, Now, Signal, Time, Tls, Token,
 };
 use tracing::{debug, error};
 
@@ -47,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) disk: Disk,
     /// Connections that do not read until the disk has caught up.
     held: Vec<Conn>,
+    /// An empty buffer for the next read, which goes from connection to connection.
+    pub(crate) spare: BytesMut,
     pub(crate) stats: Stats,
     pub(crate) life: Life,
 }
@@ -140,6 +142,7 @@ impl Worker {
             alarm: Alarm::default(),
             disk: Disk::new(&host),
             held: Vec::new(),
+            spare: BytesMut::new(),
             stats: Stats::default(),
             life: Life::default(),
         };
