@@ -450,10 +450,10 @@ fn take_line(rx: &mut BytesMut, whole: usize, bounds: &Bounds) -> Action {
     };
     let key = tokens.range(1);
     match noreply {
-        // The one command that is whole without its last word, which is its key then.
+        // The one command that is whole without its last word.
         Some(words) if ask.is_some() && words == key => {
             rx.advance(whole);
-            return Action::Ask(delete(b"noreply"), Dress::Plain);
+            return Action::Ask(delete(b"noreply"), dress);
         }
         Some(words) => blank(rx, words),
         None => {}
