@@ -14,6 +14,7 @@ mod targets;
 /// # Panics
 /// If there is no such target, or what it looks for was found.
 pub fn run(name: &str, bytes: &[u8]) {
-    let (_, target) = targets::TARGETS.iter().find(|(target, _)| *target == name).expect("a target");
+    let found = targets::TARGETS.iter().find(|(target, _)| *target == name);
+    let (_, target) = found.expect("there is a target of that name");
     target(bytes);
 }

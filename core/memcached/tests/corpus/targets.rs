@@ -15,8 +15,11 @@ use storytime_memcached::client::{
 };
 use storytime_memcached::config::Command;
 
+/// What a target does with an input.
+pub(crate) type Target = fn(&[u8]);
+
 /// Every function by the name of its target and of its corpus.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub(crate) const TARGETS: [(&str, Target); 7] = [
     ("text", text),
     ("meta", meta),
     ("binary", binary),

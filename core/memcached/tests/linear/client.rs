@@ -142,7 +142,9 @@ fn answer(outcome: Outcome) -> Option<Answer> {
 
 impl Machine for Asker {
     fn start(&mut self, cx: &mut Cx, _: Boot) {
-        self.client.set_servers(cx, &[self.server.clone()]).expect("one is not too many");
+        self.client
+            .set_servers(cx, core::slice::from_ref(&self.server))
+            .expect("one is not too many");
         cx.after(NEXT, Duration::from_millis(50));
     }
 
