@@ -1,84 +1,113 @@
 //! From a variant's numbers to configured machines, for both runtimes.
 
-use crate::models::database::Database;
-use crate::models::web_pages::{Share, WebConfig, WebServer};
+use crate::models::database::DatabaseModel;
+use crate::models::kinds::Shared;
 use crate::plan::Plan;
-use crate::story::{Action, Load, LoadKind, ModelKind, Setup};
+use crate::story::{Action, Cache, Load, Setup};
 use std::net::IpAddr;
 use std::time::Duration;
 use storytime_machine::{Costs, Endpoint, Work};
 use storytime_memcached::client::{Node, ServerSpec};
 
-/// Makes the machine of one host of a load. `address` tells where a host is reached; placement
-/// always sees the addresses of the file, so that keys lie alike on both runtimes.
-pub fn web_server(
-    setup: &Setup,
-    plan: &Plan,
-    load: usize,
-    part: usize,
-    address: &dyn Fn(usize) -> IpAddr,
-) -> WebServer {
-    let Load { on, kind, .. } = &setup.loads[load];
-    let LoadKind::WebPages(web) = kind;
-    let spec = |&(host, port): &(usize, u16)| ServerSpec {
-        node: Node::new(setup.hosts[host].ip.to_string(), port),
-        at: Endpoint::tcp(address(host), port),
-    };
-    let database = &setup.models[web.database];
-    let ModelKind::Database(model) = &database.kind;
-    let changes = cache_changes(setup, plan, load, &web.caches)
-        .into_iter()
-        .map(|(at, caches)| (at, caches.iter().map(spec).collect()))
-        .collect();
-    WebServer::new(WebConfig {
-        part: part as u32,
-        caches: web.caches.iter().map(spec).collect(),
-        changes,
-        placement: web.placement,
-        database: Endpoint::tcp(address(database.host), model.port),
-        row_bytes_max: model.row_bytes,
-        arrivals: Share::of(web.arrivals, part as u32, on.len() as u32),
-        keys: web.keys,
-        first_key: plan.first_keys[load],
-        keys_per_page: web.keys_per_page,
-        skew: web.skew,
-        timeout: web.timeout,
-        pages_max: web.pages_max,
-        duration: setup.duration,
-        bucket: setup.bucket,
-    })
+/// Where a load's machine sits: everything that its numbers are resolved against.
+#[derive(Clone, Copy)]
+pub struct Seat<'a> {
+    /// The world it runs in.
+    pub setup: &'a Setup,
+    /// What the seed drew.
+    pub plan: &'a Plan,
+    /// Which load, by index.
+    pub load: usize,
+    /// Which of the load's hosts, from 0.
+    pub part: usize,
+    /// What the load's hosts share in this run.
+    pub shared: &'a Shared,
+    /// Tells where a host is reached. Placement always sees the addresses of the file, so that keys
+    /// lie alike on both runtimes.
+    pub address: &'a dyn Fn(usize) -> IpAddr,
 }
 
-/// Makes the machine of a model.
-pub fn database(setup: &Setup, model: usize) -> Database {
-    let ModelKind::Database(numbers) = &setup.models[model].kind;
-    Database::new(*numbers, setup.duration, setup.bucket)
-}
-
-/// A load's lists of caches after each change of the timeline, and when each comes into use.
-fn cache_changes(
-    setup: &Setup,
-    plan: &Plan,
-    load: usize,
-    first: &[(usize, u16)],
-) -> Vec<(Duration, Vec<(usize, u16)>)> {
-    let mut list = first.to_vec();
-    let mut changes = Vec::new();
-    for n in plan.order() {
-        match setup.timeline[n].action {
-            Action::AddCache { load: of, cache } if of == load => {
-                if !list.contains(&cache) {
-                    list.push(cache);
-                }
-            }
-            Action::RemoveCache { load: of, cache } if of == load => {
-                list.retain(|other| *other != cache);
-            }
-            _ => continue,
-        }
-        changes.push((plan.offset(n), list.clone()));
+impl Seat<'_> {
+    fn own(&self) -> &Load {
+        &self.setup.loads[self.load]
     }
-    changes
+
+    /// Makes the machine.
+    pub fn build(&self) -> crate::models::Boxed {
+        self.own().spec.build(self)
+    }
+
+    /// How many hosts share the load.
+    pub fn parts(&self) -> usize {
+        self.own().on.len()
+    }
+
+    /// The number of the load's first key.
+    pub fn first_key(&self) -> u64 {
+        self.plan.first_keys[self.load]
+    }
+
+    /// Where a host is reached at a port.
+    pub fn endpoint(&self, host: usize, port: u16) -> Endpoint {
+        Endpoint::tcp((self.address)(host), port)
+    }
+
+    /// A list of caches as the client takes it.
+    pub fn servers(&self, caches: &[Cache]) -> Vec<ServerSpec> {
+        let spec = |cache: &Cache| ServerSpec {
+            node: Node {
+                weight: cache.weight,
+                ..Node::new(self.setup.hosts[cache.host].ip.to_string(), cache.port)
+            },
+            at: self.endpoint(cache.host, cache.port),
+        };
+        caches.iter().map(spec).collect()
+    }
+
+    /// Where a modelled database is reached, and its numbers.
+    ///
+    /// # Panics
+    /// If the model is no database, which reading the file rules out.
+    pub fn database(&self, model: usize) -> (Endpoint, &DatabaseModel) {
+        let model = &self.setup.models[model];
+        let numbers = model.spec.database().expect("the file was checked");
+        (self.endpoint(model.host, numbers.port), numbers)
+    }
+
+    /// The load's lists of caches after each change of the timeline, and when each comes into use.
+    pub fn cache_changes(&self, first: &[Cache]) -> Vec<(Duration, Vec<ServerSpec>)> {
+        let mut list = first.to_vec();
+        let mut changes = Vec::new();
+        for n in self.order() {
+            match self.setup.timeline[n].action {
+                Action::AddCache { load: of, cache } if of == self.load => {
+                    if !list.iter().any(|other| other.host == cache.host) {
+                        list.push(cache);
+                    }
+                }
+                Action::RemoveCache { load: of, cache } if of == self.load => {
+                    list.retain(|other| other.host != cache.host);
+                }
+                _ => continue,
+            }
+            changes.push((self.plan.offset(n), self.servers(&list)));
+        }
+        changes
+    }
+
+    /// The entries of the timeline that happen in this variant, in the order in which they do.
+    fn order(&self) -> impl Iterator<Item = usize> {
+        self.plan.order().into_iter().filter(|&n| self.setup.timeline[n].active)
+    }
+
+    /// What the timeline tells the load, and when.
+    pub fn told(&self) -> Vec<(Duration, &'static str)> {
+        let told = |n: usize| match self.setup.timeline[n].action {
+            Action::Tell { load, verb } if load == self.load => Some((self.plan.offset(n), verb)),
+            _ => None,
+        };
+        self.order().filter_map(told).collect()
+    }
 }
 
 /// The cost table of a program that counts these kinds of work.

@@ -8,9 +8,30 @@ use std::path::Path;
 
 /// The stories: file name, content.
 pub const STORIES: &[(&str, &str)] = &[
+    ("cache-chain.toml", include_str!("../cache-chain.toml")),
+    ("cold-start.toml", include_str!("../cold-start.toml")),
+    ("lru-under-pressure.toml", include_str!("../lru-under-pressure.toml")),
+    ("pick-a-server.toml", include_str!("../pick-a-server.toml")),
+    ("slab-table.toml", include_str!("../slab-table.toml")),
+    ("slow-reader.toml", include_str!("../slow-reader.toml")),
+    ("watch-the-cluster.toml", include_str!("../watch-the-cluster.toml")),
+    ("where-to-cache.toml", include_str!("../where-to-cache.toml")),
     ("add-a-server.toml", include_str!("../add-a-server.toml")),
+    ("buffered-writes.toml", include_str!("../buffered-writes.toml")),
+    ("cas-loop.toml", include_str!("../cas-loop.toml")),
     ("does-fsync-work.toml", include_str!("../does-fsync-work.toml")),
+    ("flood-control.toml", include_str!("../flood-control.toml")),
+    ("large-objects.toml", include_str!("../large-objects.toml")),
+    ("list-of-items.toml", include_str!("../list-of-items.toml")),
+    ("multi-get.toml", include_str!("../multi-get.toml")),
+    ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
+    ("read-through.toml", include_str!("../read-through.toml")),
+    ("stampede.toml", include_str!("../stampede.toml")),
 ];
+
+/// Configs of proxies that are built in as well: name, content.
+pub const PROXIES: &[(&str, &str)] =
+    &[("two-zones.toml", include_str!("../proxies/two-zones.toml"))];
 
 /// Opens a story by its id, or a scenario file by its path: whatever ends in `.toml` or has a
 /// slash.

@@ -19,7 +19,7 @@ pub struct Source {
 }
 
 /// A place in a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Which text.
     pub source: Arc<Source>,
@@ -28,7 +28,7 @@ pub struct Span {
 }
 
 /// One mistake in what a person wrote.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What is wrong, as a sentence without a full stop.
     pub title: String,

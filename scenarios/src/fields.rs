@@ -138,6 +138,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A size in a range, which must be there.
+    pub fn bytes(&self, key: &str, range: std::ops::RangeInclusive<u64>) -> Checked<u64> {
+        let bytes = self.quantity(key, BYTES, None)?;
+        if range.contains(&bytes) {
+            return Ok(bytes);
+        }
+        let title = format!("`{key}` is out of range: {bytes} bytes");
+        let label = format!("expected {} to {} bytes", range.start(), range.end());
+        Err(Diagnostic::at(&self.required(key, "")?.span, title, label).into())
+    }
+
     /// A quantity that may be missing.
     pub fn quantity_if<T>(&self, key: &str, of: Quantity<T>) -> Checked<Option<T>> {
         self.get(key).map(|node| of.read(node, key)).transpose()

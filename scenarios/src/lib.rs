@@ -23,19 +23,20 @@
 //! | [`diagnostic`], [`suggest`] | one clear message for a mistake |
 //! | [`story`] | a story as plain data |
 //! | [`program`] | from the words of a command line to machines |
+//! | [`proxy_file`] | the proxy's config file |
 //! | [`models`] | loads, and the database behind them, as machines |
 //! | [`metric`] | what can be measured, by name |
 //! | [`plan`] | what a seed draws |
 //! | [`build`] | from a story's numbers to machines |
 //! | [`simulate`], [`real`] | the two runtimes |
+//! | [`sample`] | counters of servers over time |
 //! | [`run`] | what came out, and whether it was expected |
 //! | [`report`] | a run as a report |
 //! | [`campaign`], [`failure`] | many seeds; a failing one, kept and replayed |
 //!
 //! # Not modelled
 //!
-//! Sweeps over a range of values (make variants of them), loads other than web pages, models other
-//! than a database.
+//! Sweeps over two numbers at once (make variants of one of them), models other than a database.
 
 #![forbid(unsafe_code)]
 
@@ -50,10 +51,12 @@ pub mod models;
 pub mod overlay;
 pub mod plan;
 pub mod program;
+pub mod proxy_file;
 pub mod read;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod sample;
 pub mod simulate;
 pub mod story;
 pub mod suggest;

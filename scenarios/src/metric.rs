@@ -3,6 +3,12 @@
 //! The part before the dot is a load, a model or a host; the part behind it is one of the metrics
 //! that this kind of source states here. The tables are static, so an unknown metric is found when
 //! the file is read and not after the run.
+//!
+//! A name with a `*` in it stands for all hosts that it fits, added up: `cache*.evictions`. It
+//! means the hosts that have such a metric; there must be one.
+//!
+//! Counters of servers are read at the end of every bucket of time (see [`crate::sample`]): what
+//! only grows becomes a [`Kind::Series`], what goes up and down a [`Kind::Level`].
 
 use crate::story::Figure;
 
@@ -21,6 +27,16 @@ pub enum Kind {
     Share,
     /// One word at the end of the run.
     Word,
+    /// One length of time at the end of the run.
+    Time,
+    /// What is there at the end of each bucket of time: things.
+    Level,
+    /// What is there at the end of each bucket of time: bytes.
+    Bytes,
+    /// A number for each of some things that are no times: a class, a size, a slot.
+    Curve(&'static str),
+    /// A share for each of some things that are no times.
+    ShareCurve(&'static str),
 }
 
 /// A metric of one kind of source.
@@ -35,14 +51,14 @@ pub struct MetricDef {
 }
 
 /// Where a metric comes from, by index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
     /// A load, all of its hosts together.
     Load(usize),
     /// A model.
     Model(usize),
-    /// The programs of a host.
-    Host(usize),
+    /// The programs of some hosts, added up.
+    Hosts(Vec<usize>),
 }
 
 /// A resolved metric.
@@ -59,13 +75,16 @@ pub struct Metric {
 /// What of a metric is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
-    /// Everything in the window; of shares, the share of everything.
+    /// Everything in the window; of shares, the share of everything. Of a curve, its value at the
+    /// point asked for, or the sum over all.
     Total,
+    /// The level at the end of the window.
+    Last,
     /// The mean rate in the window.
     Rate,
-    /// The rate in the highest bucket of the window; of shares, the highest.
+    /// The rate in the highest bucket of the window; of shares, levels and curves, the highest.
     Peak,
-    /// The rate in the lowest bucket of the window; of shares, the lowest.
+    /// The rate in the lowest bucket of the window; of shares, levels and curves, the lowest.
     Trough,
     /// A quantile of the histogram.
     Quantile(Quantile),
@@ -89,6 +108,7 @@ pub enum Quantile {
 /// Every name of a [`Take`].
 pub const TAKES: &[(&str, Take)] = &[
     ("total", Take::Total),
+    ("last", Take::Last),
     ("rate", Take::Rate),
     ("peak", Take::Peak),
     ("trough", Take::Trough),
@@ -112,6 +132,8 @@ pub enum FigureUnit {
     Factor,
     /// A length of time.
     Time,
+    /// An amount of memory.
+    Bytes,
     /// A word.
     Word,
 }
@@ -119,15 +141,25 @@ pub enum FigureUnit {
 impl Kind {
     /// Whether it has buckets of time, so that windows and lines make sense.
     pub const fn is_series(self) -> bool {
-        matches!(self, Self::Series | Self::Shares)
+        matches!(self, Self::Series | Self::Shares | Self::Level | Self::Bytes)
+    }
+
+    /// What a curve goes along; `None` for what is no curve.
+    pub const fn along(self) -> Option<&'static str> {
+        match self {
+            Self::Curve(along) | Self::ShareCurve(along) => Some(along),
+            _ => None,
+        }
     }
 
     /// What may be taken of it; the first is taken unless the file says otherwise.
     pub fn takes(self) -> impl Iterator<Item = (&'static str, Take)> + Clone {
+        let is_level = matches!(self, Self::Level | Self::Bytes);
         TAKES.iter().copied().filter(move |(_, take)| match take {
-            Take::Total => self != Self::Latency,
+            Take::Total => self != Self::Latency && !is_level,
+            Take::Last => is_level,
             Take::Rate => self == Self::Series,
-            Take::Peak | Take::Trough => self.is_series(),
+            Take::Peak | Take::Trough => self.is_series() || self.along().is_some(),
             Take::Quantile(_) => self == Self::Latency,
         })
     }
@@ -136,10 +168,11 @@ impl Kind {
     pub const fn unit(self, take: Take) -> FigureUnit {
         match (self, take) {
             (Self::Word, _) => FigureUnit::Word,
-            (Self::Latency, _) => FigureUnit::Time,
-            (Self::Share | Self::Shares, _) => FigureUnit::Share,
+            (Self::Latency | Self::Time, _) => FigureUnit::Time,
+            (Self::Bytes, _) => FigureUnit::Bytes,
+            (Self::Share | Self::Shares | Self::ShareCurve(_), _) => FigureUnit::Share,
             (Self::Series, Take::Rate | Take::Peak | Take::Trough) => FigureUnit::Rate,
-            (Self::Series | Self::Count, _) => FigureUnit::Count,
+            (Self::Series | Self::Count | Self::Level | Self::Curve(_), _) => FigureUnit::Count,
         }
     }
 }
@@ -159,6 +192,10 @@ impl Figure {
             }
             Self::Factor(factor) => format!("{}x", show_thousandths(factor.0 / 1_000)),
             Self::Time(ns) => show_duration(ns),
+            Self::Bytes(n) => {
+                let unit = storytime_reports::model::Unit::Bytes;
+                storytime_reports::format::figure(n as f64, &unit)
+            }
         }
     }
 }
@@ -170,8 +207,10 @@ mod tests {
 
     #[test]
     fn every_kind_has_something_to_take() {
-        for kind in
-            [Kind::Series, Kind::Shares, Kind::Latency, Kind::Count, Kind::Share, Kind::Word]
+        let (curve, shares) = (Kind::Curve("class"), Kind::ShareCurve("size"));
+        let single =
+            [Kind::Latency, Kind::Count, Kind::Share, Kind::Word, Kind::Time, curve, shares];
+        for kind in [Kind::Series, Kind::Shares, Kind::Level, Kind::Bytes].into_iter().chain(single)
         {
             assert!(kind.takes().next().is_some(), "{kind:?}");
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub const OVERRIDES_MAX: usize = 256;
 
 /// Sections that occur once, as `[name]`.
-pub const SINGLE_SECTIONS: &[&str] = &["story", "network", "costs", "campaign", "real"];
+pub const SINGLE_SECTIONS: &[&str] = &["story", "network", "costs", "campaign", "real", "sweep"];
 /// Sections that are repeated, as `[[name]]`.
 pub const REPEATED_SECTIONS: &[&str] =
     &["host", "disk", "link", "model", "load", "variant", "timeline", "expect", "chart"];
@@ -57,6 +57,15 @@ impl Override {
         let quoted = entry.key_span.bytes.len() > entry.key.len();
         let path = parts(&entry.key, &entry.key_span, usize::from(quoted))?;
         Ok(Self { path, value: entry.node.clone() })
+    }
+
+    /// The same with every `{}` in its value replaced by a number; a value that is nothing but
+    /// `{}` becomes the number.
+    #[must_use]
+    pub fn at(&self, point: u64) -> Self {
+        let mut filled = self.clone();
+        fill(&mut filled.value, point);
+        filled
     }
 
     /// Lays the value over the tree.
@@ -136,6 +145,20 @@ impl Override {
         Err(Diagnostic::at(&part.span, title, format!("no {what} has this name"))
             .help(did_you_mean(&part.text, what, names.iter().map(String::as_str)))
             .into())
+    }
+}
+
+fn fill(node: &mut Node, point: u64) {
+    match &mut node.value {
+        Value::Text(text) if text == "{}" => {
+            node.value = Value::Integer(i64::try_from(point).unwrap_or(i64::MAX));
+        }
+        Value::Text(text) => *text = text.replace("{}", &point.to_string()),
+        Value::List(items) => items.iter_mut().for_each(|item| fill(item, point)),
+        Value::Table(table) => {
+            table.entries.iter_mut().for_each(|entry| fill(&mut entry.node, point));
+        }
+        _ => {}
     }
 }
 

@@ -7,18 +7,21 @@ use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::Word;
 use crate::metric::{Kind, MetricDef};
 use crate::models;
+use crate::proxy_file;
 use crate::suggest::did_you_mean;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
+use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
 use storytime_sim::Factory;
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "diskcheck"];
+pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -35,7 +38,9 @@ pub struct CommandLine {
 #[derive(Clone, Debug)]
 pub enum Program {
     /// A memcached server.
-    Memcached(memcached::Config),
+    Memcached(Box<memcached::Config>),
+    /// A proxy in front of memcached servers.
+    Mcproxy(mcproxy::Config),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -49,6 +54,8 @@ pub enum ProgramError {
     Unknown(String),
     /// The program refuses its options, in its own words.
     Usage(&'static str, String),
+    /// A file that the line names has a mistake.
+    File(Box<Diagnostic>),
     /// A quote without its end.
     Quote,
     /// Longer than [`COMMAND_BYTES_MAX`].
@@ -61,6 +68,7 @@ impl fmt::Display for ProgramError {
             Self::Nothing => f.write_str("an empty command line"),
             Self::Unknown(name) => write!(f, "unknown program `{name}`"),
             Self::Usage(program, message) => write!(f, "{program}: {message}"),
+            Self::File(diagnostic) => write!(f, "{diagnostic}"),
             Self::Quote => f.write_str("a quote that does not end"),
             Self::TooLong => write!(f, "a command line of over {COMMAND_BYTES_MAX} bytes"),
         }
@@ -76,6 +84,9 @@ impl CommandLine {
     /// Points at the line and says what the program said.
     pub fn parse(word: &Word) -> Checked<Self> {
         let wrong = |error: &ProgramError| {
+            if let ProgramError::File(diagnostic) = error {
+                return diagnostic.clone();
+            }
             let label = match error {
                 ProgramError::Unknown(_) => "expected the name of a program first",
                 ProgramError::Usage(..) => "the program would refuse this line",
@@ -89,8 +100,37 @@ impl CommandLine {
             Box::new(diagnostic)
         };
         let words = split(&word.text).map_err(|error| wrong(&error))?;
+        let words = in_folder_of(&word.span.source.name, words);
         let program = Program::from_words(&words).map_err(|error| wrong(&error))?;
         Ok(Self { text: word.text.clone(), words, program })
+    }
+}
+
+/// Files that a scenario's command lines read lie beside the scenario.
+fn in_folder_of(scenario: &str, mut words: Vec<String>) -> Vec<String> {
+    let folder = Path::new(scenario).parent().filter(|folder| *folder != Path::new(""));
+    let proxy = words.first().is_some_and(|name| name == "mcproxy");
+    let Some(folder) = folder.filter(|_| proxy) else { return words };
+    for at in 1..words.len() {
+        let moved = |file: &str| folder.join(file).display().to_string();
+        if words[at - 1] == "--config" {
+            words[at] = moved(&words[at]);
+        } else if let Some(file) = words[at].strip_prefix("--config=") {
+            words[at] = format!("--config={}", moved(file));
+        }
+    }
+    words
+}
+
+/// Reads a proxy's words, and the file that they name.
+fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("mcproxy", what);
+    match mcproxy::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
+        mcproxy::Command::Serve(config) => Ok(config),
+        mcproxy::Command::File(file) => proxy_file::open(Path::new(&file.file))
+            .map(|config| file.over(config))
+            .map_err(ProgramError::File),
+        _ => Err(usage("this prints something and serves nobody".to_owned())),
     }
 }
 
@@ -144,8 +184,9 @@ impl Program {
         let Some((name, options)) = words.split_first() else { return Err(ProgramError::Nothing) };
         match *name {
             "memcached" => memcached::Config::from_words(options)
-                .map(Self::Memcached)
+                .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
+            "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -157,6 +198,7 @@ impl Program {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Memcached(_) => "memcached",
+            Self::Mcproxy(_) => "mcproxy",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -165,16 +207,20 @@ impl Program {
     pub const fn role(&self) -> &'static str {
         match self {
             Self::Memcached(_) => "cache",
+            Self::Mcproxy(_) => "proxy",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
     }
 
-    /// The port of a memcached that serves on TCP.
+    /// The port of a memcached, or a proxy in its place, that serves on TCP.
     pub fn memcached_port(&self) -> Option<u16> {
         match self {
             Self::Memcached(config) => {
                 config.endpoints().iter().find_map(storytime_machine::Endpoint::port)
+            }
+            Self::Mcproxy(config) => {
+                config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
             Self::Diskcheck(_) => None,
         }
@@ -197,7 +243,7 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_) | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -205,6 +251,7 @@ impl Program {
     pub fn limits(&self) -> Limits {
         match self {
             Self::Memcached(config) => config.limits(),
+            Self::Mcproxy(config) => config.limits(),
             Self::Diskcheck(_) => Limits::default(),
         }
     }
@@ -213,6 +260,7 @@ impl Program {
     pub const fn works(&self) -> &'static [Work] {
         match self {
             Self::Memcached(_) => MEMCACHED_WORKS,
+            Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Diskcheck(_) => &[],
         }
     }
@@ -224,6 +272,7 @@ impl Program {
             Self::Diskcheck(diskcheck::Command::Verify(_)) => VERIFY_METRICS,
             Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
             Self::Memcached(_) => MEMCACHED_METRICS,
+            Self::Mcproxy(_) => MCPROXY_METRICS,
         }
     }
 
@@ -238,9 +287,13 @@ impl Program {
                         (made, shared) = (0, Arc::new(memcached::Shared::new(&config)));
                     }
                     made += 1;
-                    boxed(memcached::Server::new(config.clone(), Arc::clone(&shared)), setup)
+                    boxed(memcached::Server::new((*config).clone(), Arc::clone(&shared)), setup)
                 })
             }
+            Self::Mcproxy(config) => Box::new(move |setup| {
+                let proxy = mcproxy::Proxy::new(config.clone());
+                boxed(proxy.expect("it was compiled when it was read"), setup)
+            }),
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
                     boxed(diskcheck::Recorder::new(config), setup)
@@ -264,11 +317,54 @@ const MEMCACHED_WORKS: &[Work] = &[
     memcached::server::WORK_BYTES,
 ];
 
-const MEMCACHED_METRICS: &[MetricDef] = &[];
+/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
+/// hold at the end of a simulated run.
+const MEMCACHED_METRICS: &[MetricDef] = &[
+    MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
+    MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
+    MetricDef { name: "cmd_set", kind: Kind::Series, label: "values stored" },
+    MetricDef { name: "cmd_touch", kind: Kind::Series, label: "keys touched" },
+    MetricDef { name: "get_hits", kind: Kind::Series, label: "gets that hit" },
+    MetricDef { name: "get_misses", kind: Kind::Series, label: "gets that missed" },
+    MetricDef { name: "get_expired", kind: Kind::Series, label: "gets of expired items" },
+    MetricDef { name: "delete_hits", kind: Kind::Series, label: "deletes that hit" },
+    MetricDef { name: "delete_misses", kind: Kind::Series, label: "deletes that missed" },
+    MetricDef { name: "incr_hits", kind: Kind::Series, label: "increments that hit" },
+    MetricDef { name: "incr_misses", kind: Kind::Series, label: "increments that missed" },
+    MetricDef { name: "decr_hits", kind: Kind::Series, label: "decrements that hit" },
+    MetricDef { name: "decr_misses", kind: Kind::Series, label: "decrements that missed" },
+    MetricDef { name: "cas_hits", kind: Kind::Series, label: "cas that stored" },
+    MetricDef { name: "cas_badval", kind: Kind::Series, label: "cas that came too late" },
+    MetricDef { name: "cas_misses", kind: Kind::Series, label: "cas that missed" },
+    MetricDef { name: "store_too_large", kind: Kind::Series, label: "values too large" },
+    MetricDef { name: "store_no_memory", kind: Kind::Series, label: "stores without memory" },
+    MetricDef { name: "total_items", kind: Kind::Series, label: "items stored" },
+    MetricDef { name: "evictions", kind: Kind::Series, label: "evictions" },
+    MetricDef { name: "evicted_unfetched", kind: Kind::Series, label: "evictions of unread items" },
+    MetricDef { name: "reclaimed", kind: Kind::Series, label: "expired items reused" },
+    MetricDef { name: "bytes_read", kind: Kind::Series, label: "bytes received" },
+    MetricDef { name: "bytes_written", kind: Kind::Series, label: "bytes sent" },
+    MetricDef { name: "total_connections", kind: Kind::Series, label: "connections opened" },
+    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
+    MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
+    MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
+    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
+    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
+    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
+    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
+    MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
+    MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
+];
+
+const MCPROXY_WORKS: &[Work] =
+    &[mcproxy::proxy::WORK_REQUESTS, mcproxy::proxy::WORK_SENT, mcproxy::proxy::WORK_BYTES];
+
+const MCPROXY_METRICS: &[MetricDef] = &[];
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    MEMCACHED_WORKS.iter().chain(models::WORKS).map(|work| work.name).collect()
+    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS);
+    programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 
 #[cfg(test)]
@@ -292,5 +388,22 @@ mod tests {
         let error = Program::from_words(&["mamcached"]).unwrap_err();
         assert_eq!(error, ProgramError::Unknown("mamcached".into()));
         assert_eq!(Program::from_words::<&str>(&[]).unwrap_err(), ProgramError::Nothing);
+    }
+
+    #[test]
+    fn a_proxy_is_started_from_words_or_from_a_file() {
+        let words = ["mcproxy", "-p", "11311", "--servers", "cache1,cache2"];
+        let program = Program::from_words(&words).expect("good words");
+        assert_eq!(program.memcached_port(), Some(11311));
+        let words = ["mcproxy", "--config", "two-zones.toml", "-p", "7"];
+        let program = Program::from_words(&words).expect("a built-in file");
+        assert_eq!((program.port(), program.role()), (Some(7), "proxy"));
+        let beside = in_folder_of(
+            "a/b/story.toml",
+            ["mcproxy", "--config", "p.toml"].map(String::from).to_vec(),
+        );
+        assert_eq!(beside[2], "a/b/p.toml");
+        let error = Program::from_words(&["mcproxy", "--config", "no-such.toml"]).unwrap_err();
+        assert!(matches!(error, ProgramError::File(_)), "{error}");
     }
 }

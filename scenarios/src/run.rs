@@ -5,8 +5,9 @@ use crate::models::Results;
 use crate::models::results::Result;
 use crate::models::series::Series;
 use crate::plan::Plan;
-use crate::story::{Bound, Expect, Figure, Measure, Story, Window};
+use crate::story::{Against, Bound, Expect, Figure, Measure, Story, Window};
 use crate::units::Millionths;
+use std::borrow::Cow;
 use std::time::Duration;
 use storytime_machine::nanos;
 use storytime_reports::model::Arm;
@@ -109,13 +110,23 @@ impl Run {
         let mut checks = Vec::new();
         for expect in &story.expects {
             for run in self.variants.iter().filter(|run| expect.variants.contains(&run.variant)) {
-                let bucket = story.variants[run.variant].setup.bucket;
-                let outcome = run.measure(&expect.measure, bucket);
+                let Some(outcome) = self.outcome(story, run, &expect.measure) else { continue };
                 let holds = expect.bound.allows(&outcome);
                 checks.push(Check { expect, variant: run.variant, holds, outcome });
             }
         }
         checks
+    }
+
+    /// Takes a figure of one variant; `None` if it is compared with a variant that did not run on
+    /// this runtime.
+    fn outcome(&self, story: &Story, run: &VariantRun, measure: &Measure) -> Option<Outcome> {
+        let bucket = |run: &VariantRun| story.variants[run.variant].setup.bucket;
+        let now = run.measure(measure, bucket(run));
+        let Against::Variant(base) = &measure.against else { return Some(now) };
+        let beside = story.beside(base, run.variant)?;
+        let other = self.variants.iter().find(|other| other.variant == beside)?;
+        Some(quotient(&now, &other.measure(measure, bucket(other))))
     }
 
     /// The first thing that went wrong, in one line: what broke, or an expectation that failed.
@@ -141,23 +152,28 @@ impl Run {
 
 impl Measured {
     /// What a source measured of a metric.
-    pub fn get(&self, metric: &Metric) -> Option<&Result> {
+    pub fn get(&self, metric: &Metric) -> Option<Cow<'_, Result>> {
         use crate::metric::From;
-        let results = match metric.from {
-            From::Load(n) => self.loads.get(n),
-            From::Model(n) => self.models.get(n),
-            From::Host(n) => self.hosts.get(n),
-        };
-        results?.0.get(metric.def.name)
+        let name = metric.def.name;
+        match &metric.from {
+            From::Load(n) => self.loads.get(*n)?.0.get(name).map(Cow::Borrowed),
+            From::Model(n) => self.models.get(*n)?.0.get(name).map(Cow::Borrowed),
+            From::Hosts(hosts) => {
+                let all = hosts.iter().filter_map(|&n| self.hosts.get(n)?.0.get(name));
+                let mut all = all.map(Cow::Borrowed);
+                let mut sum = all.next()?;
+                all.for_each(|next| sum.to_mut().add(&next));
+                Some(sum)
+            }
+        }
     }
 }
 
 impl VariantRun {
-    /// Takes one figure.
-    pub fn measure(&self, measure: &Measure, bucket: Duration) -> Outcome {
-        let Some(result) = self.measured.get(&measure.metric) else { return Outcome::Nothing };
+    /// A window's beginning and end, nanoseconds from the beginning of the run.
+    pub fn window(&self, window: Window) -> (u64, u64) {
         let at = |happening: usize| nanos(self.plan.offset(happening));
-        let (from, to) = match measure.window {
+        match window {
             Window::Whole => (0, u64::MAX),
             Window::After { happening, length } => {
                 (at(happening), at(happening).saturating_add(nanos(length)))
@@ -165,25 +181,42 @@ impl VariantRun {
             Window::Before { happening, length } => {
                 (at(happening).saturating_sub(nanos(length)), at(happening))
             }
-        };
-        let now = take(result, measure.take, from, to, bucket);
-        if !measure.against_before {
-            return now;
         }
-        let length = to - from;
-        let before = take(result, measure.take, from.saturating_sub(length), from, bucket);
-        match (now, before) {
-            (Outcome::Figure(now), Outcome::Figure(before)) => quotient(now, before),
-            _ => Outcome::Nothing,
+    }
+
+    /// Takes one figure; the comparison with another variant is left to [`Run::checks`].
+    pub fn measure(&self, measure: &Measure, bucket: Duration) -> Outcome {
+        let (from, to) = self.window(measure.window);
+        let figure = |metric: &Metric, from: u64, to: u64| match self.measured.get(metric) {
+            Some(result) => match measure.at {
+                Some(x) => at_point(&result, x),
+                None => take(&result, measure.take, from, to, bucket),
+            },
+            None => Outcome::Nothing,
+        };
+        let now = figure(&measure.metric, from, to);
+        match &measure.against {
+            Against::Nothing | Against::Variant(_) => now,
+            Against::Before => {
+                let length = to - from;
+                let before = figure(&measure.metric, from.saturating_sub(length), from);
+                quotient(&now, &before)
+            }
+            Against::Metric(other) => quotient(&now, &figure(other, from, to)),
         }
     }
 }
 
 /// The quotient of two figures of one kind. Of nothing before, a single thing is made, so that a
 /// rise from zero is still a number.
-fn quotient(now: Figure, before: Figure) -> Outcome {
-    let (now, before) = match (now, before) {
-        (Figure::Count(a), Figure::Count(b)) => (a, b.max(1)),
+fn quotient(now: &Outcome, before: &Outcome) -> Outcome {
+    let (Outcome::Figure(now), Outcome::Figure(before)) = (now, before) else {
+        return Outcome::Nothing;
+    };
+    let (now, before) = match (*now, *before) {
+        (Figure::Count(a), Figure::Count(b)) | (Figure::Bytes(a), Figure::Bytes(b)) => {
+            (a, b.max(1))
+        }
         (Figure::Rate(a), Figure::Rate(b)) => (a, b.max(1_000)),
         (Figure::Share(a), Figure::Share(b)) => (a.0, b.0.max(1)),
         (Figure::Time(a), Figure::Time(b)) => (a, b.max(1)),
@@ -192,11 +225,24 @@ fn quotient(now: Figure, before: Figure) -> Outcome {
     Millionths::of(now, before).map_or(Outcome::Nothing, |q| Outcome::Figure(Figure::Factor(q)))
 }
 
+/// The value of a curve at a point.
+pub fn at_point(result: &Result, x: u64) -> Outcome {
+    let figure = match result {
+        Result::Curve(curve) => curve.get(&x).map(|&y| Figure::Count(y)),
+        Result::ShareCurve(curve) => {
+            curve.get(&x).and_then(|&(part, whole)| Millionths::of(part, whole)).map(Figure::Share)
+        }
+        _ => None,
+    };
+    figure.map_or(Outcome::Nothing, Outcome::Figure)
+}
+
 /// Takes one figure of a result, from buckets that lie whole in the window.
 pub fn take(result: &Result, take: Take, from_ns: u64, to_ns: u64, bucket: Duration) -> Outcome {
     let figure = match (result, take) {
         (Result::Word(word), _) => return Outcome::Word(word.clone()),
         (Result::Count(n), _) => Some(Figure::Count(*n)),
+        (Result::Time(ns), _) => Some(Figure::Time(*ns)),
         (Result::Share(part, whole), _) => Millionths::of(*part, *whole).map(Figure::Share),
         (Result::Latency(histogram), Take::Quantile(quantile)) => {
             (!histogram.is_empty()).then(|| Figure::Time(at_quantile(histogram, quantile)))
@@ -204,6 +250,14 @@ pub fn take(result: &Result, take: Take, from_ns: u64, to_ns: u64, bucket: Durat
         (Result::Latency(_), _) => None,
         (Result::Series(series), _) => of_series(series.window(from_ns, to_ns), take, bucket),
         (Result::Shares(parts, wholes), _) => of_shares(parts, wholes, take, from_ns, to_ns),
+        (Result::Level(series), _) => {
+            of_levels(series.window(from_ns, to_ns), take).map(Figure::Count)
+        }
+        (Result::Bytes(series), _) => {
+            of_levels(series.window(from_ns, to_ns), take).map(Figure::Bytes)
+        }
+        (Result::Curve(curve), _) => of_curve(curve.values().copied(), take).map(Figure::Count),
+        (Result::ShareCurve(curve), _) => of_share_curve(curve.values(), take).map(Figure::Share),
     };
     figure.map_or(Outcome::Nothing, Outcome::Figure)
 }
@@ -230,7 +284,41 @@ fn of_series(counts: &[u64], take: Take, bucket: Duration) -> Option<Figure> {
         Take::Rate => per_second(total, counts.len() as u64),
         Take::Peak => per_second(*counts.iter().max()?, 1),
         Take::Trough => per_second(*counts.iter().min()?, 1),
-        Take::Quantile(_) => None,
+        Take::Quantile(_) | Take::Last => None,
+    }
+}
+
+fn of_levels(levels: &[u64], take: Take) -> Option<u64> {
+    match take {
+        Take::Last => levels.last().copied(),
+        Take::Peak => levels.iter().max().copied(),
+        Take::Trough => levels.iter().min().copied(),
+        Take::Total | Take::Rate | Take::Quantile(_) => None,
+    }
+}
+
+fn of_curve(values: impl Iterator<Item = u64>, take: Take) -> Option<u64> {
+    match take {
+        Take::Total => Some(values.sum()),
+        Take::Peak => values.max(),
+        Take::Trough => values.min(),
+        Take::Last | Take::Rate | Take::Quantile(_) => None,
+    }
+}
+
+fn of_share_curve<'a>(
+    mut values: impl Iterator<Item = &'a (u64, u64)>,
+    take: Take,
+) -> Option<Millionths> {
+    let share = |&(part, whole): &(u64, u64)| Millionths::of(part, whole);
+    match take {
+        Take::Total => {
+            let sum = values.fold((0, 0), |sum, (part, whole)| (sum.0 + part, sum.1 + whole));
+            share(&sum)
+        }
+        Take::Peak => values.filter_map(share).max(),
+        Take::Trough => values.filter_map(share).min(),
+        Take::Last | Take::Rate | Take::Quantile(_) => values.next().and(None),
     }
 }
 
@@ -247,7 +335,7 @@ fn of_shares(
         Take::Total => Millionths::of(parts.iter().sum(), wholes.iter().sum()),
         Take::Peak => shares.max(),
         Take::Trough => shares.min(),
-        Take::Rate | Take::Quantile(_) => shares.next().filter(|_| false),
+        Take::Last | Take::Rate | Take::Quantile(_) => shares.next().filter(|_| false),
     };
     share.map(Figure::Share)
 }
@@ -288,7 +376,8 @@ impl Bound {
     }
 }
 
-/// What kind a result has, to check a model's results against its table of metrics.
+/// What kind a result has (a curve: along nothing in particular), to check a model's results
+/// against its table of metrics.
 pub const fn kind_of(result: &Result) -> Kind {
     match result {
         Result::Series(_) => Kind::Series,
@@ -297,5 +386,10 @@ pub const fn kind_of(result: &Result) -> Kind {
         Result::Count(_) => Kind::Count,
         Result::Share(..) => Kind::Share,
         Result::Word(_) => Kind::Word,
+        Result::Time(_) => Kind::Time,
+        Result::Level(_) => Kind::Level,
+        Result::Bytes(_) => Kind::Bytes,
+        Result::Curve(_) => Kind::Curve(""),
+        Result::ShareCurve(_) => Kind::ShareCurve(""),
     }
 }

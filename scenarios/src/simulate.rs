@@ -1,18 +1,21 @@
 //! Running a story in the simulator: one world for each variant, all from the same seed.
 
-use crate::build;
-use crate::models::Results;
-use crate::models::database::{self, Database};
+use crate::build::{self, Seat};
+use crate::metric::{Kind, MetricDef};
 use crate::models::results::Result as Figure;
-use crate::models::web_pages::{self, WebServer};
+use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
+use crate::sample::{Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 use storytime_diskcheck::Verifier;
 use storytime_machine::{Machine, Process, Time};
+use storytime_memcached as memcached;
 use storytime_reports::model::Arm;
 use storytime_sim::campaign::panic_text;
 use storytime_sim::{Config, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
@@ -42,6 +45,7 @@ struct Stage<'a> {
     /// By load, its hosts' processes.
     loads: Vec<Vec<ProcessId>>,
     models: Vec<ProcessId>,
+    samples: Samples,
     options: Options,
 }
 
@@ -49,15 +53,23 @@ struct Stage<'a> {
 pub fn run_simulated(story: &Story, seed: u64, options: Options) -> Run {
     let began = Instant::now();
     let variants = story.variants.iter().enumerate();
-    let variants = variants.map(|(n, variant)| run_variant(n, &variant.setup, seed, options));
+    let watched = Watched::of(story);
+    let variants =
+        variants.map(|(n, variant)| run_variant(n, &variant.setup, &watched, seed, options));
     let variants = variants.collect();
     let notes = Vec::new();
     Run { arm: Arm::Simulated, seed, variants, wall: began.elapsed(), notes }
 }
 
-fn run_variant(variant: usize, setup: &Setup, seed: u64, options: Options) -> VariantRun {
+fn run_variant(
+    variant: usize,
+    setup: &Setup,
+    watched: &Watched,
+    seed: u64,
+    options: Options,
+) -> VariantRun {
     let plan = Plan::draw(seed, setup);
-    let mut stage = Stage::new(setup, &plan, seed, options);
+    let mut stage = Stage::new(setup, watched, &plan, seed, options);
     // A machine's broken invariant is a panic: it ends this run, not the campaign.
     let broken = match catch_unwind(AssertUnwindSafe(|| stage.play(&plan))) {
         Ok(broken) => broken,
@@ -86,7 +98,7 @@ fn boxed<M: Machine>(
 }
 
 impl<'a> Stage<'a> {
-    fn new(setup: &'a Setup, plan: &Plan, seed: u64, options: Options) -> Self {
+    fn new(setup: &'a Setup, watched: &Watched, plan: &Plan, seed: u64, options: Options) -> Self {
         let mut config = Config::new(seed);
         config.link = setup.link;
         config.trace_all = options.trace;
@@ -109,7 +121,8 @@ impl<'a> Stage<'a> {
             world.link(hosts[a], hosts[b], link);
         }
         let (programs, loads, models) = (Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Self { setup, world, hosts, programs, loads, models, options };
+        let samples = Samples::new(watched, setup);
+        let mut stage = Self { setup, world, hosts, programs, loads, models, samples, options };
         for (n, host) in setup.hosts.iter().enumerate() {
             for line in &host.run {
                 stage.add_program(n, line, true);
@@ -138,9 +151,9 @@ impl<'a> Stage<'a> {
     fn add_models(&mut self) {
         for (n, model) in self.setup.models.iter().enumerate() {
             let fresh = self.setup.clone();
-            let factory = move |setup| boxed(build::database(&fresh, n), setup);
+            let factory = move |setup| boxed(fresh.models[n].spec.build(&fresh), setup);
             let config = ProgramConfig {
-                costs: build::costs(self.setup, &[database::WORK_QUERIES]),
+                costs: build::costs(self.setup, model.kind.works),
                 ..ProgramConfig::new(model.name.clone(), factory)
             };
             let processes = self.world.add_program(self.hosts[model.host], config);
@@ -151,14 +164,19 @@ impl<'a> Stage<'a> {
     fn add_loads(&mut self, plan: &Plan) {
         for (n, load) in self.setup.loads.iter().enumerate() {
             let mut processes = Vec::new();
+            let shared = load.spec.share(self.setup, load.on.len());
             for (part, &host) in load.on.iter().enumerate() {
                 let (fresh, plan) = (self.setup.clone(), plan.clone());
+                let shared = Arc::clone(&shared);
                 let factory = move |setup| {
                     let address = |host: usize| fresh.hosts[host].ip;
-                    boxed(build::web_server(&fresh, &plan, n, part, &address), setup)
+                    let (setup_of, plan, address) = (&fresh, &plan, &address);
+                    let shared = &shared;
+                    let seat = Seat { setup: setup_of, plan, load: n, part, shared, address };
+                    boxed(seat.build(), setup)
                 };
                 let config = ProgramConfig {
-                    costs: build::costs(self.setup, &[web_pages::WORK_PAGES]),
+                    costs: build::costs(self.setup, load.kind.works),
                     ..ProgramConfig::new(load.name.clone(), factory)
                 };
                 processes.extend(self.world.add_program(self.hosts[host], config));
@@ -181,7 +199,9 @@ impl<'a> Stage<'a> {
             if self.stopped() {
                 return None;
             }
-            self.act(&self.setup.timeline[n].action);
+            if self.setup.timeline[n].active {
+                self.act(&self.setup.timeline[n].action);
+            }
         }
         self.run_until(Time::ZERO + self.setup.duration)
     }
@@ -191,7 +211,22 @@ impl<'a> Stage<'a> {
         self.options.until_event.is_some_and(|events| self.world.events() > events)
     }
 
+    /// Runs, and reads the counters at the end of each bucket on the way.
     fn run_until(&mut self, until: Time) -> Option<Breakage> {
+        while let Some(at) = self.samples.next().map(|at| Time::ZERO + at)
+            && at <= until
+        {
+            let broken = self.run_straight(at);
+            if broken.is_some() || self.stopped() {
+                return broken;
+            }
+            let (world, programs) = (&self.world, &self.programs);
+            self.samples.take(|host| reading(world, programs, host));
+        }
+        self.run_straight(until)
+    }
+
+    fn run_straight(&mut self, until: Time) -> Option<Breakage> {
         match self.world.run_until(until) {
             Ran::Reached | Ran::Quiet => None,
             // The world was made to break off there.
@@ -222,7 +257,7 @@ impl<'a> Stage<'a> {
                 }
             }
             // The load carries its own list of changes.
-            Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+            Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
         }
     }
 
@@ -243,17 +278,17 @@ impl<'a> Stage<'a> {
         for processes in &self.loads {
             let mut all = Results::default();
             for &process in processes {
-                if let Some(machine) = self.world.machine::<WebServer>(process) {
+                if let Some(machine) = self.world.machine::<Boxed>(process) {
                     all.merge(machine.results());
                 }
             }
             measured.loads.push(all);
         }
         for &process in &self.models {
-            let results = self.world.machine::<Database>(process).map(|m| m.results());
+            let results = self.world.machine::<Boxed>(process).map(|m| m.results());
             measured.models.push(results.unwrap_or_default());
         }
-        measured.hosts = vec![Results::default(); self.hosts.len()];
+        measured.hosts = (0..self.hosts.len()).map(|host| self.samples.results(host)).collect();
         for running in &self.programs {
             let into = &mut measured.hosts[running.host];
             program_results(&mut self.world, running, into);
@@ -266,16 +301,57 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// What the slab classes of a memcached hold and have counted; those that were never used are left
+/// out. The first of a server's workers speaks for all.
+fn class_results(world: &mut World, process: ProcessId, into: &mut Results) {
+    let Some(server) = world.machine::<memcached::Server>(process) else { return };
+    if !server.speaks_for_all() {
+        return;
+    }
+    let shared = server.shared();
+    let mut curves = [(); 4].map(|()| BTreeMap::new());
+    for class in 1..=shared.classes() {
+        let stats = shared.class_totals(class, memcached::clock::Seconds::START);
+        if stats.pages == 0 {
+            continue;
+        }
+        let evicted = stats.counts.get(memcached::cache::ClassCount::Evicted);
+        let figures = [u64::from(stats.chunk_bytes), stats.items, stats.pages, evicted];
+        for (curve, figure) in curves.iter_mut().zip(figures) {
+            curve.insert(u64::from(class), figure);
+        }
+    }
+    let names = ["class_chunk", "class_items", "class_pages", "class_evictions"];
+    for (name, curve) in names.into_iter().zip(curves) {
+        into.0.insert(name, Figure::Curve(curve));
+    }
+}
+
+/// The counters of a host's running programs.
+fn reading(world: &World, programs: &[Running], host: usize) -> Reading {
+    let mut reading = Reading::new();
+    for running in programs.iter().filter(|running| running.host == host) {
+        for &process in running.processes.iter().filter(|&&process| world.is_running(process)) {
+            world.counters(process, &mut |name, count| {
+                *reading.entry(name.to_owned()).or_default() += count;
+            });
+        }
+    }
+    reading
+}
+
 /// What a host's program measured: its counters that are metrics, and the verifier's verdict.
 fn program_results(world: &mut World, running: &Running, into: &mut Results) {
     let metrics = running.program.metrics();
     for &process in &running.processes {
         let mut found = Results::default();
         world.counters(process, &mut |name, count| {
-            if let Some(def) = metrics.iter().find(|def| def.name == name) {
+            let counted = |def: &&MetricDef| def.name == name && def.kind == Kind::Count;
+            if let Some(def) = metrics.iter().find(counted) {
                 found.0.insert(def.name, Figure::Count(count));
             }
         });
+        class_results(world, process, &mut found);
         if let Some(verdict) = world.machine::<Verifier>(process).and_then(|m| m.verdict().cloned())
         {
             found.0.insert("verdict", Figure::Word(verdict.kind.as_str().to_owned()));

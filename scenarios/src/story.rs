@@ -4,9 +4,11 @@
 //! (times given as ranges, the first key); [`crate::plan`] draws them.
 
 use crate::metric::{Metric, Quantile, Take};
+use crate::models::kinds::{LoadKind, LoadSpec, ModelKind, ModelSpec};
 use crate::program::CommandLine;
 use crate::units::Millionths;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use storytime_sim::{DiskConfig, Link};
 
@@ -14,8 +16,8 @@ use storytime_sim::{DiskConfig, Link};
 pub const HOSTS_MAX: usize = 250;
 /// Most disks, links, models, loads and happenings of a story, each.
 pub const PARTS_MAX: usize = 256;
-/// Most variants of a story: each is a world of its own.
-pub const VARIANTS_MAX: usize = 16;
+/// Most variants of a story, each at every point of its sweep: each is a world of its own.
+pub const VARIANTS_MAX: usize = 64;
 /// Longest run, on the story's own clock: a simulated week.
 pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most buckets of a time series.
@@ -26,8 +28,10 @@ pub const BUCKETS_MAX: u64 = 10_000;
 pub struct Story {
     /// What it is about.
     pub card: Card,
-    /// The same story with and without the cure; at least one.
+    /// The same story with and without the cure, at each point of its sweep; at least one.
     pub variants: Vec<Variant>,
+    /// What is swept, if anything is.
+    pub sweep: Option<Sweep>,
     /// What must come out.
     pub expects: Vec<Expect>,
     /// What to draw.
@@ -65,11 +69,24 @@ pub enum Profile {
     Real,
 }
 
+/// A number that takes several values, each a run of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// What the number is, for axes.
+    pub name: String,
+    /// What it counts; may be empty.
+    pub unit: String,
+}
+
 /// One way of running the story.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Its name; `None` if the story has only one way.
+    /// Its name, with the point of the sweep; `None` if the story has only one way.
     pub name: Option<String>,
+    /// Its name without the point.
+    pub base: Option<String>,
+    /// The point of the sweep.
+    pub point: Option<u64>,
     /// Whether it also runs on real sockets, if the story does.
     pub real: bool,
     /// The world it runs in.
@@ -137,29 +154,9 @@ pub struct Model {
     /// Where it runs.
     pub host: usize,
     /// What it models.
-    pub kind: ModelKind,
-}
-
-/// What a model models.
-#[derive(Clone, Debug)]
-pub enum ModelKind {
-    /// A database with a stated number of connections that work at a time.
-    Database(DatabaseModel),
-}
-
-/// The numbers of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseModel {
-    /// TCP port.
-    pub port: u16,
-    /// Queries worked on at once.
-    pub slots: u32,
-    /// Queries that wait for a slot; further ones are refused.
-    pub queue_max: u32,
-    /// Shortest and longest time a query takes; drawn evenly between the two.
-    pub service: (Duration, Duration),
-    /// Length of a row, bytes.
-    pub row_bytes: u32,
+    pub spec: Arc<dyn ModelSpec>,
+    /// Its kind.
+    pub kind: &'static ModelKind,
 }
 
 /// A load.
@@ -170,37 +167,20 @@ pub struct Load {
     /// The hosts that carry it, each an equal part.
     pub on: Vec<usize>,
     /// What it does.
-    pub kind: LoadKind,
+    pub spec: Arc<dyn LoadSpec>,
+    /// Its kind.
+    pub kind: &'static LoadKind,
 }
 
-/// What a load does.
-#[derive(Clone, Debug)]
-pub enum LoadKind {
-    /// Web servers that read rows through a cache.
-    WebPages(WebPages),
-}
-
-/// The numbers of the web servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebPages {
-    /// The memcached servers at the beginning: host and port, in the order of the list.
-    pub caches: Vec<(usize, u16)>,
-    /// How a key finds its server.
-    pub placement: Placement,
-    /// The database behind: index of its model.
-    pub database: usize,
-    /// When pages are asked for.
-    pub arrivals: Arrivals,
-    /// How many different rows there are.
-    pub keys: u32,
-    /// Rows that one page needs, one after the other.
-    pub keys_per_page: u32,
-    /// Which rows are asked for.
-    pub skew: Skew,
-    /// How long a page waits for one answer before it fails.
-    pub timeout: Duration,
-    /// Pages under way at once on one host; further ones fail.
-    pub pages_max: u32,
+/// A memcached server, as a load's list of caches has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Its host.
+    pub host: usize,
+    /// Its port.
+    pub port: u16,
+    /// Its share of the keys, relative to the others'.
+    pub weight: u32,
 }
 
 /// How a key finds its server.
@@ -229,6 +209,16 @@ pub enum Arrivals {
     },
 }
 
+impl Arrivals {
+    /// In a few words: `2000/s`, `100 users`.
+    pub fn words(self) -> String {
+        match self {
+            Self::Open { rate_milli } => Figure::Rate(rate_milli).show(),
+            Self::Closed { users, .. } => format!("{users} users"),
+        }
+    }
+}
+
 /// Which keys are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
@@ -236,6 +226,8 @@ pub enum Skew {
     Uniform,
     /// The n-th most popular with a chance proportional to 1/n.
     Zipf,
+    /// One after the other, and again from the first.
+    Scan,
 }
 
 /// One entry of the timeline.
@@ -249,6 +241,9 @@ pub struct Happening {
     pub after: Option<usize>,
     /// What happens.
     pub action: Action,
+    /// Whether it happens in this variant. Where it does not, its time is drawn all the same, so
+    /// that variants can be compared.
+    pub active: bool,
     /// The words of the file, for the report.
     pub text: String,
 }
@@ -281,14 +276,21 @@ pub enum Action {
         /// Which load.
         load: usize,
         /// Host and port of the cache.
-        cache: (usize, u16),
+        cache: Cache,
     },
     /// A load's list of caches loses one.
     RemoveCache {
         /// Which load.
         load: usize,
         /// Host and port of the cache.
-        cache: (usize, u16),
+        cache: Cache,
+    },
+    /// A load is told something that its kind understands.
+    Tell {
+        /// Which load.
+        load: usize,
+        /// One of the verbs of its kind.
+        verb: &'static str,
     },
 }
 
@@ -318,8 +320,23 @@ pub struct Measure {
     pub take: Take,
     /// When.
     pub window: Window,
-    /// Divide by the same figure in the equally long window before the entry of the timeline.
-    pub against_before: bool,
+    /// Of a curve, the value here.
+    pub at: Option<u64>,
+    /// What it is divided by.
+    pub against: Against,
+}
+
+/// What a figure is divided by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// Nothing.
+    Nothing,
+    /// The same in the equally long window before the entry of the timeline.
+    Before,
+    /// The same of another metric.
+    Metric(Metric),
+    /// The same in another variant, at the same point of the sweep.
+    Variant(String),
 }
 
 /// Which part of a run is looked at.
@@ -365,6 +382,8 @@ pub enum Figure {
     Factor(Millionths),
     /// A length of time, nanoseconds.
     Time(u64),
+    /// An amount of memory.
+    Bytes(u64),
 }
 
 /// A picture to draw.
@@ -378,21 +397,41 @@ pub struct ChartSpec {
     pub caption: Option<String>,
     /// What is drawn.
     pub draw: Draw,
+    /// The variants that are drawn, by index.
+    pub variants: Vec<usize>,
+    /// Which part of the run bars and curves are taken from.
+    pub window: Window,
+    /// Whether equal ratios are equal steps, across and up.
+    pub log: (bool, bool),
 }
 
 /// What a picture draws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Draw {
-    /// One metric over time, a line for each variant.
-    Lines(Metric),
+    /// Metrics of one unit over time, a line for each metric and variant.
+    Lines(Vec<Metric>),
+    /// Metrics of one unit along a curve, or along the sweep; a line for each metric and variant.
+    Curves(Vec<(Metric, Take)>),
     /// Groups of bars, a group for each variant and a bar for each metric.
     Bars(Vec<(Metric, Take)>),
 }
 
 impl Story {
-    /// The index of a variant by name.
+    /// The index of a variant by its full name.
     pub fn variant(&self, name: &str) -> Option<usize> {
         self.variants.iter().position(|v| v.name.as_deref() == Some(name))
+    }
+
+    /// The indices of a variant at all points of the sweep.
+    pub fn variants_called(&self, base: &str) -> Vec<usize> {
+        let called = |n: &usize| self.variants[*n].base.as_deref() == Some(base);
+        (0..self.variants.len()).filter(called).collect()
+    }
+
+    /// The index of the variant `base` at the same point as variant `of`.
+    pub fn beside(&self, base: &str, of: usize) -> Option<usize> {
+        let point = self.variants[of].point;
+        self.variants_called(base).into_iter().find(|&n| self.variants[n].point == point)
     }
 }
 

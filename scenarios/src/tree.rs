@@ -86,10 +86,18 @@ impl Value {
 /// # Errors
 /// If the file cannot be read, is larger than [`FILE_BYTES_MAX`] or is not UTF-8.
 pub fn read_source(path: &Path) -> Checked<Source> {
+    let help = "`storytime stories` lists the stories that can be named without a path";
+    read_file(path, "scenario", help)
+}
+
+/// Reads a file of some kind; `help` says what could be done if it is not there.
+///
+/// # Errors
+/// If the file cannot be read, is larger than [`FILE_BYTES_MAX`] or is not UTF-8.
+pub fn read_file(path: &Path, kind: &str, help: &str) -> Checked<Source> {
     let name = path.display().to_string();
     let cannot = |error: std::io::Error| {
-        Diagnostic::plain(format!("cannot read the scenario file {name}: {error}"))
-            .help("`storytime stories` lists the stories that can be named without a path")
+        Diagnostic::plain(format!("cannot read the {kind} file {name}: {error}")).help(help)
     };
     let meta = std::fs::metadata(path).map_err(cannot)?;
     if meta.len() > FILE_BYTES_MAX {

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         println!("real_stories: test");
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 6] = [
+        ("servers_tell_their_counters_for_real", servers_tell_their_counters_for_real),
+        ("cas_loses_nothing_for_real", cas_loses_nothing_for_real),
         ("a_killed_writer_loses_nothing", a_killed_writer_loses_nothing),
         ("keys_move_for_real_as_simulated", keys_move_for_real_as_simulated),
         ("a_story_that_is_not_for_real_is_refused", a_story_that_is_not_for_real_is_refused),
@@ -97,6 +99,34 @@ fn keys_move_for_real_as_simulated() {
     }
 }
 
+fn cas_loses_nothing_for_real() {
+    let sets = ["story.duration=2s", "load.clients.settle=500ms"];
+    let story = story("cas-loop", &sets);
+    let run = real(&story, "cas-loop");
+    let cas = &run.variants[story.variant("gets-cas").expect("a variant of the story")];
+    let count = |name: &str| match &cas.measured.loads[0].0[name] {
+        Figure::Series(series) => series.counts().iter().sum::<u64>(),
+        other => panic!("{name} is counted over time: {other:?}"),
+    };
+    assert!(count("appended") > 100, "clients appended: {}", count("appended"));
+    assert_eq!((count("lost"), count("in_list")), (0, count("appended")));
+    assert_eq!(count("jobs_failed"), 0);
+}
+
+/// The shares of the keys are counted by the servers, and asked of them.
+fn servers_tell_their_counters_for_real() {
+    let sets = [
+        "story.duration=3s",
+        "load.web.keys=1000",
+        "expect.first-gets-a-quarter.between=[\"17%\", \"33%\"]",
+        "expect.second-gets-half.between=[\"41%\", \"59%\"]",
+        "expect.third-gets-a-quarter.between=[\"17%\", \"33%\"]",
+    ];
+    let story = story("pick-a-server", &sets);
+    let run = real(&story, "pick-a-server");
+    assert_eq!(run.first_failure(&story), None);
+}
+
 fn a_story_that_is_not_for_real_is_refused() {
     let story = story("add-a-server", &["story.real=false"]);
     let refused = run_real(&story, 1, &options("refused"));
@@ -136,7 +166,10 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
     host.limits = program.limits();
     match program {
         Program::Memcached(config) => {
-            serve(host, || storytime_memcached::Server::alone(config.clone()))
+            serve(host, || storytime_memcached::Server::alone((*config).clone()))
+        }
+        Program::Mcproxy(config) => {
+            serve(host, || storytime_mcproxy::Proxy::new(config.clone()).expect("it was checked"))
         }
         Program::Diskcheck(diskcheck::Command::Record(config)) => {
             serve(host, || diskcheck::Recorder::new(config.clone()))

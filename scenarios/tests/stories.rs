@@ -6,7 +6,7 @@ use storytime_scenarios::campaign::{Campaign, Partition};
 use storytime_scenarios::catalog;
 use storytime_scenarios::failure::{Failure, FailureError};
 use storytime_scenarios::metric::MetricDef;
-use storytime_scenarios::models::{DATABASE_METRICS, Results, WEB_PAGES_METRICS};
+use storytime_scenarios::models::Results;
 use storytime_scenarios::overlay::Override;
 use storytime_scenarios::read::File;
 use storytime_scenarios::report::{Context, report};
@@ -148,8 +148,9 @@ fn models_measure_what_their_tables_promise() {
         }
         assert_eq!(results.0.len(), defs.len());
     };
-    same(&run.variants[0].measured.loads[0], WEB_PAGES_METRICS);
-    same(&run.variants[0].measured.models[0], DATABASE_METRICS);
+    let (setup, measured) = (&story.variants[0].setup, &run.variants[0].measured);
+    same(&measured.loads[0], setup.loads[0].spec.metrics());
+    same(&measured.models[0], setup.models[0].spec.metrics());
 }
 
 #[test]

@@ -38,8 +38,8 @@
 //!
 //! # Not modelled
 //!
-//! Threads inside a machine, signals other than stop, reload and user-defined, shared memory, multicast, urgent
-//! data, socket options beyond those named.
+//! Threads inside a machine, signals other than stop, reload and user-defined, shared memory,
+//! multicast, urgent data, socket options beyond those named.
 
 #![forbid(unsafe_code)]
 

@@ -45,6 +45,7 @@
 //! | `flush_all <date in the past>` | flushes what was last used before that date | flushes everything |
 //! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come |
 //! | `gets` | versions count every attempt to store | versions count what was stored |
+//! | `add` over an item, whole in one packet, on a full server that may not evict | `SERVER_ERROR out of memory storing object` | `NOT_STORED` |
 //! | a lone `-` where a number is to be | 0 | refused |
 //! | `me <key> b` | never finds anything | finds the item |
 //! | meta command with an over-long opaque token | refused after touching, counting or making the item | refused before anything is done |
@@ -53,9 +54,31 @@
 //! | `mg` and `ma` that make an item | counted as no `cmd_set` | counted as one |
 //! | log-in whose line ends with a bare line feed | its length lacks the last digit | its length is read |
 //!
+//! For operators:
+//!
+//! | what | the original | here |
+//! |---|---|---|
+//! | no `-l` | every IPv4 and IPv6 address | every IPv4 address; `-l ::` for both |
+//! | host names in `-l` | resolved | numeric addresses, `*` and `localhost` |
+//! | `-u` | any user the system knows | those of `/etc/passwd` |
+//! | `-d` | forks | starts itself again, and returns when that listens |
+//! | `-e` | maps the file, and leaves it | reads and removes it at the start, writes it at a graceful end |
+//! | `ssl_*` | OpenSSL | TLS 1.2 with forward secrecy and TLS 1.3; keys in PEM |
+//! | `lru_crawler crawl <ids>` | walks the classes named | walks all |
+//! | `lru_crawler metadump`, `mgdump` | one at a time, as fast as can be | any number, as their readers read |
+//! | `lru_crawler sleep`, `tocrawl` | slow the crawler down | shown; it works in short pieces |
+//! | `watch rawcmds` | silent | shows requests |
+//! | `watch proxyreqs` and its kin | of the built-in proxy | taken, and silent |
+//! | `stats conns` | numbers are file descriptors | numbers count connections, from 1 |
+//! | `stats`: response objects, read buffers | its own pools | 0: there are none, nor a limit on them |
+//! | `stats`: `hash_power_level` | its table | what that table would have; ours has no such size |
+//! | `stats detail` | prefixes without bound | 10,000 prefixes |
+//! | `slabs automove freeratio` | of external storage | checked, without effect |
+//! | `debugtime` | in debug builds | always there |
+//!
 //! # Not modelled
 //!
-//! External storage, the built-in proxy.
+//! External storage, the built-in proxy, the debug commands `debugitem` and `misbehave`.
 
 #![forbid(unsafe_code)]
 

@@ -2,9 +2,9 @@
 //! next start.
 //!
 //! Two files are written, both named by `-e`: the items in `<name>`, then, once those are durable,
-//! `<name>.meta`, which says what belongs to it. So a file without its companion was never finished,
-//! and is not read. Each block of items carries a checksum over what it holds, its place and the
-//! number of the saving it is from: torn, reordered and old blocks are told from good ones.
+//! `<name>.meta`, which says what belongs to it. So a file without its companion was never
+//! finished, and is not read. Each block of items carries a checksum over what it holds, its place
+//! and the number of the saving it is from: torn, reordered and old blocks are told from good ones.
 //!
 //! What is read is read whole or not at all, and removed, durably, before anybody is served: a
 //! server that crashes later does not come up with what it once had.

@@ -67,6 +67,8 @@ pub struct Server {
     waiting: Vec<Conn>,
     /// When background work is due.
     tick: Option<Time>,
+    /// Pieces of background work since there was traffic.
+    quiet: u32,
     phase: Phase,
 }
 
@@ -109,6 +111,7 @@ impl Server {
             open: 0,
             waiting: Vec::new(),
             tick: None,
+            quiet: 0,
             phase: Phase::Serving,
         }
     }
@@ -117,6 +120,11 @@ impl Server {
     pub fn alone(config: Config) -> Self {
         let shared = Arc::new(Shared::new(&config));
         Self::new(config, shared)
+    }
+
+    /// Whether this is the worker that speaks for what all of them share.
+    pub const fn speaks_for_all(&self) -> bool {
+        self.worker == 0
     }
 
     /// What all workers share.
@@ -197,8 +205,19 @@ impl Server {
         let Served { link, speaks, .. } = &mut **served;
         link.card.set_stage(Stage::Parse);
         let copy_bytes_max = COPY_BYTES_MAX;
-        let mut session =
-            Session { shared, config, tx, epoch, now, wall, tx_high, copy_bytes_max, tally, link };
+        let mut session = Session {
+            shared,
+            config,
+            tx,
+            epoch,
+            now,
+            wall,
+            tx_high,
+            copy_bytes_max,
+            requests_max: config.requests_per_turn_max.into(),
+            tally,
+            link,
+        };
         let stop = speaks.serve(&mut session, rx);
         let (tally, put) = (session.tally, (session.tx.pending() - before.1) as u64);
         if tally.requests > 0 {
@@ -223,6 +242,11 @@ impl Server {
                 Traffic::add(&self.shared.traffic.slow_readers, 1);
                 cx.reached("memcached: slow reader");
                 cx.pause(conn, true);
+            }
+            Stop::Yield => {
+                Traffic::add(&self.shared.ops.counters.yields, 1);
+                cx.pause(conn, true);
+                cx.pause(conn, false);
             }
             // It goes on reading, to hear when its peer is gone.
             Stop::AwaitTick => {
@@ -316,8 +340,19 @@ impl Machine for Server {
         link.card.set_last_command(now);
         let (shared, config, tally) = (&*shared, &self.config, Tally::default());
         let (tx_high, copy_bytes_max) = (udp::REPLY_BYTES_MAX, udp::REPLY_BYTES_MAX);
-        let mut session =
-            Session { shared, config, tx, epoch, now, wall, tx_high, copy_bytes_max, tally, link };
+        let mut session = Session {
+            shared,
+            config,
+            tx,
+            epoch,
+            now,
+            wall,
+            tx_high,
+            copy_bytes_max,
+            requests_max: u64::MAX,
+            tally,
+            link,
+        };
         let (stop, reply) = udp::answer(frame, *protocol, &mut session, rx);
         let (tally, mut put) = (session.tally, 0);
         for datagram in reply {
@@ -365,7 +400,7 @@ impl Machine for Server {
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
         let Ok(at) = result else {
-            cx.exit(Exit::Failed("memcached: cannot listen; is the port taken? try another -p"));
+            cx.exit(Exit::Failed("cannot listen; is the port taken? try another -p"));
             return;
         };
         let token = usize::try_from(socket.0).expect("tokens of listeners count from 0");

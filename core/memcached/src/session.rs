@@ -20,6 +20,8 @@ pub(crate) struct Session<'a> {
     pub(crate) tx_high: usize,
     /// Values above this many bytes are sent by and by, from a pin, and not copied at once.
     pub(crate) copy_bytes_max: usize,
+    /// `-R`: requests after which others get their turn.
+    pub(crate) requests_max: u64,
     pub(crate) tally: Tally,
     /// The connection.
     pub(crate) link: &'a mut Link,
@@ -66,6 +68,8 @@ pub(crate) enum Stop {
     SlowReader,
     /// It waits for something of the server's own: go on at the next tick.
     AwaitTick,
+    /// It had its turn, and there is more: go on when the others had theirs.
+    Yield,
     /// The connection is to be closed behind the pending replies.
     HangUp,
     /// The whole server is to end: `shutdown`; gracefully if so.
@@ -76,6 +80,11 @@ pub(crate) enum Stop {
 }
 
 impl Session<'_> {
+    /// Whether others are to be served before more is parsed.
+    pub(crate) const fn had_its_turn(&self) -> bool {
+        self.tally.requests >= self.requests_max
+    }
+
     pub(crate) fn reader_is_slow(&self) -> bool {
         self.tx.pending() > self.tx_high
     }

@@ -39,9 +39,19 @@ impl Speaks {
 
     /// What the others may see of it after a piece of service.
     pub(crate) const fn stage(&self, stop: Stop) -> Stage {
-        match stop {
-            Stop::SlowReader => Stage::Write,
-            Stop::AwaitTick => Stage::Watch,
+        match (stop, self) {
+            (Stop::SlowReader, _) => Stage::Write,
+            (Stop::AwaitTick, _) => Stage::Watch,
+            (
+                _,
+                Self::Text(text::State::AwaitWhole { .. } | text::State::AwaitValue(_))
+                | Self::Binary(binary::State::AwaitValue(_)),
+            ) => Stage::Value,
+            (
+                _,
+                Self::Text(text::State::Swallow { .. })
+                | Self::Binary(binary::State::Swallow { .. }),
+            ) => Stage::Swallow,
             _ => Stage::Read,
         }
     }

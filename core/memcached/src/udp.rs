@@ -1,8 +1,8 @@
 //! UDP: one request in one datagram, its reply in as many as it takes.
 //!
-//! Every datagram begins with a frame header of 8 bytes, big-endian: number of the request, place of
-//! this datagram, how many there are, 0. The sender of a request chooses its number and finds it in
-//! every datagram of the reply. Nothing is sent again: whoever misses a piece asks anew.
+//! Every datagram begins with a frame header of 8 bytes, big-endian: number of the request, place
+//! of this datagram, how many there are, 0. The sender of a request chooses its number and finds it
+//! in every datagram of the reply. Nothing is sent again: whoever misses a piece asks anew.
 //!
 //! What is not one whole request in one datagram gets no reply and is counted. A datagram may hold
 //! several requests; their replies leave as one.

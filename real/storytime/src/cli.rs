@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Replay(ReplayOptions),
     /// Be a memcached server (its own flags: storytime memcached -h)
     Memcached(Words),
+    /// Stand in front of memcached servers (storytime mcproxy -h)
+    Mcproxy(Words),
     /// Be a memcached client: get, set, stats, top, a load generator
     Mc(crate::mc::McOptions),
     /// Does your disk keep what fsync promised? (record, write, verify)

@@ -7,6 +7,7 @@ mod build;
 mod campaign;
 mod cli;
 mod mc;
+mod mcproxy;
 mod memcached;
 mod progress;
 mod replay;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Campaign(options) => campaign::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
+        Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };

@@ -1,6 +1,6 @@
 //! A web server's connection to the modelled database: queries out, answers in, deadlines.
 
-use super::query::{Garbled, KEY_BYTES_MAX, read_answer, write_query};
+use super::query::{Garbled, KEY_BYTES_MAX, Verb, read_answer, write_query};
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -76,14 +76,15 @@ impl DbLink {
         }
     }
 
-    /// Asks for a row; the answer carries the returned number. `None` while the database is away.
-    pub(super) fn ask(&mut self, cx: &mut Cx, key: &[u8]) -> Option<u32> {
+    /// Asks for a row or its change; the answer carries the returned number. `None` while the
+    /// database is away.
+    pub(super) fn ask(&mut self, cx: &mut Cx, verb: Verb, key: &[u8]) -> Option<u32> {
         assert!(key.len() <= KEY_BYTES_MAX, "keys are made by us");
         let id = self.next_id;
         match self.stand {
             Stand::Down => return None,
-            Stand::Connecting => write_query(&mut self.unsent, id, key),
-            Stand::Up(conn) => cx.tx(conn)?.write_with(|into| write_query(into, id, key)),
+            Stand::Connecting => write_query(&mut self.unsent, id, verb, key),
+            Stand::Up(conn) => cx.tx(conn)?.write_with(|into| write_query(into, id, verb, key)),
         }
         self.next_id = self.next_id.wrapping_add(1);
         let deadline = cx.now() + self.timeout;

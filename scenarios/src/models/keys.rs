@@ -4,6 +4,7 @@
 //! on every platform, one random number per draw.
 
 use crate::story::Skew;
+use std::cell::Cell;
 use storytime_machine::Rng;
 
 /// Weight of the most popular key. The n-th has this divided by n, so the table of the largest
@@ -17,6 +18,13 @@ pub enum Keys {
     Uniform {
         /// How many.
         keys: u32,
+    },
+    /// In turn.
+    Scan {
+        /// How many.
+        keys: u32,
+        /// The next one.
+        next: Cell<u32>,
     },
     /// By popularity.
     Zipf {
@@ -34,6 +42,7 @@ impl Keys {
         assert!(keys > 0, "there is a key to ask for");
         match skew {
             Skew::Uniform => Self::Uniform { keys },
+            Skew::Scan => Self::Scan { keys, next: Cell::new(0) },
             Skew::Zipf => {
                 let mut sum = 0;
                 let weight = |n: u32| {
@@ -50,6 +59,7 @@ impl Keys {
     pub fn draw(&self, rng: &mut Rng) -> u32 {
         match self {
             Self::Uniform { keys } => rng.below(u64::from(*keys)) as u32,
+            Self::Scan { keys, next } => next.replace((next.get() + 1) % keys),
             Self::Zipf { cumulative } => {
                 let total = cumulative[cumulative.len() - 1];
                 let drawn = rng.below(total);
@@ -76,6 +86,14 @@ mod tests {
             assert!(ratio.abs_diff(n as u64 * 100) < n as u64 * 10, "{n}: {ratio}");
         }
         assert!(counts.iter().all(|&n| n > 0), "even the last key is asked for");
+    }
+
+    #[test]
+    fn a_scan_goes_round() {
+        let keys = Keys::new(Skew::Scan, 3);
+        let mut rng = Rng::new(1, 1);
+        let drawn: Vec<u32> = (0..5).map(|_| keys.draw(&mut rng)).collect();
+        assert_eq!(drawn, [0, 1, 2, 0, 1]);
     }
 
     #[test]

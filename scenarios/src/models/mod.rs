@@ -5,26 +5,35 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`kinds`] | the kinds of loads and models, and what the rest of the crate knows of them |
+//! | [`app`] | application servers: the skeleton of the caching workloads |
+//! | [`workloads`] | what their jobs do, one file each |
+//! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
+//! | [`slab_table`] | slab classes from their options, and what they waste |
+//! | [`slow_reader`] | one large value, read slowly while it is overwritten |
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
 //! | [`series`] | counts in buckets of time |
 //! | [`query`] | the bytes between the two models |
 //! | [`results`] | what they measured |
 
+pub mod app;
 pub mod database;
 mod db_link;
 pub mod keys;
+pub mod kinds;
 pub mod query;
 pub mod results;
 pub mod series;
+pub mod slab_table;
+pub mod slow_reader;
+pub mod watch;
 pub mod web_pages;
+pub mod workloads;
 
-use storytime_machine::Work;
-
-pub use database::METRICS as DATABASE_METRICS;
+pub use kinds::{Boxed, Measures};
 pub use results::Results;
-pub use web_pages::METRICS as WEB_PAGES_METRICS;
 
 /// Most different keys of a load.
 pub const KEYS_MAX: u64 = 10_000_000;
@@ -32,9 +41,6 @@ pub const KEYS_MAX: u64 = 10_000_000;
 pub const USERS_MAX: u64 = 1_000_000;
 /// Most pages under way at once on one host.
 pub const PAGES_MAX: u64 = 1_000_000;
-
-/// The kinds of work that models count.
-pub const WORKS: &[Work] = &[web_pages::WORK_PAGES, database::WORK_QUERIES];
 
 // Keys, users and pages are numbered in 32 bits.
 const _: () = assert!(KEYS_MAX <= u32::MAX as u64);

@@ -1,7 +1,7 @@
 //! What a web server and the modelled database say to each other.
 //!
 //! ```text
-//! query:  id u32 · key length u16 · key
+//! query:  id u32 · key length u16 · key       (the length's highest bit means: change the row)
 //! answer: id u32 · row length u32 · row          (a length of REFUSED means: too busy)
 //! ```
 //!
@@ -19,11 +19,25 @@ const QUERY_HEAD_BYTES: usize = 6;
 /// Bytes before an answer's row.
 pub const ANSWER_HEAD_BYTES: usize = 8;
 
+/// What is asked of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The row.
+    Read,
+    /// A change of the row.
+    Update,
+}
+
+/// The bit of a key's length that stands for [`Verb::Update`].
+const UPDATE: u16 = 1 << 15;
+
 /// A query, taken off a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Pairs it with its answer.
     pub id: u32,
+    /// What is asked.
+    pub verb: Verb,
     /// Which row.
     pub key: BytesMut,
 }
@@ -42,10 +56,11 @@ pub struct Answer {
 pub struct Garbled;
 
 /// Writes a query.
-pub fn write_query(into: &mut BytesMut, id: u32, key: &[u8]) {
+pub fn write_query(into: &mut BytesMut, id: u32, verb: Verb, key: &[u8]) {
     assert!(key.len() <= KEY_BYTES_MAX, "keys are short");
     into.extend_from_slice(&id.to_be_bytes());
-    into.extend_from_slice(&(key.len() as u16).to_be_bytes());
+    let update = if verb == Verb::Update { UPDATE } else { 0 };
+    into.extend_from_slice(&(key.len() as u16 | update).to_be_bytes());
     into.extend_from_slice(key);
 }
 
@@ -58,7 +73,9 @@ pub fn read_query(rx: &mut BytesMut) -> Result<Option<Query>, Garbled> {
         return Ok(None);
     }
     let id = u32::from_be_bytes([rx[0], rx[1], rx[2], rx[3]]);
-    let key_bytes = usize::from(u16::from_be_bytes([rx[4], rx[5]]));
+    let length = u16::from_be_bytes([rx[4], rx[5]]);
+    let verb = if length & UPDATE == 0 { Verb::Read } else { Verb::Update };
+    let key_bytes = usize::from(length & !UPDATE);
     if key_bytes > KEY_BYTES_MAX {
         return Err(Garbled);
     }
@@ -66,7 +83,7 @@ pub fn read_query(rx: &mut BytesMut) -> Result<Option<Query>, Garbled> {
         return Ok(None);
     }
     rx.advance(QUERY_HEAD_BYTES);
-    Ok(Some(Query { id, key: rx.split_to(key_bytes) }))
+    Ok(Some(Query { id, verb, key: rx.split_to(key_bytes) }))
 }
 
 /// Writes the head of an answer with a row of so many bytes, which follows.
@@ -107,7 +124,7 @@ mod tests {
     #[test]
     fn frames_wait_until_they_are_complete() {
         let mut whole = BytesMut::new();
-        write_query(&mut whole, 7, b"page:1");
+        write_query(&mut whole, 7, Verb::Update, b"page:1");
         for cut in 0..whole.len() {
             let mut part = BytesMut::from(&whole[..cut]);
             assert_eq!(read_query(&mut part), Ok(None));
@@ -115,6 +132,7 @@ mod tests {
         }
         let query = read_query(&mut whole).expect("valid").expect("complete");
         assert_eq!((query.id, &query.key[..], whole.len()), (7, &b"page:1"[..], 0));
+        assert_eq!(query.verb, Verb::Update);
     }
 
     #[test]

@@ -36,6 +36,20 @@ impl Series {
         }
     }
 
+    /// Notes a level, which holds until the next is noted.
+    pub fn set(&mut self, now: Time, level: u64) {
+        let at = (now.0.saturating_sub(self.began.0) / self.bucket_ns) as usize;
+        if let Some(rest) = self.counts.get_mut(at..) {
+            rest.fill(level);
+        }
+    }
+
+    /// A series of counts that are known already.
+    pub fn of(counts: Vec<u64>, bucket: Duration) -> Self {
+        assert!(!bucket.is_zero(), "a bucket has a width");
+        Self { began: Time::ZERO, bucket_ns: nanos(bucket), counts }
+    }
+
     /// The counts, by bucket.
     pub fn counts(&self) -> &[u64] {
         &self.counts

@@ -3,19 +3,26 @@
 //! | module | reads |
 //! |---|---|
 //! | here | `[story]`, `[[variant]]`, `[campaign]`, `[real]`; what is laid over what |
+//! | `sweep` | `[sweep]` |
 //! | `rack` | `[[disk]]`, `[[host]]`, `[network]`, `[[link]]` |
 //! | `work` | `[[model]]`, `[[load]]`, `[costs]` |
 //! | `timeline` | `[[timeline]]` |
-//! | `expect` | `[[expect]]`, `[[chart]]` |
+//! | `expect`, `measure` | `[[expect]]` |
+//! | `chart` | `[[chart]]` |
 //!
-//! Laid over the file, in this order, the later winning: the profile's `set`, the variant's `set`,
-//! `--set`. Each variant is read as a whole on its own, so a mistake that only shows with a variant
-//! or a profile is found before anything runs.
+//! Laid over the file, in this order, the later winning: the profile's `set`, the variant's, the
+//! sweep's, `--set`. Each variant is read as a whole on its own, at each point of the sweep: a
+//! mistake that only shows with a variant or a profile is found before anything runs.
 
+mod chart;
 mod expect;
+mod measure;
 mod rack;
+mod sweep;
 mod timeline;
-mod work;
+pub(crate) mod work;
+
+pub use work::Parts;
 
 use crate::diagnostic::{Checked, Diagnostic, Source};
 use crate::fields::{DURATION, Fields, Word, unknown, wrong};
@@ -128,22 +135,28 @@ impl File {
         let card = card(&story_section(&top)?)?;
         let names = variant_sections(&top)?;
         let for_real = real_variants(&top, &names)?;
+        let swept = sweep::sweep(&top)?;
+        let points = swept.points(names.len())?;
+        let all: Vec<Word> = names.iter().filter_map(|section| section.name.clone()).collect();
         let mut variants = Vec::new();
-        for section in &names {
+        for (section, point) in names.iter().flat_map(|s| points.iter().map(move |p| (s, *p))) {
             let mut tree = tree.clone();
-            for set in section.overlay.iter().chain(overrides) {
+            let at = swept.overlay(point);
+            for set in section.overlay.iter().chain(&at).chain(overrides) {
                 set.apply(&mut tree)?;
             }
             let root = self.root(&tree);
-            let setup = setup(&sections(&root)?)?;
-            let name = section.name.as_ref().map(|word| word.text.clone());
-            let chosen = name.as_ref().is_some_and(|name| for_real.contains(name));
+            let setup = setup(&sections(&root)?, &all, section.name.as_ref())?;
+            let base = section.name.as_ref().map(|word| word.text.clone());
+            let chosen = base.as_ref().is_some_and(|name| for_real.contains(name));
             let real = for_real.is_empty() || chosen;
-            variants.push(Variant { name, real, setup });
+            let name = swept.name(base.as_deref(), point);
+            variants.push(Variant { name, base, point, real, setup });
         }
-        let mut story = Story { card, variants, expects: Vec::new(), charts: Vec::new(), profile };
+        let (expects, charts) = (Vec::new(), Vec::new());
+        let mut story = Story { card, variants, sweep: swept.sweep, expects, charts, profile };
         story.expects = expect::expects(&top, &story)?;
-        story.charts = expect::charts(&top, &story)?;
+        story.charts = chart::charts(&top, &story)?;
         Ok(story)
     }
 }
@@ -275,7 +288,7 @@ fn real_variants(top: &Fields<'_>, sections: &[VariantSection]) -> Checked<Vec<S
     Ok(chosen.into_iter().map(|word| word.text).collect())
 }
 
-fn setup(top: &Fields<'_>) -> Checked<Setup> {
+fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked<Setup> {
     let story = story_section(top)?;
     let duration = story.quantity("duration", DURATION, None)?;
     let at = &story.required("duration", "")?.span;
@@ -295,10 +308,15 @@ fn setup(top: &Fields<'_>) -> Checked<Setup> {
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
-    let (models, model_names) = work::models(top, &host_names)?;
-    let (loads, load_names) = work::loads(top, &hosts, &host_names, &model_names)?;
-    check_sources_differ(&host_names, &model_names, &load_names)?;
-    let parts = timeline::Parts { hosts: &hosts, host_names: &host_names, load_names: &load_names };
+    let (models, model_names) = work::models(top, &hosts, &host_names, duration)?;
+    let (host_names, model_names) = (&host_names[..], &model_names[..]);
+    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names, duration };
+    let (loads, load_names) = work::loads(top, &parts)?;
+    check_sources_differ(host_names, model_names, &load_names)?;
+    let load_names = &load_names[..];
+    let (hosts_, loads_) = (&hosts[..], &loads[..]);
+    let parts =
+        timeline::Parts { hosts: hosts_, host_names, loads: loads_, load_names, variants, variant };
     let timeline = timeline::timeline(top, &parts, duration)?;
     let costs = work::costs(top)?;
     Ok(Setup { duration, bucket, hosts, link, links, models, loads, timeline, costs })

@@ -7,7 +7,7 @@ use super::{add, check_unique, index_of, work};
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields, Word, unknown};
 use crate::program::CommandLine;
-use crate::story::{Action, Happening, Host, PARTS_MAX};
+use crate::story::{Action, Happening, Host, Load, PARTS_MAX};
 use crate::units::show_duration;
 use std::time::Duration;
 use storytime_machine::nanos;
@@ -16,8 +16,15 @@ use storytime_machine::nanos;
 pub(super) struct Parts<'a> {
     pub(super) hosts: &'a [Host],
     pub(super) host_names: &'a [Word],
+    pub(super) loads: &'a [Load],
     pub(super) load_names: &'a [Word],
+    /// All variants.
+    pub(super) variants: &'a [Word],
+    /// The one that is being read.
+    pub(super) variant: Option<&'a Word>,
 }
+
+const FIELDS: &[&str] = &["name", "at", "after", "do", "variant"];
 
 const FORMS: &[(&str, &str)] = &[
     ("power-on", "power-on HOST"),
@@ -32,6 +39,7 @@ const FORMS: &[(&str, &str)] = &[
     ("run", "run HOST COMMAND LINE"),
     ("add-cache", "add-cache LOAD HOST"),
     ("remove-cache", "remove-cache LOAD HOST"),
+    ("tell", "tell LOAD VERB"),
 ];
 
 /// Reads `[[timeline]]`.
@@ -44,7 +52,7 @@ pub(super) fn timeline(
     let mut names: Vec<Word> = Vec::new();
     let nodes = top.tables("timeline", PARTS_MAX)?;
     for node in nodes {
-        let fields = Fields::of(node, "timeline entry", &["name", "at", "after", "do"])?;
+        let fields = Fields::of(node, "timeline entry", FIELDS)?;
         let name = fields.text_if("name", "a name for expectations to refer to")?;
         let after = anchor(&fields, &found, name.as_ref(), nodes)?;
         let at = fields.range("at", DURATION, None)?;
@@ -66,12 +74,23 @@ pub(super) fn timeline(
             at,
             after,
             action,
+            active: active(&fields, parts)?,
             text: text.text,
         });
         names.extend(name);
     }
     check_unique(&names, "timeline entry")?;
     Ok(found)
+}
+
+/// Whether an entry happens in the variant that is being read: in all unless it names some.
+fn active(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<bool> {
+    let named = fields.texts("variant", "the name of a variant")?;
+    for word in &named {
+        index_of(parts.variants, word, "variant")?;
+    }
+    let own = |word: &Word| parts.variant.is_some_and(|own| own.text == word.text);
+    Ok(named.is_empty() || named.iter().any(own))
 }
 
 /// The earlier entry that this one counts from.
@@ -93,7 +112,7 @@ fn anchor(
         return Err(Diagnostic::at(&word.span, title, "this is the entry's own name").into());
     }
     let later = nodes.iter().any(|node| {
-        Fields::of(node, "", &["name", "at", "after", "do"])
+        Fields::of(node, "", FIELDS)
             .and_then(|fields| fields.text_if("name", ""))
             .is_ok_and(|name| name.is_some_and(|name| name.text == word.text))
     });
@@ -170,6 +189,13 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
         "cut" => Action::Cut(host(1)?, host(2)?),
         "heal" => Action::Heal(host(1)?, host(2)?),
         "run" => Action::Run(host(1)?, command_line(text, &words[2])?),
+        "tell" => {
+            let load = index_of(parts.load_names, &words[1], "load")?;
+            let verbs = parts.loads[load].kind.verbs;
+            let known = verbs.iter().find(|verb| **verb == words[2].text).copied();
+            let verb = known.ok_or_else(|| unknown(&words[2], "verb", verbs.iter().copied()))?;
+            Action::Tell { load, verb }
+        }
         _ => {
             let load = index_of(parts.load_names, &words[1], "load")?;
             let cache = work::cache(parts.hosts, host(2)?, &words[2])?;

@@ -2,115 +2,151 @@
 
 use super::{check_unique, index_of};
 use crate::diagnostic::{Checked, Diagnostic};
-use crate::fields::{BYTES, DURATION, Fields, RATE, Word, unknown, wrong};
-use crate::models::{KEYS_MAX, PAGES_MAX, USERS_MAX};
+use crate::fields::{DURATION, Fields, RATE, Word, unknown, wrong};
+use crate::models::USERS_MAX;
+use crate::models::kinds::{LOADS, MODELS};
 use crate::program;
-use crate::story::{
-    Arrivals, DatabaseModel, Host, Load, LoadKind, Model, ModelKind, PARTS_MAX, Placement, Skew,
-    WebPages,
-};
-use crate::tree::Value;
+use crate::story::{Arrivals, Cache, Host, Load, Model, PARTS_MAX, Placement, Skew};
+use crate::tree::{Node, Value};
 use crate::units::picoseconds;
 use std::time::Duration;
 
-/// Longest row of a modelled database, bytes: it must fit into a cache.
-const ROW_BYTES_MAX: u64 = 1_000_000;
-
+/// Greatest weight of a cache: so many places in a table of buckets.
+const WEIGHT_MAX: u32 = 1_000;
 /// Shortest mean pause of a user.
 const THINK_MIN: Duration = Duration::from_micros(1);
 /// Highest price of one unit of work, picoseconds: a second.
 const COST_PS_MAX: u64 = 1_000_000_000_000;
 
+/// What models and loads may refer to.
+pub struct Parts<'a> {
+    /// The hosts.
+    pub hosts: &'a [Host],
+    /// Their names, in the same order.
+    pub host_names: &'a [Word],
+    /// The models; for a model, those above it.
+    pub models: &'a [Model],
+    /// Their names, in the same order.
+    pub model_names: &'a [Word],
+    /// How long the story is.
+    pub duration: Duration,
+}
+
+/// How keys may find their server.
+pub(crate) const PLACEMENTS: &[(&str, Placement)] =
+    &[("modulo", Placement::Modulo), ("ring", Placement::Ring)];
+
+/// Which keys may be asked for.
+pub(crate) const SKEWS: &[(&str, Skew)] =
+    &[("uniform", Skew::Uniform), ("zipf", Skew::Zipf), ("scan", Skew::Scan)];
+
 /// Reads `[[model]]`.
-pub(super) fn models(top: &Fields<'_>, hosts: &[Word]) -> Checked<(Vec<Model>, Vec<Word>)> {
-    let (mut models, mut names) = (Vec::new(), Vec::new());
+pub(super) fn models(
+    top: &Fields<'_>,
+    hosts: &[Host],
+    host_names: &[Word],
+    duration: Duration,
+) -> Checked<(Vec<Model>, Vec<Word>)> {
+    let (mut models, mut names): (Vec<Model>, Vec<Word>) = (Vec::new(), Vec::new());
     for node in top.tables("model", PARTS_MAX)? {
-        const FIELDS: &[&str] =
-            &["name", "kind", "host", "port", "slots", "queue", "service", "row"];
-        let fields = Fields::of(node, "model", FIELDS)?;
+        let known = MODELS.iter().map(|kind| (kind.name, kind.fields));
+        let fields = of_kind(node, "model", &["name", "kind", "host"], known)?;
         let name = fields.text("name", "what other sections call it")?;
-        fields.choice("kind", &[("database", ())], None)?;
-        let host = index_of(hosts, &fields.text("host", "the host it runs on")?, "host")?;
-        let row_bytes = fields.quantity("row", BYTES, None)?;
-        if row_bytes > ROW_BYTES_MAX {
-            let at = &fields.required("row", "")?.span;
-            let title = format!("a row of {row_bytes} bytes does not fit into a cache");
-            let label = format!("expected at most {ROW_BYTES_MAX}");
-            return Err(Diagnostic::at(at, title, label).into());
-        }
-        let database = DatabaseModel {
-            port: fields.integer("port", 1..=65_535, None)? as u16,
-            slots: fields.integer("slots", 1..=100_000, None)? as u32,
-            queue_max: fields.integer("queue", 0..=1_000_000, None)? as u32,
-            service: fields.range("service", DURATION, None)?,
-            row_bytes: row_bytes as u32,
-        };
-        let kind = ModelKind::Database(database);
-        models.push(Model { name: name.text.clone(), host, kind });
+        let kinds: Vec<_> = MODELS.iter().map(|kind| (kind.name, kind)).collect();
+        let kind = fields.choice("kind", &kinds, None)?;
+        let on = fields.text("host", "the host it runs on")?;
+        let host = index_of(host_names, &on, "host")?;
+        let parts = Parts { hosts, host_names, models: &models, model_names: &names, duration };
+        let spec = (kind.read)(&fields, &parts)?;
+        models.push(Model { name: name.text.clone(), host, spec, kind });
         names.push(name);
     }
     check_unique(&names, "model")?;
     Ok((models, names))
 }
 
-const LOAD_FIELDS: &[&str] = &[
-    "name",
-    "kind",
-    "on",
-    "caches",
-    "placement",
-    "database",
-    "rate",
-    "users",
-    "think",
-    "keys",
-    "keys_per_page",
-    "skew",
-    "timeout",
-    "pages_max",
-];
-
 /// Reads `[[load]]`.
-pub(super) fn loads(
-    top: &Fields<'_>,
-    hosts: &[Host],
-    host_names: &[Word],
-    models: &[Word],
-) -> Checked<(Vec<Load>, Vec<Word>)> {
+pub(super) fn loads(top: &Fields<'_>, parts: &Parts<'_>) -> Checked<(Vec<Load>, Vec<Word>)> {
     let (mut loads, mut names) = (Vec::new(), Vec::new());
     for node in top.tables("load", PARTS_MAX)? {
-        let fields = Fields::of(node, "load", LOAD_FIELDS)?;
+        let known = LOADS.iter().map(|kind| (kind.name, kind.fields));
+        let fields = of_kind(node, "load", &["name", "kind", "on"], known)?;
         let name = fields.text("name", "what other sections call it")?;
-        fields.choice("kind", &[("web-pages", ())], None)?;
-        let on = some_hosts(&fields, "on", host_names)?;
-        let caches = some_hosts(&fields, "caches", host_names)?;
-        let words = fields.texts("caches", "")?;
-        let caches = caches.iter().zip(&words).map(|(host, word)| cache(hosts, *host, word));
-        let placements = [("modulo", Placement::Modulo), ("ring", Placement::Ring)];
-        let skews = [("uniform", Skew::Uniform), ("zipf", Skew::Zipf)];
-        let database = fields.text("database", "the name of a `[[model]]`")?;
-        let keys = fields.integer("keys", 1..=KEYS_MAX, None)?;
-        let web = WebPages {
-            caches: caches.collect::<Checked<_>>()?,
-            placement: fields.choice("placement", &placements, None)?,
-            database: index_of(models, &database, "model")?,
-            arrivals: arrivals(&fields)?,
-            keys: keys as u32,
-            keys_per_page: fields.integer("keys_per_page", 1..=1_000, Some(1))? as u32,
-            skew: fields.choice("skew", &skews, None)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            pages_max: fields.integer("pages_max", 1..=PAGES_MAX, Some(10_000))? as u32,
-        };
-        let kind = LoadKind::WebPages(web);
-        loads.push(Load { name: name.text.clone(), on, kind });
+        let kinds: Vec<_> = LOADS.iter().map(|kind| (kind.name, kind)).collect();
+        let kind = fields.choice("kind", &kinds, None)?;
+        let on = some_hosts(&fields, "on", parts.host_names)?;
+        let spec = (kind.read)(&fields, parts)?;
+        loads.push(Load { name: name.text.clone(), on, spec, kind });
         names.push(name);
     }
     check_unique(&names, "load")?;
     Ok((loads, names))
 }
 
+/// A table whose `kind` decides which fields it may have; without one, those of any kind.
+fn of_kind<'a>(
+    node: &'a Node,
+    what: &str,
+    common: &[&'static str],
+    kinds: impl Iterator<Item = (&'static str, &'static [&'static str])> + Clone,
+) -> Checked<Fields<'a>> {
+    let kind = match &node.value {
+        Value::Table(table) => table.get("kind").map(|entry| &entry.node),
+        _ => None,
+    };
+    let mut known = kinds.clone();
+    if let Some(kind) = kind {
+        let word = crate::fields::text(kind, "kind", "the name of a kind")?;
+        let names = kinds.clone().map(|(name, _)| name);
+        known.find(|(name, _)| *name == word.text).ok_or_else(|| unknown(&word, "kind", names))?;
+    }
+    let same = |name: &str| match kind.map(|node| &node.value) {
+        Some(Value::Text(kind)) => kind == name,
+        _ => true,
+    };
+    let of_kinds = kinds.filter(|(name, _)| same(name)).flat_map(|(_, fields)| fields);
+    let all: Vec<&str> = common.iter().chain(of_kinds).copied().collect();
+    Fields::of(node, what, &all)
+}
+
+/// The `caches` of a load, and their `weights`, 1 each unless the file has them.
+pub(crate) fn caches(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec<Cache>> {
+    let hosts = some_hosts(fields, "caches", parts.host_names)?;
+    let words = fields.texts("caches", "")?;
+    let caches = hosts.iter().zip(&words).map(|(host, word)| cache(parts.hosts, *host, word));
+    let mut caches: Vec<Cache> = caches.collect::<Checked<_>>()?;
+    let Some(node) = fields.get("weights") else { return Ok(caches) };
+    let Value::List(weights) = &node.value else {
+        return Err(wrong(node, "weights", "a list of whole numbers, one for each cache").into());
+    };
+    if weights.len() != caches.len() {
+        let title = format!("{} weights for {} caches", weights.len(), caches.len());
+        return Err(Diagnostic::at(&node.span, title, "expected one for each cache").into());
+    }
+    for (cache, weight) in caches.iter_mut().zip(weights) {
+        let number = match weight.value {
+            Value::Integer(n) => u32::try_from(n).ok().filter(|n| (1..=WEIGHT_MAX).contains(n)),
+            _ => None,
+        };
+        let wanted = format!("a whole number from 1 to {WEIGHT_MAX}");
+        cache.weight = number.ok_or_else(|| wrong(weight, "weights", &wanted))?;
+    }
+    Ok(caches)
+}
+
+/// The `database` of a load: the index of its model.
+pub(crate) fn database(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<usize> {
+    let word = fields.text("database", "the name of a `[[model]]`")?;
+    let model = index_of(parts.model_names, &word, "model")?;
+    if parts.models[model].spec.database().is_none() {
+        let title = format!("model `{}` is no database", word.text);
+        return Err(Diagnostic::at(&word.span, title, "expected one of kind \"database\"").into());
+    }
+    Ok(model)
+}
+
 /// A list of different hosts that must not be empty.
-fn some_hosts(fields: &Fields<'_>, key: &str, names: &[Word]) -> Checked<Vec<usize>> {
+pub(crate) fn some_hosts(fields: &Fields<'_>, key: &str, names: &[Word]) -> Checked<Vec<usize>> {
     let node = fields.required(key, "a list of hosts, such as [\"web1\", \"web2\"]")?;
     let words = fields.texts(key, "the name of a host")?;
     if words.is_empty() {
@@ -130,9 +166,9 @@ fn some_hosts(fields: &Fields<'_>, key: &str, names: &[Word]) -> Checked<Vec<usi
 }
 
 /// The host and port of the memcached that a host runs.
-pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<(usize, u16)> {
+pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<Cache> {
     let port = hosts[host].run.iter().find_map(|line| line.program.memcached_port());
-    port.map(|port| (host, port)).ok_or_else(|| {
+    port.map(|port| Cache { host, port, weight: 1 }).ok_or_else(|| {
         let title = format!("host `{}` runs no memcached", word.text);
         Diagnostic::at(&word.span, title, "expected a host that is a cache")
             .help("give it run = [\"memcached -m 64 -p 11211\"]")
@@ -140,7 +176,8 @@ pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<(usize,
     })
 }
 
-fn arrivals(fields: &Fields<'_>) -> Checked<Arrivals> {
+/// An open loop's rate, or a closed loop's users.
+pub(crate) fn arrivals(fields: &Fields<'_>) -> Checked<Arrivals> {
     match (fields.get("rate"), fields.get("users")) {
         (Some(rate), Some(users)) => {
             let title = format!("{} has both `rate` and `users`", fields.what());

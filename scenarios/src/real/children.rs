@@ -5,7 +5,7 @@ use crate::models::Results;
 use crate::models::results::Result as Figure;
 use crate::program::{CommandLine, Program};
 use crate::story::Setup;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,13 @@ impl<'a> Children<'a> {
         command.arg("--data-dir").arg(&data_dir);
         command.arg("--server-seed").arg(self.seed.to_string());
         command.args(&line.words);
+        // As the original, it asks root whom to be. A run is whoever started it.
+        if let Program::Memcached(config) = &line.program
+            && config.program.user.is_none()
+            && getuid().is_root()
+        {
+            command.args(["-u", "root"]);
+        }
         command.stdin(Stdio::null()).stdout(out_file).stderr(err_file);
         let child = command.spawn().map_err(|error| RealError::Start(line.text.clone(), error))?;
         let line = line.clone();

@@ -5,21 +5,24 @@
 //! process on the same driver. What cannot be done to a real machine from a program is replaced,
 //! and the report says so: a power cut is `kill -9`, which no page cache forgets.
 //!
+//! Counters are what the servers themselves tell (memcached: `stats`).
+//!
 //! Not done: links (latency, loss), cut cables, memory limits, cores, cost tables. They are as this
 //! machine has them.
 
 mod children;
+mod stats;
 
-use crate::build;
-use crate::models::Results;
-use crate::models::database::Database;
-use crate::models::web_pages::WebServer;
+use crate::build::Seat;
+use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::run::{Measured, Run, VariantRun};
-use crate::story::{Action, Setup, Story};
+use crate::sample::{Reading, Samples, Watched};
+use crate::story::{Action, Happening, Setup, Story};
 use children::{Children, Listens, await_port};
+use stats::Asker;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,10 +114,11 @@ pub fn run_real(story: &Story, seed: u64, options: &RealOptions) -> Result<Run, 
          disks are this machine's, and sizes are those of the story's [real] table."
             .to_owned(),
     ];
+    let watched = Watched::of(story);
     for (n, variant) in story.variants.iter().enumerate().filter(|(_, variant)| variant.real) {
         check(&variant.setup)?;
         notes.extend(replaced(&variant.setup));
-        variants.push(run_variant(n, &variant.setup, seed, options)?);
+        variants.push(run_variant(n, &variant.setup, &watched, seed, options)?);
     }
     notes.dedup();
     Ok(Run { arm: Arm::Real, seed, variants, wall: began.elapsed(), notes })
@@ -122,7 +126,8 @@ pub fn run_real(story: &Story, seed: u64, options: &RealOptions) -> Result<Run, 
 
 /// What stands for what on real machines.
 fn replaced(setup: &Setup) -> Option<String> {
-    let cuts = setup.timeline.iter().find(|h| matches!(h.action, Action::PowerCut(_)))?;
+    let cut = |h: &&Happening| h.active && matches!(h.action, Action::PowerCut(_));
+    let cuts = setup.timeline.iter().find(cut)?;
     Some(format!(
         "On real sockets `{}` was `kill -9`: the page cache survives, so nothing may be lost, and \
          lying disks cannot be told from honest ones.",
@@ -136,7 +141,7 @@ fn check(setup: &Setup) -> Result<(), RealError> {
         setup.models.iter().any(|model| model.host == host)
             || setup.loads.iter().any(|load| load.on.contains(&host))
     };
-    for happening in &setup.timeline {
+    for happening in setup.timeline.iter().filter(|happening| happening.active) {
         let supported = match happening.action {
             Action::Cut(..) | Action::Heal(..) => false,
             Action::PowerOn(host)
@@ -146,7 +151,10 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             | Action::Restart(host)
             | Action::Freeze(host)
             | Action::Thaw(host) => !in_process(host),
-            Action::Run(..) | Action::AddCache { .. } | Action::RemoveCache { .. } => true,
+            Action::Run(..)
+            | Action::AddCache { .. }
+            | Action::RemoveCache { .. }
+            | Action::Tell { .. } => true,
         };
         if !supported {
             return Err(RealError::Unsupported(happening.text.clone()));
@@ -166,13 +174,16 @@ struct Stage<'a> {
     setup: &'a Setup,
     options: &'a RealOptions,
     children: Children<'a>,
-    models: Vec<Handle<Database>>,
-    loads: Vec<Vec<Handle<WebServer>>>,
+    models: Vec<Handle<Boxed>>,
+    loads: Vec<Vec<Handle<Boxed>>>,
+    samples: Samples,
+    asker: Asker,
 }
 
 fn run_variant(
     variant: usize,
     setup: &Setup,
+    watched: &Watched,
     seed: u64,
     options: &RealOptions,
 ) -> Result<VariantRun, RealError> {
@@ -188,7 +199,8 @@ fn run_variant(
     }
     let children = Children::new(setup, options, work_dir.clone(), seed);
     let (models, loads) = (Vec::new(), Vec::new());
-    let mut stage = Stage { setup, options, children, models, loads };
+    let (samples, asker) = (Samples::new(watched, setup), Asker::default());
+    let mut stage = Stage { setup, options, children, models, loads, samples, asker };
     stage.boot()?;
     let began = Instant::now();
     stage.start_models(seed, &work_dir)?;
@@ -214,10 +226,8 @@ fn check_ports(setup: &Setup) -> Result<(), RealError> {
     let of_programs = setup.hosts.iter().enumerate().flat_map(|(n, host)| {
         host.run.iter().filter_map(move |line| line.program.port().map(|port| (n, port)))
     });
-    let of_models = setup.models.iter().map(|model| {
-        let crate::story::ModelKind::Database(database) = &model.kind;
-        (model.host, database.port)
-    });
+    let of_models =
+        setup.models.iter().filter_map(|model| model.spec.port().map(|port| (model.host, port)));
     for (host, port) in of_programs.chain(of_models) {
         let ip = address(host);
         TcpListener::bind((ip, port)).map_err(|error| RealError::Address(ip, port, error))?;
@@ -241,14 +251,14 @@ impl Stage<'_> {
     }
 
     fn start_models(&mut self, seed: u64, work_dir: &std::path::Path) -> Result<(), RealError> {
-        for (n, model) in self.setup.models.iter().enumerate() {
+        for model in &self.setup.models {
             let host = self.place(model.host, seed, work_dir, Clock::start());
-            let handle = spawn(host, build::database(self.setup, n))
+            let handle = spawn(host, model.spec.build(self.setup))
                 .map_err(|error| RealError::Start(model.name.clone(), error))?;
             self.models.push(handle);
-            let crate::story::ModelKind::Database(database) = &model.kind;
+            let Some(port) = model.spec.port() else { continue };
             let interrupted = &self.options.interrupted;
-            match await_port(model.host, database.port, interrupted, || false)? {
+            match await_port(model.host, port, interrupted, || false)? {
                 Listens::Yes => {}
                 Listens::No(what) => {
                     return Err(RealError::Child(model.name.clone(), what.to_owned()));
@@ -266,11 +276,14 @@ impl Stage<'_> {
     ) -> Result<(), RealError> {
         for (n, load) in self.setup.loads.iter().enumerate() {
             let mut handles = Vec::new();
+            let shared = &load.spec.share(self.setup, load.on.len());
             for (part, &on) in load.on.iter().enumerate() {
                 // Each part draws from its own streams, as each host does in the simulator.
                 let seed = storytime_machine::hash::fold(seed, part as u64 + 1);
                 let host = self.place(on, seed, work_dir, Clock::start());
-                let machine = build::web_server(self.setup, plan, n, part, &address);
+                let setup = self.setup;
+                let seat = Seat { setup, plan, load: n, part, shared, address: &address };
+                let machine = seat.build();
                 let handle = spawn(host, machine)
                     .map_err(|error| RealError::Start(load.name.clone(), error))?;
                 handles.push(handle);
@@ -282,7 +295,10 @@ impl Stage<'_> {
 
     fn play(&mut self, plan: &Plan, began: Instant) -> Result<(), RealError> {
         for n in plan.order() {
-            self.sleep_until(began + plan.offset(n))?;
+            self.sleep_until(began, plan.offset(n))?;
+            if !self.setup.timeline[n].active {
+                continue;
+            }
             match &self.setup.timeline[n].action {
                 Action::PowerOn(host) | Action::Restart(host) => self.children.boot(*host)?,
                 Action::PowerCut(host) | Action::Kill(host) => self.children.kill(*host),
@@ -291,14 +307,33 @@ impl Stage<'_> {
                 Action::Thaw(host) => self.children.freeze(*host, false),
                 Action::Run(host, line) => self.children.start(*host, line)?,
                 // Loads carry their own list of changes; the rest was refused before.
-                Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+                Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
                 Action::Cut(..) | Action::Heal(..) => {}
             }
         }
-        self.sleep_until(began + self.setup.duration)
+        self.sleep_until(began, self.setup.duration)
     }
 
-    fn sleep_until(&self, until: Instant) -> Result<(), RealError> {
+    /// Sleeps, and reads the counters at the end of each bucket on the way.
+    fn sleep_until(&mut self, began: Instant, until: Duration) -> Result<(), RealError> {
+        while let Some(at) = self.samples.next().filter(|at| *at <= until) {
+            self.sleep(began + at)?;
+            let (hosts, asker) = (&self.setup.hosts, &mut self.asker);
+            self.samples.take(|host| {
+                let ports = hosts[host].run.iter().filter_map(|line| line.program.memcached_port());
+                let mut sum = Reading::new();
+                for port in ports {
+                    for (name, count) in asker.read(SocketAddr::new(address(host), port)) {
+                        *sum.entry(name).or_default() += count;
+                    }
+                }
+                sum
+            });
+        }
+        self.sleep(began + until)
+    }
+
+    fn sleep(&self, until: Instant) -> Result<(), RealError> {
         loop {
             if self.options.interrupted.load(Ordering::Relaxed) {
                 return Err(RealError::Interrupted);
@@ -326,6 +361,9 @@ impl Stage<'_> {
             measured.models.push(handle.with_machine(|machine| machine.results()));
         }
         measured.hosts = self.children.results(&self.options.interrupted, LAST_WORDS)?;
+        for (host, results) in measured.hosts.iter_mut().enumerate() {
+            results.merge(self.samples.results(host));
+        }
         Ok(measured)
     }
 }

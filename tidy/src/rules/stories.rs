@@ -11,6 +11,9 @@ const HOME: &str = "scenarios/";
 /// Library code that may list them: the crate's own, and the program's.
 const LISTS: [&str; 2] = ["scenarios/src/", "real/storytime/src/"];
 
+/// Folders of files that are no stories: bad ones on purpose, and configs that stories name.
+const OTHER_FILES: [&str; 2] = ["tests/", "proxies/"];
+
 /// Checks every story file.
 pub fn check(repo: &Repo, sources: &[Source<'_>], found: &mut Vec<Violation>) {
     let mut first_of: BTreeMap<&str, &str> = BTreeMap::new();
@@ -43,7 +46,8 @@ pub fn check(repo: &Repo, sources: &[Source<'_>], found: &mut Vec<Violation>) {
 
 fn is_story(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    path.strip_prefix(HOME).is_some_and(|inside| !inside.starts_with("tests/"))
+    let elsewhere = |inside: &str| OTHER_FILES.iter().any(|folder| inside.starts_with(folder));
+    path.strip_prefix(HOME).is_some_and(|inside| !elsewhere(inside))
         && name.ends_with(".toml")
         && !["Cargo.toml", "clippy.toml"].contains(&name)
 }

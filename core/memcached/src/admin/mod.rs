@@ -2,6 +2,8 @@
 //!
 //! The text protocol hands over the words of a line that it does not know itself, the binary
 //! protocol asks [`stats`] alone.
+//!
+//! Not here: `extstore`, `debugitem`, `misbehave`. `debugtime` is always there.
 
 mod crawler;
 mod debugtime;

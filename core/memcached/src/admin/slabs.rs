@@ -1,11 +1,15 @@
 //! `slabs`: pages between classes.
 
 use super::{Answer, BAD_FORMAT, number, short_for};
-use crate::cache::NotMoved;
+use crate::cache::{Cache, NotMoved};
+use crate::clock::Seconds;
 use crate::config::fraction;
 use crate::ops::Tuning;
 use crate::session::Session;
 use crate::shared::Shared;
+
+/// Pieces of background work that one command does.
+const ROUNDS_MAX: usize = 64;
 
 /// `slabs reassign <from> <to>`, `slabs automove 0|1|2|ratio <r>|freeratio <r>|window <seconds>`.
 pub(super) fn command(session: &Session<'_>, words: &[&[u8]]) -> Answer {
@@ -26,8 +30,16 @@ fn reassign(session: &Session<'_>, from: &[u8], to: &[u8]) -> Answer {
     // One page is wanted: the first shard that can give one does.
     let mut outcome = Err(NotMoved::NoSpare);
     session.shared.each_cache(|cache| {
-        if outcome.is_err() {
+        if outcome.is_ok() {
+            return;
+        }
+        outcome = cache.reassign(from, to, session.now);
+        if outcome == Err(NotMoved::Busy) {
+            hurry(cache, session.now);
             outcome = cache.reassign(from, to, session.now);
+        }
+        if outcome.is_ok() {
+            hurry(cache, session.now);
         }
     });
     session.shared.stir();
@@ -38,6 +50,15 @@ fn reassign(session: &Session<'_>, from: &[u8], to: &[u8]) -> Answer {
         Err(NotMoved::NoSpare) => "NOSPARE source class has no spare pages",
         Err(NotMoved::Same) => "SAME src and dst class are identical",
     })
+}
+
+/// Carries a move on as far as one command may.
+fn hurry(cache: &mut Cache, now: Seconds) {
+    for _ in 0..ROUNDS_MAX {
+        if !cache.maintain(now) || !cache.usage().moving {
+            return;
+        }
+    }
 }
 
 fn automove(session: &Session<'_>, how: &[u8], rest: &[&[u8]]) -> Answer {

@@ -6,6 +6,7 @@ use crate::ops::Encoded;
 use crate::ops::Streams;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::text::encode_base64;
 use bytes::BytesMut;
 use core::fmt::Write as _;
 
@@ -170,20 +171,8 @@ fn mg(item: &View<'_>, into: &mut BytesMut) {
     if key.iter().all(|&b| b > b' ' && b != 0x7f) {
         into.extend_from_slice(key);
     } else {
-        base64(key, into);
+        encode_base64(key, into);
         into.extend_from_slice(b" b");
     }
     into.extend_from_slice(b"\r\n");
-}
-
-fn base64(bytes: &[u8], into: &mut BytesMut) {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for three in bytes.chunks(3) {
-        let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            into.extend_from_slice(&[if place > three.len() { b'=' } else { letter }]);
-        }
-    }
 }

@@ -16,12 +16,12 @@ impl Shared {
     }
 
     /// Number of slab classes; they are numbered from 1.
-    pub(crate) fn classes(&self) -> u8 {
+    pub fn classes(&self) -> u8 {
         self.cache_at(0).classes()
     }
 
-    /// What one class holds and counted in all shards together.
-    pub(crate) fn class_totals(&self, class: u8, now: Seconds) -> ClassStats {
+    /// What one class holds and counted in all shards together; ages are those at `now`.
+    pub fn class_totals(&self, class: u8, now: Seconds) -> ClassStats {
         let mut sum = ClassStats::default();
         self.each_cache(|cache| sum.merge(&cache.class_stats(class, now)));
         sum

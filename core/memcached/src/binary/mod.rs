@@ -28,6 +28,8 @@
 //! | `stat conns` | status 1 | served, as in text |
 //! | append that makes a value too large for memory | status 5 | status 0x82 |
 //! | lengths that cannot be | refused once key and extras have come | refused at the header |
+//! | `incr` of a value that an unsent reply still shows | stores the number unpadded | padded with spaces to the old length, as always |
+//! | listing mechanisms | ends a log-in | changes nothing |
 
 mod arith;
 mod removal;
@@ -146,6 +148,9 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
     let stop = loop {
         if session.reader_is_slow() {
             break Stop::SlowReader;
+        }
+        if session.had_its_turn() && eaten < rx.len() {
+            break Stop::Yield;
         }
         match step(state, session, &rx[eaten..]) {
             Step::Ate(n) => eaten += n,

@@ -64,7 +64,7 @@ impl Cache {
     ) {
         let version = self.version_or_next(version);
         let at = self.heap.head(place).value_at();
-        let chunk = &mut self.heap.from_mut(place)[at..at + value_len];
+        let chunk = &mut self.heap.bytes_mut(place)[at..at + value_len];
         chunk[..digits.len()].copy_from_slice(digits);
         chunk[digits.len()..].fill(b' ');
         self.heap.head_mut(place).set_version(version);

@@ -73,7 +73,7 @@ impl Cache {
         let class =
             self.heap.class_of(chunk).expect("an item's own chunk is not above the largest");
         let place = self.allocate(class).ok_or(Refused::NoMemory)?;
-        layout.write(self.heap.from_mut(place), ListKind::Cold);
+        layout.write(self.heap.bytes_mut(place), ListKind::Cold);
         if layout.chunked {
             self.begin_pieces(place);
         }

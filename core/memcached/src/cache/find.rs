@@ -30,44 +30,71 @@ impl Cache {
     /// Finds, counts hit or miss (`get_*`, `touch_*`), records the use. The fast path of `get`.
     #[inline]
     pub fn fetch(&mut self, key: Key<'_>, access: Access, now: Seconds) -> Result<ItemId, Missed> {
-        let found = self.find(key, now);
-        let (all, hit, miss) = match access {
-            Access::Get => (Count::CmdGet, Count::GetHits, Count::GetMisses),
-            Access::Touch(_) => (Count::CmdTouch, Count::TouchHits, Count::TouchMisses),
-        };
-        self.counts.add(all);
-        let item = match found {
-            Ok(item) => item,
-            Err(missed) => {
-                self.counts.add(miss);
-                match missed {
-                    Missed::Absent => {}
-                    Missed::Expired => self.counts.add(Count::GetExpired),
-                    Missed::Flushed => self.counts.add(Count::GetFlushed),
+        let touches = matches!(access, Access::Touch(_));
+        match self.find(key, now) {
+            Ok(item) => {
+                self.count_hit(item, touches);
+                if let Access::Touch(expires) = access {
+                    self.set_expires(item, expires);
                 }
-                return Err(missed);
+                self.record_use(item.0);
+                Ok(item)
             }
-        };
-        self.counts.add(hit);
-        let head = self.heap.head(item.0);
-        let counts = &mut self.class_counts[usize::from(head.class())];
-        match access {
-            Access::Get => {
-                counts.add(ClassCount::GetHits);
-                counts.add(match head.list() {
-                    ListKind::Hot => ClassCount::HitsToHot,
-                    ListKind::Warm => ClassCount::HitsToWarm,
-                    ListKind::Cold => ClassCount::HitsToCold,
-                    ListKind::Temp => ClassCount::HitsToTemp,
-                });
-            }
-            Access::Touch(expires) => {
-                counts.add(ClassCount::TouchHits);
-                self.set_expires(item, expires);
+            Err(missed) => {
+                self.count_miss(missed, touches);
+                Err(missed)
             }
         }
-        self.record_use(item.0);
-        Ok(item)
+    }
+
+    /// Counts a read, or a read that also touches, of an item that was [found](Self::find).
+    #[inline]
+    pub fn count_hit(&mut self, item: ItemId, touches: bool) {
+        let head = self.heap.head(item.0);
+        let (class, list) = (head.class(), head.list());
+        if touches {
+            self.counts.add(Count::CmdTouch);
+            self.count_class(class, Count::TouchHits, ClassCount::TouchHits);
+            return;
+        }
+        self.counts.add(Count::CmdGet);
+        self.count_class(class, Count::GetHits, ClassCount::GetHits);
+        self.class_counts[usize::from(class)].add(match list {
+            ListKind::Hot => ClassCount::HitsToHot,
+            ListKind::Warm => ClassCount::HitsToWarm,
+            ListKind::Cold => ClassCount::HitsToCold,
+            ListKind::Temp => ClassCount::HitsToTemp,
+        });
+    }
+
+    /// Counts a read, or a read that also touches, of what is not there.
+    pub fn count_miss(&mut self, missed: Missed, touches: bool) {
+        let (all, miss) = match touches {
+            true => (Count::CmdTouch, Count::TouchMisses),
+            false => (Count::CmdGet, Count::GetMisses),
+        };
+        self.counts.add(all);
+        self.counts.add(miss);
+        match missed {
+            Missed::Absent => {}
+            Missed::Expired => self.counts.add(Count::GetExpired),
+            Missed::Flushed => self.counts.add(Count::GetFlushed),
+        }
+    }
+
+    /// Counts a delete of an item that was [found](Self::find), whatever is done to it instead.
+    pub fn count_delete(&mut self, item: ItemId) {
+        let class = self.heap.head(item.0).class();
+        self.count_class(class, Count::DeleteHits, ClassCount::DeleteHits);
+    }
+
+    /// Looks ahead for a run of [`fetch`](Self::fetch)es, whose look-ups then find in the
+    /// processor's cache what each would have to wait for. Changes nothing; pays off where items
+    /// are many and keys come in runs.
+    pub fn foresee(&self, keys: &[Key<'_>]) {
+        for run in keys.chunks(super::index::RUN) {
+            core::hint::black_box(self.index.foresee(&self.heap, run));
+        }
     }
 
     /// Records a use: fetched, active, order of use.

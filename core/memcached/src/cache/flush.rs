@@ -84,3 +84,33 @@ impl Flush {
         used <= self.mark
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_too_far_ahead_is_set_back() {
+        let mut flush = Flush { ahead: AHEAD_MAX - 1, ..Flush::default() };
+        flush.tick(Seconds(10));
+        assert!(!flush.set(None));
+        let stamp = flush.stamp();
+        assert!(flush.set(None), "one flush more is too many");
+        assert!(flush.covers(stamp));
+        flush.set_back();
+        assert_eq!(flush.stamp(), 10);
+        assert!(!flush.covers(flush.stamp()));
+    }
+
+    #[test]
+    fn a_delayed_flush_covers_what_was_there_and_nothing_that_comes() {
+        let mut flush = Flush::default();
+        flush.tick(Seconds(10));
+        flush.set(Some(Seconds(20)));
+        let before = flush.stamp();
+        flush.tick(Seconds(19));
+        assert!(!flush.covers(before));
+        flush.tick(Seconds(25));
+        assert!(flush.covers(before) && !flush.covers(flush.stamp()));
+    }
+}

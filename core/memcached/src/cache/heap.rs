@@ -138,25 +138,25 @@ impl Heap {
 
     /// Memory from a place to the end of its page.
     #[inline]
-    pub(super) fn from(&self, place: Place) -> &[u8] {
+    pub(super) fn bytes(&self, place: Place) -> &[u8] {
         let page = &self.memory[(place >> OFFSET_BITS) as usize];
         &page[(place & OFFSET_MASK) as usize * UNIT_BYTES..]
     }
 
     #[inline]
-    pub(super) fn from_mut(&mut self, place: Place) -> &mut [u8] {
+    pub(super) fn bytes_mut(&mut self, place: Place) -> &mut [u8] {
         let page = &mut self.memory[(place >> OFFSET_BITS) as usize];
         &mut page[(place & OFFSET_MASK) as usize * UNIT_BYTES..]
     }
 
     #[inline]
     pub(super) fn head(&self, place: Place) -> Head<'_> {
-        Head(self.from(place).first_chunk().expect("a chunk holds a header"))
+        Head(self.bytes(place).first_chunk().expect("a chunk holds a header"))
     }
 
     #[inline]
     pub(super) fn head_mut(&mut self, place: Place) -> HeadMut<'_> {
-        HeadMut(self.from_mut(place).first_chunk_mut().expect("a chunk holds a header"))
+        HeadMut(self.bytes_mut(place).first_chunk_mut().expect("a chunk holds a header"))
     }
 
     /// The class of the chunk at a place, which for large items is not that of the item.
@@ -173,7 +173,7 @@ impl Heap {
     /// The chunk of a page with this number.
     pub(super) fn place(&self, page: u32, chunk: u32) -> Place {
         let offset = chunk * self.slab(self.page(page).class).chunk_bytes;
-        page << OFFSET_BITS | offset / UNIT_BYTES as u32
+        (page << OFFSET_BITS) | (offset / UNIT_BYTES as u32)
     }
 
     pub(super) const fn page_of(place: Place) -> u32 {

@@ -14,6 +14,8 @@ const SEGMENT: usize = 1 << 12;
 const SEGMENT_SHIFT: u32 = SEGMENT.trailing_zeros();
 /// Buckets per item once it has grown: 8 bytes, for chains that are short.
 const BUCKETS_PER_ITEM: usize = 2;
+/// Keys that are looked ahead for at once: about as many reads as a processor has under way.
+pub(super) const RUN: usize = 16;
 /// It shrinks when it has more than so many buckets per item.
 const BUCKETS_PER_ITEM_MAX: usize = 8;
 
@@ -73,7 +75,7 @@ impl Index {
     }
 
     fn bucket_of(&self, heap: &Heap, place: Place) -> usize {
-        self.bucket(self.hash.hash(key_at(heap.from(place))))
+        self.bucket(self.hash.hash(key_at(heap.bytes(place))))
     }
 
     #[inline]
@@ -81,13 +83,30 @@ impl Index {
         debug_assert_eq!(key.hash, self.hash.hash(key.bytes), "all hash with the same secrets");
         let mut place = self.first(self.bucket(key.hash));
         while place != NONE {
-            let chunk = heap.from(place);
+            let chunk = heap.bytes(place);
             if key_at(chunk) == key.bytes {
                 return Some(place);
             }
             place = head_of(chunk).chain();
         }
         None
+    }
+
+    /// Reads what [`find`](Self::find) will read of up to [`RUN`] keys. The reads of different keys
+    /// do not wait for each other, as those of one look-up do.
+    pub(super) fn foresee(&self, heap: &Heap, keys: &[Key<'_>]) -> u32 {
+        let mut places = [NONE; RUN];
+        for (place, key) in places.iter_mut().zip(keys) {
+            *place = self.first(self.bucket(key.hash));
+        }
+        let mut read = 0;
+        for place in places {
+            if place != NONE {
+                let chunk = heap.bytes(place);
+                read ^= head_of(chunk).chain() ^ u32::from(chunk[HEAD_BYTES]);
+            }
+        }
+        read
     }
 
     pub(super) fn insert(&mut self, heap: &mut Heap, hash: u64, place: Place) {
@@ -148,7 +167,7 @@ impl Index {
         let mut at = self.first(old);
         let (mut stay, mut go) = (NONE, NONE);
         while at != NONE {
-            let chunk = heap.from(at);
+            let chunk = heap.bytes(at);
             let next = head_of(chunk).chain();
             let hash = self.hash.hash(key_at(chunk));
             let moves = hash as usize & (2 * self.round - 1) == new;

@@ -39,6 +39,14 @@ impl Cache {
         }
     }
 
+    /// Has the versions to come begin above one that was given in an earlier life.
+    pub fn begin_versions_above(&mut self, version: u64) {
+        if self.version_next <= version {
+            let steps = (version - self.version_next) / self.options.version_step + 1;
+            self.version_next += steps * self.options.version_step;
+        }
+    }
+
     /// Puts a complete item where it can be found, in place of an older one of its key.
     pub(super) fn link(&mut self, place: Place, old: Option<Place>, hash: u64, version: u64) {
         if let Some(old) = old {

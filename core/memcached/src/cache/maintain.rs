@@ -9,9 +9,9 @@ use crate::clock::Seconds;
 /// Items moved from list to list in one call, per class.
 const MOVES_PER_CLASS: u32 = 500;
 /// Items moved from list to list in one call.
-const MOVES_PER_CALL: u32 = 2000;
+const MOVES_PER_CALL: u32 = 1000;
 /// Most seconds that the view of the page mover reaches back.
-const WINDOW_SECONDS_MAX: u32 = 60;
+const WINDOW_SECONDS_MAX: u32 = 1800;
 /// A class with more free chunks than this many half pages gives a page back.
 const FREE_HALF_PAGES_MAX: u64 = 5;
 /// Pages that a class keeps when others are hungry.
@@ -57,8 +57,8 @@ impl Cache {
     /// is more to do at once.
     pub fn maintain(&mut self, now: Seconds) -> bool {
         self.tick(now);
-        let mut more = self.shrink();
-        more |= self.step_move();
+        self.shrink();
+        let mut more = self.step_move();
         if self.options.automove > 0 && self.moving.is_none() {
             more |= self.automove();
         }

@@ -19,7 +19,7 @@
 //! | `walk`, `audit`, `stats` | what is there, whether it agrees, what was counted |
 //!
 //! A store finds no memory only where nothing may be evicted: room is made in the item's own class,
-//! and where that has nothing to give, a page is taken from another.
+//! and where that has nothing to give, a page is taken from another, or a larger chunk.
 //!
 //! Not modelled: items on disk.
 
@@ -88,6 +88,8 @@ pub struct Cache {
     evicted_time: Box<[u32]>,
     notes: Notes,
     moving: Option<Move>,
+    /// The class whose page could not be emptied last.
+    stuck: Option<u8>,
     automove: Automove,
     /// The class whose lists were balanced last.
     juggled: u8,
@@ -119,6 +121,7 @@ impl Cache {
             evicted_time: vec![0; numbers].into_boxed_slice(),
             notes: Notes::default(),
             moving: None,
+            stuck: None,
             automove: Automove::default(),
             juggled: 0,
             options,
@@ -221,7 +224,8 @@ impl Cache {
     pub fn memory(&self) -> u64 {
         let counts = self.class_counts.len() * size_of::<ClassCounts>();
         let parts = [self.heap.memory(), self.index.memory(), self.holds.memory()];
-        parts.iter().sum::<u64>() + self.automove.memory() + (size_of::<Self>() + counts) as u64
+        let more = self.automove.memory() + self.notes.memory();
+        parts.iter().sum::<u64>() + more + (size_of::<Self>() + counts) as u64
     }
 }
 

@@ -17,6 +17,14 @@ pub(super) struct Notes {
     kept: VecDeque<Evicted>,
 }
 
+impl Notes {
+    /// Bytes of memory held.
+    pub(super) fn memory(&self) -> u64 {
+        let keys: usize = self.kept.iter().map(|note| note.key.len()).sum();
+        (self.kept.capacity() * size_of::<Evicted>() + keys) as u64
+    }
+}
+
 impl Cache {
     /// Whether evictions and deletions are to be noted for watchers.
     pub fn set_noting(&mut self, evictions: bool, deletions: bool) {
@@ -38,7 +46,7 @@ impl Cache {
         let left = |at: Seconds| i64::from(at.0) - i64::from(now.0);
         let head = self.heap.head(place);
         let noted = Evicted {
-            key: key_at(self.heap.from(place)).into(),
+            key: key_at(self.heap.bytes(place)).into(),
             fetched: head.has(bits::FETCHED),
             ttl: head.expires().at().map_or(-1, left),
             idle: age(self.flush.stamp(), head.used()),

@@ -101,12 +101,13 @@ impl Cache {
         }
         if self.heap.page(under_way.page).used == 0 {
             self.finish_move(under_way);
-            return false;
+            return self.heap.pages_held() > self.heap.pages_max();
         }
         under_way.chunk = 0;
         under_way.rounds += 1;
         self.moving = Some(under_way);
         if under_way.rounds > ROUNDS_MAX {
+            self.stuck = Some(self.heap.page(under_way.page).class);
             self.heap.cancel_move(under_way.page);
             self.moving = None;
         }
@@ -257,20 +258,21 @@ impl Cache {
         self.heap.set_pages_max(Self::pages_max(&self.options));
     }
 
-    /// Gives back a page above the limit, or begins to empty one.
-    pub(super) fn shrink(&mut self) -> bool {
-        if self.heap.pages_held() <= self.heap.pages_max() {
-            return false;
+    /// Gives back pages above the limit, and begins to empty one where that is not enough.
+    pub(super) fn shrink(&mut self) {
+        while self.heap.pages_held() > self.heap.pages_max() {
+            if !self.heap.drop_pooled() {
+                break;
+            }
         }
-        if self.heap.drop_pooled() {
-            return self.heap.pages_held() > self.heap.pages_max();
+        if self.heap.pages_held() <= self.heap.pages_max() || self.moving.is_some() {
+            return;
         }
-        if self.moving.is_none()
-            && let Some(class) = self.oldest_class(1)
-        {
+        // A class whose page could not be emptied is left alone once.
+        let stuck = self.stuck.take().map_or(0, |class| 1 << class);
+        if let Some(class) = self.oldest_class(1 | stuck) {
             self.begin_move(class, POOL);
         }
-        self.moving.is_some()
     }
 
     /// Pages that a limit allows: at least as many as the largest item needs beside others.
@@ -282,4 +284,4 @@ impl Cache {
 }
 
 /// Pages for other classes beside those of the largest item.
-const PAGES_BESIDE: u64 = 3;
+const PAGES_BESIDE: u64 = 2;

@@ -4,6 +4,8 @@
 use super::item::{ListKind, NONE, Place, age, bits};
 use super::{Cache, ClassCount, Count};
 
+/// `slab_automove` 2: a class that evicts is to get a page at once.
+const MOVE_ON_EVICTION: u8 = 2;
 /// Items looked at from a tail before it is left alone.
 const TRIES_MAX: usize = 5;
 
@@ -48,9 +50,13 @@ impl Cache {
         loop {
             self.counts.add(Count::DirectReclaims);
             self.class_counts[usize::from(class)].add(ClassCount::DirectReclaims);
-            if !self.evict_from(class) && !self.steal_page(class) && !self.evict_temporary(class) {
-                self.class_counts[usize::from(class)].add(ClassCount::OutOfMemory);
-                return None;
+            let freed = self.evict_from(class);
+            if freed && self.options.automove == MOVE_ON_EVICTION {
+                // Nothing is lost if another page is under way or there is none to spare.
+                let _ = self.reassign(-1, i32::from(class), self.flush.now());
+            }
+            if !freed && !self.steal_page(class) && !self.evict_temporary(class) {
+                return self.borrow_chunk(class);
             }
             // What was evicted may have been a large item, whose chunks are of other classes.
             if let Some(place) = self.heap.take(class) {
@@ -59,18 +65,38 @@ impl Cache {
         }
     }
 
+    /// A chunk of a larger class, where every page has something on it that is held and cannot be
+    /// moved.
+    fn borrow_chunk(&mut self, class: u8) -> Option<Place> {
+        for larger in class + 1..=self.heap.classes() {
+            let mut place = self.heap.take(larger);
+            while place.is_none() && self.evict_from(larger) {
+                place = self.heap.take(larger);
+            }
+            if place.is_some() {
+                return place;
+            }
+        }
+        self.class_counts[usize::from(class)].add(ClassCount::OutOfMemory);
+        None
+    }
+
     /// Frees at least one item of a class, from the cold list or what flows into it. Returns
     /// whether it did. A cache that may not evict frees dead ones only.
     pub(super) fn evict_from(&mut self, class: u8) -> bool {
         if !self.options.evict {
             return ListKind::ALL.iter().any(|&list| self.pull(class, list, Pull::KEEP) > 0);
         }
+        let reclaimed = self.counts.get(Count::Reclaimed);
         loop {
             if self.pull(class, ListKind::Cold, Pull::Evict) > 0 {
                 return true;
             }
             if self.pull(class, ListKind::Hot, Pull::Drain) == 0 && !self.drain_warm(class) {
                 return false;
+            }
+            if self.counts.get(Count::Reclaimed) > reclaimed {
+                return true;
             }
         }
     }

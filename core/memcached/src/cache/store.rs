@@ -132,9 +132,9 @@ impl Cache {
         };
         let layout = Layout { expires: terms.expires, ..layout };
         if let Some(old) = old
-            && self.overwrite(old, &layout, terms, write, value)
+            && let Some(version) = self.overwrite(old, &layout, terms, write, value)
         {
-            return self.stored(write.key);
+            return self.stored(version, layout.value_len);
         }
         let class = layout.class;
         let Some(place) = self.allocate(class) else {
@@ -146,14 +146,13 @@ impl Cache {
         let version = self.version_or_next(write.version);
         self.link(place, old, write.key.hash, version);
         self.juggle_after_store(class);
-        self.counts.add(Count::TotalItems);
-        Stored::Stored { version: self.shown_version(version), value_bytes: layout.value_len }
+        self.stored(version, layout.value_len)
     }
 
     /// Writes a whole item, but for what linking it will write.
     fn lay_out(&mut self, place: Place, layout: &Layout<'_>, more: u8, value: &[u8]) {
         let list = self.first_list(layout.expires);
-        let chunk = self.heap.from_mut(place);
+        let chunk = self.heap.bytes_mut(place);
         layout.write(chunk, list);
         let at = item_bytes(layout.key.len(), layout.flags, 0) - LINE_END.len();
         chunk[at..at + value.len()].copy_from_slice(value);
@@ -162,7 +161,7 @@ impl Cache {
     }
 
     /// Puts an item into the chunk of the old one, if that is of the right class and nobody reads
-    /// it. Returns whether it did.
+    /// it. Returns the version if it did.
     fn overwrite(
         &mut self,
         old: Place,
@@ -170,11 +169,11 @@ impl Cache {
         terms: Terms,
         write: &Write<'_>,
         value: &[u8],
-    ) -> bool {
+    ) -> Option<u64> {
         let head = self.heap.head(old);
         let fits = head.class() == layout.class && self.heap.chunk_class(old) == layout.class;
         if !fits || head.has(bits::HELD | bits::CHUNKED) {
-            return false;
+            return None;
         }
         let (chain, bytes) = (head.chain(), head.item_bytes());
         self.lists.remove(&mut self.heap, old);
@@ -184,8 +183,7 @@ impl Cache {
         let version = self.version_or_next(write.version);
         self.arrived(old, version);
         self.juggle_after_store(layout.class);
-        self.counts.add(Count::TotalItems);
-        true
+        Some(version)
     }
 
     /// A draft with a whole value in it.
@@ -272,16 +270,12 @@ impl Cache {
         let kept = self.release(draft.slot);
         assert_eq!(kept, Some(place), "a stored item stays");
         self.juggle_after_store(class);
-        self.counts.add(Count::TotalItems);
-        let value_bytes = draft.value_len as u32;
-        Stored::Stored { version: self.shown_version(version), value_bytes }
+        self.stored(version, draft.value_len as u32)
     }
 
-    fn stored(&self, key: Key<'_>) -> Stored {
-        let place = self.index.find(&self.heap, key).expect("it was just stored");
-        let head = self.heap.head(place);
-        let version = self.shown_version(head.version());
-        Stored::Stored { version, value_bytes: head.value_len() }
+    fn stored(&mut self, version: u64, value_bytes: u32) -> Stored {
+        self.counts.add(Count::TotalItems);
+        Stored::Stored { version: self.shown_version(version), value_bytes }
     }
 
     /// The live item of a key; a dead one is removed.
@@ -364,8 +358,7 @@ impl Cache {
         if compare.is_some_and(|version| !self.version_is(place, version)) {
             return Deleted::Exists;
         }
-        let class = self.heap.head(place).class();
-        self.count_class(class, Count::DeleteHits, ClassCount::DeleteHits);
+        self.count_delete(ItemId(place));
         self.note(place, true);
         self.unlink_place(place);
         Deleted::Deleted

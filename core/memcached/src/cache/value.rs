@@ -7,6 +7,10 @@ use super::item::{CHAIN_BYTES, HEAD_BYTES, Kind, NONE, Place, bits};
 use super::{Cache, Refused};
 use bytes::BytesMut;
 
+/// A piece goes into a free chunk of so many classes, its own the first, before room is made for
+/// it: pieces have no order of use of their own, so their chunks would lie idle.
+const CLASSES_NEAR: usize = 5;
+
 /// First and last piece of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Chain {
@@ -17,7 +21,7 @@ struct Chain {
 impl Cache {
     fn chain(&self, item: Place) -> Chain {
         let at = self.heap.head(item).value_at();
-        let bytes = &self.heap.from(item)[at..at + CHAIN_BYTES];
+        let bytes = &self.heap.bytes(item)[at..at + CHAIN_BYTES];
         let word = |at: usize| {
             u32::from_le_bytes(bytes[at..at + 4].try_into().expect("a place has four bytes"))
         };
@@ -26,7 +30,7 @@ impl Cache {
 
     fn set_chain(&mut self, item: Place, chain: Chain) {
         let at = self.heap.head(item).value_at();
-        let bytes = &mut self.heap.from_mut(item)[at..at + CHAIN_BYTES];
+        let bytes = &mut self.heap.bytes_mut(item)[at..at + CHAIN_BYTES];
         bytes[..4].copy_from_slice(&chain.first.to_le_bytes());
         bytes[4..].copy_from_slice(&chain.last.to_le_bytes());
     }
@@ -48,14 +52,14 @@ impl Cache {
         let item = self.holds.place(slot);
         if !self.heap.head(item).has(bits::CHUNKED) {
             let at = self.heap.head(item).value_at() + filled;
-            self.heap.from_mut(item)[at..at + bytes.len()].copy_from_slice(bytes);
+            self.heap.bytes_mut(item)[at..at + bytes.len()].copy_from_slice(bytes);
             return Ok(());
         }
         while !bytes.is_empty() {
             let (piece, used, room) = self.open_piece(slot, missing)?;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             let at = HEAD_BYTES + used;
-            self.heap.from_mut(piece)[at..at + now.len()].copy_from_slice(now);
+            self.heap.bytes_mut(piece)[at..at + now.len()].copy_from_slice(now);
             self.heap.head_mut(piece).set_used((used + now.len()) as u32);
             (bytes, missing) = (later, missing - now.len());
         }
@@ -109,11 +113,9 @@ impl Cache {
         let largest = self.heap.chunk_bytes_max();
         let bytes = (HEAD_BYTES + missing).min(largest);
         let class = self.heap.class_of(bytes).expect("the largest chunk is in a class");
-        let piece = match self.allocate(class) {
-            Some(piece) => piece,
-            // A cache that may not evict can still have larger chunks to spare.
-            None => self.allocate(self.heap.classes()).ok_or(Refused::NoMemory)?,
-        };
+        let near = (class..=self.heap.classes()).take(CLASSES_NEAR);
+        let free = near.fold(None, |free, class| free.or_else(|| self.heap.take(class)));
+        let piece = free.or_else(|| self.allocate(class)).ok_or(Refused::NoMemory)?;
         self.append_piece(self.holds.place(slot), piece);
         Ok((piece, 0, self.heap.chunk_bytes(piece) - HEAD_BYTES))
     }
@@ -218,7 +220,7 @@ impl Cache {
         let mut copied = 0;
         loop {
             let now = there.min(bytes - copied);
-            into.extend_from_slice(&self.heap.from(chunk)[from..from + now]);
+            into.extend_from_slice(&self.heap.bytes(chunk)[from..from + now]);
             copied += now;
             if copied == bytes {
                 return bytes;

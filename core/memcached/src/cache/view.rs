@@ -17,7 +17,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     #[inline]
     pub(super) fn new(cache: &'a Cache, place: Place) -> Self {
-        Self { cache, chunk: cache.heap.from(place), place }
+        Self { cache, chunk: cache.heap.bytes(place), place }
     }
 
     #[inline]

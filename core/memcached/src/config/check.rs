@@ -53,7 +53,7 @@ fn memory(config: &Config) -> Result<(), UsageError> {
             chunk >> 10
         )));
     }
-    if PAGE_BYTES % chunk != 0 {
+    if !PAGE_BYTES.is_multiple_of(chunk) {
         return Err(UsageError::new("-o slab_chunk_max must divide a page of 1024 kB"));
     }
     let classes = &config.classes;

@@ -9,9 +9,7 @@ pub fn version_line() -> String {
 
 /// What `-i` prints.
 pub fn license() -> String {
-    format!(
-        "memcached {VERSION}\nLicensed under the MIT licence or the Apache licence 2.0, at your choice.\n"
-    )
+    format!("memcached {VERSION}\nLicensed under MIT or Apache 2.0, at your choice.\n")
 }
 
 /// What `-h` prints: the options that exist, in the manner of the original.

@@ -96,7 +96,8 @@ pub struct Config {
     pub versions: bool,
     /// `-F` switches off `flush_all`.
     pub flush_enabled: bool,
-    /// `-X` switches off what shows keys: `stats cachedump`, `stats detail`, `lru_crawler metadump`.
+    /// `-X` switches off what shows keys: `stats cachedump`, `stats detail`,
+    /// `lru_crawler metadump`.
     pub dump_enabled: bool,
     /// `-W` switches off `watch`.
     pub watch_enabled: bool,

@@ -14,12 +14,12 @@ const ROUNDS_MAX: usize = 4;
 /// When background work is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// At the next tick.
+    /// There is more to do at once.
+    Busy,
+    /// At the next tick: there was traffic.
     Soon,
-    /// Not before that second.
-    At(Seconds),
-    /// When there is traffic again.
-    Stirred,
+    /// There is nothing to do now. The next walk over all items begins then, if one is planned.
+    Idle(Option<Seconds>),
 }
 
 impl Shared {
@@ -38,6 +38,7 @@ impl Shared {
             }
         });
         self.ops.counters.juggles.fetch_add(1, Ordering::Relaxed);
+        self.note_index_power();
         self.tell_evictions(at);
         let crawler = self.ops.tuning().crawler.enabled;
         if crawler || self.ops.crawl.is_running() {
@@ -46,10 +47,19 @@ impl Shared {
             }
             more |= self.ops.crawl.step(self, now, at);
         }
-        match self.ops.crawl.planned().filter(|_| crawler) {
-            _ if more || stirred => Again::Soon,
-            Some(next) => Again::At(next),
-            None => Again::Stirred,
+        match (more, stirred) {
+            (true, _) => Again::Busy,
+            (false, true) => Again::Soon,
+            (false, false) => Again::Idle(self.ops.crawl.planned().filter(|_| crawler)),
+        }
+    }
+
+    /// The original's index doubles at three items for two places, and never shrinks.
+    fn note_index_power(&self) {
+        let items = self.totals().1.items;
+        let power = self.ops.index_power.load(Ordering::Relaxed);
+        if items > (1 << power) / 2 * 3 {
+            self.ops.index_power.fetch_max(power + 1, Ordering::Relaxed);
         }
     }
 

@@ -25,6 +25,9 @@ use crate::config::Config;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// log₂ of the places that the original's index begins with.
+const INDEX_POWER_MIN: u32 = 16;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Ops {
@@ -36,6 +39,9 @@ pub(crate) struct Ops {
     pub(crate) counters: Counters,
     /// Somebody stored something since the background work last ended.
     pub(crate) stirred: AtomicBool,
+    /// log₂ of the places that the original's index would have: those who take it from `stats` for
+    /// `-o hashpower` get what they know. Our own grows by single places and has no such number.
+    pub(crate) index_power: AtomicU32,
     /// The data set is what it is to be at the start.
     pub(crate) loaded: AtomicBool,
     /// Workers that were started.
@@ -73,6 +79,7 @@ impl Ops {
             crawl: Crawl::default(),
             counters: Counters::default(),
             stirred: AtomicBool::new(false),
+            index_power: AtomicU32::new(config.index_power.unwrap_or(INDEX_POWER_MIN)),
             loaded: AtomicBool::new(false),
             workers: AtomicU32::new(0),
             stopped: AtomicU32::new(0),

@@ -7,7 +7,7 @@
 //! | 16..24 | items |
 //! | 24..32 | length of the file of items, bytes |
 //! | 32..40 | highest version given |
-//! | 40..44 | log₂ of the places in the index |
+//! | 40..44 | `hash_power_level` of `stats` |
 //! | 60..64 | CRC-32 of all before |
 //!
 //! The file of items is a row of blocks: length of the contents, CRC-32 (4 bytes each), contents.

@@ -6,6 +6,7 @@ use crate::cache::{Verb, Write};
 use crate::clock::Seconds;
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
+use core::sync::atomic::Ordering;
 use storytime_machine::{Bytes, Cx, DiskError, DiskOk, DiskOp, DiskResult, FileId};
 
 /// Bytes of one read: a whole block and a bit.
@@ -207,7 +208,12 @@ impl Load {
                 Loaded::Damaged(how)
             }
             None => {
-                shared.each_cache(crate::cache::Cache::reset_counts);
+                let Meta { version_max, index_power, .. } = *self.meta();
+                shared.each_cache(|cache| {
+                    cache.begin_versions_above(version_max);
+                    cache.reset_counts();
+                });
+                shared.ops.index_power.fetch_max(index_power, Ordering::Relaxed);
                 Loaded::Items(self.items)
             }
         }

@@ -6,6 +6,7 @@ use crate::cache::Cursor;
 use crate::clock::{Epoch, Seconds};
 use crate::shared::Shared;
 use bytes::BytesMut;
+use core::sync::atomic::Ordering;
 use storytime_machine::{Bytes, Cx, DiskError, DiskOk, DiskOp, DiskResult, FileId};
 
 /// Items of at most this many bytes are taken several at a time.
@@ -48,7 +49,7 @@ impl Save {
     pub(crate) fn begin(cx: &mut Cx, shared: &Shared, file: &str, largest_item_bytes: u64) -> Self {
         let names = Names::of(file);
         let now = shared.seconds(cx.now());
-        let index_power = shared.totals().1.index_power;
+        let index_power = shared.ops.index_power.load(Ordering::Relaxed);
         let saving = cx.rng().u64();
         ask(cx, DiskOp::Open { path: names.items.clone(), create: true });
         Self {

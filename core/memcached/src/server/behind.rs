@@ -7,6 +7,13 @@ use bytes::BytesMut;
 use core::time::Duration;
 use storytime_machine::{Close, Cx, Slots, Token};
 
+/// Time between two pieces of background work while there is more of it.
+const BUSY_TICK: Duration = Duration::from_millis(10);
+/// Longest time between two pieces of background work while things become quiet.
+const QUIET_TICK: Duration = Duration::from_secs(1);
+/// Pieces of background work after the last traffic.
+const QUIET_TICKS_MAX: u32 = 64;
+
 impl Server {
     /// Serves the connections that waited for a tick.
     pub(super) fn serve_waiting(&mut self, cx: &mut Cx) {
@@ -33,14 +40,21 @@ impl Server {
     pub(super) fn work_behind(&mut self, cx: &mut Cx) {
         self.tick = None;
         let now = self.shared.seconds(cx.now());
-        let next = match self.shared.work_behind(now, stamp(cx)) {
-            Again::Soon => cx.now() + TICK,
-            Again::At(then) => {
-                // Another worker may have planned it long ago.
-                cx.now() + TICK.max(Duration::from_secs(then.0.saturating_sub(now.0).into()))
+        let pause = match self.shared.work_behind(now, stamp(cx)) {
+            Again::Busy => BUSY_TICK,
+            Again::Soon => {
+                self.quiet = 0;
+                TICK
             }
-            Again::Stirred => return,
+            // Items go on growing old: it looks less and less often, until there is traffic.
+            Again::Idle(_) if self.quiet < QUIET_TICKS_MAX => {
+                self.quiet += 1;
+                QUIET_TICK.min(TICK * (1 << self.quiet.min(4)))
+            }
+            Again::Idle(Some(then)) => Duration::from_secs(then.0.saturating_sub(now.0).into()),
+            Again::Idle(None) => return,
         };
+        let next = cx.now() + pause.max(BUSY_TICK);
         self.tick = Some(next);
         cx.at(TICK_TIMER, next);
     }

@@ -128,13 +128,13 @@ impl Server {
                 Ok(Loaded::NotYet) => return,
                 Ok(Loaded::Foreign) => {
                     return cx.exit(Exit::Failed(
-                        "memcached: the .meta file beside the memory file is none of memcached's; \
+                        "the .meta file beside the memory file is none of memcached's; \
                          is the name of -e right? If it is, remove the file",
                     ));
                 }
                 Err(_) => {
                     return cx.exit(Exit::Failed(
-                        "memcached: the memory file cannot be read or removed; see to its folder, \
+                        "the memory file cannot be read or removed; see to its folder, \
                          or leave out -e",
                     ));
                 }
@@ -154,7 +154,7 @@ impl Server {
                 }
                 Err(_) => {
                     return cx.exit(Exit::Failed(
-                        "memcached: the memory file cannot be written: the data set is lost",
+                        "the memory file cannot be written: the data set is lost",
                     ));
                 }
             },

@@ -38,7 +38,9 @@ pub(super) fn other(session: &mut Session<'_>, line: &Line<'_>, more: bool) -> T
     if tokens.len() > 1 && tokens.last().starts_with(b"HTTP/") {
         return Then::HangUp;
     }
-    session.refuse(tokens.noreply(), Refusal::UnknownCommand);
+    // `stats` takes no such word, and is answered in any case.
+    let noreply = tokens.noreply() && line.command() != b"stats";
+    session.refuse(noreply, Refusal::UnknownCommand);
     Then::Done
 }
 

@@ -4,16 +4,18 @@ use super::line::Line;
 use super::{Refusal, Session, Then};
 use crate::cache::{Deleted, KEY_BYTES_MAX};
 
-/// `delete <key> [anything] [noreply]`. What stands between key and noreply is ignored, as the
-/// oldest clients send a time there.
+/// `delete <key> [0] [noreply]`. The oldest clients send a time; 0 is the one that means what a
+/// delete does. More words than that are no delete: most likely they are keys that were meant to be
+/// deleted too.
 pub(super) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     let tokens = line.tokens();
     if tokens.len() < 2 {
         session.refuse(false, Refusal::BadFormat);
         return Then::Done;
     }
-    let (key, noreply) = (tokens.get(1), tokens.noreply());
-    if key.len() > KEY_BYTES_MAX {
+    let (key, noreply) = (tokens.get(1), tokens.len() > 2 && tokens.noreply());
+    let rest = tokens.len() - 2 - usize::from(noreply);
+    if key.len() > KEY_BYTES_MAX || rest > 1 || (rest == 1 && tokens.get(2) != b"0") {
         session.refuse(noreply, Refusal::BadFormat);
         return Then::Done;
     }

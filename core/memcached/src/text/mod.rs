@@ -33,6 +33,7 @@ mod touch;
 mod upload;
 
 pub use line::{LINE_BYTES_MAX, TOKENS_MAX};
+pub(crate) use meta::encode_base64;
 pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
@@ -188,6 +189,9 @@ pub(crate) fn serve(state: &mut State, session: &mut Session<'_>, rx: &mut Bytes
     let stop = loop {
         if session.reader_is_slow() {
             break Stop::SlowReader;
+        }
+        if session.had_its_turn() && eaten < rx.len() {
+            break Stop::Yield;
         }
         if let State::Stream(stream) = state {
             rx.advance(core::mem::take(&mut eaten));

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use storytime_memcached::Config;
 use storytime_memcached::cache::{
-    Access, Cache, Deleted, Draft, HashKey, ItemId, Key, Missed, Options, Refused, Stored, Verb,
-    Write,
+    Access, Cache, ClassOptions, Deleted, Draft, HashKey, ItemId, Key, Missed, Options, Refused,
+    Stored, Verb, Write,
 };
 use storytime_memcached::clock::{Expiry, Seconds};
 
@@ -19,6 +19,25 @@ pub(crate) struct Rig {
 pub(crate) fn options(mebibytes: u64) -> Options {
     let config = Config { memory_bytes_max: mebibytes << 20, threads: 1, ..Config::default() };
     config.cache(0)
+}
+
+/// Bytes of a page that is small enough for a short test to fill and move many.
+pub(crate) const PAGE: u64 = 16 << 10;
+
+/// Options of a shard of so many small pages.
+pub(crate) fn small(pages: u64) -> Options {
+    let whole = options(1);
+    Options {
+        bytes_max: pages * PAGE,
+        item_bytes_max: 2 * PAGE,
+        classes: ClassOptions {
+            page_bytes: PAGE as u32,
+            chunk_bytes_max: PAGE as u32 / 2,
+            factor_millionths: 1_900_000,
+            ..whole.classes.clone()
+        },
+        ..whole
+    }
 }
 
 impl Rig {

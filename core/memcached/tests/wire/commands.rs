@@ -216,6 +216,7 @@ fn the_small_commands_answer() {
         "verbosity\r\n" => "CLIENT_ERROR bad command line format\r\n",
         "verbosity invalid\r\n" => "CLIENT_ERROR bad command line format\r\n",
         "stats nonsense\r\n" => "ERROR\r\n",
+        "stats noreply\r\n" => "ERROR\r\n",
         "stats reset\r\n" => "RESET\r\n",
         "stats items\r\n" => "END\r\n",
         "quit\r\nversion\r\n" => "",

@@ -6,5 +6,5 @@ mod login;
 mod meta;
 mod pressure;
 mod recovery;
-#[allow(dead_code, reason = "each test program uses its part")]
+#[allow(dead_code, reason = "shared with the tests of binary clients and datagrams")]
 mod rig;

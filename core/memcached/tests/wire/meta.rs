@@ -60,7 +60,7 @@ fn mg_touches_and_t_counts_from_where_it_stands() {
         "mg k t T30 v\r\n" => "VA 1 t100\r\na\r\n",
         "mg k T60 t\r\n" => "HD t60\r\n",
         "mg k T0 t\r\n" => "HD t-1\r\n",
-        "mg k T-1\r\n" => "HD\r\n",
+        "mg k T-1 t\r\n" => "HD t0\r\n",
         "mg k\r\n" => "EN\r\n",
     );
     assert_eq!((rig.counter("cmd_touch"), rig.counter("touch_hits")), (4, 4));
@@ -202,6 +202,7 @@ fn a_miss_makes_an_empty_item_for_one_winner() {
         "mg other t N30 q\r\n" => "HD t-1 W\r\n",
         "mg other t\r\n" => "HD t30 Z\r\n",
     );
+    assert_eq!(rig.counter("cmd_set"), 3, "what is made is stored");
     rig.pass(30);
     assert_eq!(rig.send(c, "mg other\r\n"), "EN\r\n");
 }
@@ -245,6 +246,7 @@ fn keys_in_base64_may_hold_anything() {
         "ms Zm9v 2 b k c\r\nab\r\n" => "HD kZm9v b c1\r\n",
         "get foo\r\n" => "VALUE foo 0 2\r\nab\r\nEND\r\n",
         "mg Zm9v b v k\r\n" => "VA 2 kZm9v b\r\nab\r\n",
+        "mg foo k\r\n" => "HD kfoo\r\n",
         "mg Zm9v v\r\n" => "EN\r\n",
         "mg YmFy b k\r\n" => "EN kYmFy b\r\n",
         // "a b\n"
@@ -322,6 +324,7 @@ fn a_refused_ms_takes_its_data_block_along_if_its_length_can_be_read() {
         ("ms k 4 Fx".to_owned(), "bad command line format"),
         ("ms k 4 q MZ".to_owned(), "invalid mode for ms M token"),
         (format!("ms k 4 {mark}"), "opaque token too long"),
+        (format!("ms k 4 {mark} MZ"), "invalid mode for ms M token"),
     ] {
         let stream = format!("{line}\r\nquit\r\nmg k\r\n");
         let expect = format!("CLIENT_ERROR {told}\r\nEN\r\n");

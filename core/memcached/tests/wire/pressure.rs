@@ -73,6 +73,15 @@ fn a_large_value_comes_whole_between_others() {
 }
 
 #[test]
+fn a_connection_that_asks_much_lets_others_go_first() {
+    let mut rig = Rig::new("-R 2");
+    let c = rig.open();
+    let sets = "set k 0 0 1\r\na\r\n".repeat(7);
+    assert_eq!(rig.send(c, sets), "STORED\r\n".repeat(7), "and is served all the same");
+    assert!(rig.send(c, "stats\r\n").contains("STAT conn_yields 3\r\n"));
+}
+
+#[test]
 fn stated_lengths_take_no_memory_and_what_was_sent_is_given_back() {
     const PAGE: u64 = 1 << 20;
     let mut rig = Rig::new("-m 64");
@@ -154,6 +163,8 @@ fn without_eviction_a_full_server_refuses_and_set_leaves_nothing_stale() {
     assert_eq!(rig.send(c, set("k", 'n', 100 << 10)), refused);
     let add = set("new", 'n', 100 << 10).replace("set", "add");
     assert_eq!(rig.send(c, add), refused);
+    let add = set("l", 'n', 100 << 10).replace("set", "add");
+    assert_eq!(rig.send(c, add), "NOT_STORED\r\n", "its condition does not hold anyway");
     assert_eq!(rig.send(c, "get k l\r\n"), "VALUE l 0 3\r\nold\r\nEND\r\n");
     assert_eq!(rig.send(c, "delete k0\r\n"), "DELETED\r\n");
     assert_eq!(rig.send(c, set("c", 'c', 100 << 10)), "STORED\r\n");
@@ -194,7 +205,8 @@ fn a_server_without_items_comes_to_rest() {
     let mut rig = Rig::new("");
     let c = rig.open();
     assert_eq!(rig.send(c, "get k\r\n"), "END\r\n");
-    for second in 0..60 {
+    // It looks after its lists for a while, less and less often.
+    for second in 0..200 {
         rig.pass(1);
         assert!(rig.rests() != Some(core::time::Duration::ZERO), "it spins after {second} s");
     }

@@ -50,6 +50,18 @@ fn a_bad_header_with_a_readable_length_takes_its_block_along() {
 }
 
 #[test]
+fn a_lone_minus_is_no_number() {
+    let mut rig = Rig::new("");
+    let c = rig.open();
+    dialogue!(rig, c,
+        "touch k -\r\n" => "CLIENT_ERROR invalid exptime argument\r\n",
+        "set k 0 - 1\r\na\r\n" => BAD,
+        "set k 0 0 -\r\n" => BAD,
+        "mg k T-\r\n" => "CLIENT_ERROR bad token in command line format\r\n",
+    );
+}
+
+#[test]
 fn a_block_of_unreadable_length_runs_as_commands() {
     let mut rig = Rig::new("");
     let c = rig.open();

@@ -2,11 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use storytime_machine::effect::Closing;
+use storytime_machine::effect::{Closing, OpKey};
 use storytime_machine::{
-    Addr, Boot, Conn, Drive, Effect, Endpoint, Limits, Machine, Now, Process, Rng, Setup, Time,
-    Token, WallTime,
+    Addr, Boot, Conn, DiskOp, DiskResult, Drive, Effect, Endpoint, Limits, Machine, Now, Process,
+    Rng, Setup, Time, Token, WallTime,
 };
 use storytime_memcached::{Config, Server, Shared};
 
@@ -19,6 +20,10 @@ pub(crate) struct Rig {
     now: Now,
     /// Datagrams that were sent and not taken.
     sent: Vec<Bytes>,
+    /// Whether the listener takes connections.
+    accepts: bool,
+    /// Disk operations that were asked for and not carried out.
+    asked: VecDeque<(OpKey, DiskOp)>,
 }
 
 /// A config from a command line.
@@ -48,26 +53,25 @@ impl Rig {
         setup.limits = limits;
         let wall = WallTime(WALL_START * 1_000_000_000);
         let now = Now { mono: Time(1 << 40), wall };
-        let mut rig = Self { process: Process::new(server, setup), now, sent: Vec::new() };
+        let process = Process::new(server, setup);
+        let mut rig =
+            Self { process, now, sent: Vec::new(), accepts: false, asked: VecDeque::new() };
         rig.process.start(rig.now, Boot { host: 1, worker, incarnation: 0 });
-        while let Some(effect) = rig.process.next_effect() {
-            match effect {
-                Effect::Listen { listener, listen } => {
-                    rig.process.bound(rig.now, listener, Ok(listen.at));
-                }
-                Effect::BindDatagram { socket, at } => {
-                    rig.process.bound(rig.now, socket, Ok(Endpoint::Tcp(at)));
-                }
-                _ => {}
-            }
-        }
+        rig.check();
         rig
+    }
+
+    /// Whether the server takes connections.
+    pub(crate) const fn accepts(&self) -> bool {
+        self.accepts
     }
 
     /// A client connects.
     pub(crate) fn open(&mut self) -> Conn {
         let peer = Endpoint::tcp([127, 0, 0, 1], 40_000);
-        self.process.accepted(self.now, Token(0), peer).expect("a free slot")
+        let conn = self.process.accepted(self.now, Token(0), peer).expect("a free slot");
+        self.check();
+        conn
     }
 
     /// Lets time pass.
@@ -81,6 +85,48 @@ impl Rig {
         self.process.tick(self.now);
         self.check();
         self.process.deadline().map(|deadline| deadline.since(self.now.mono))
+    }
+
+    /// Lets time pass, and what is due then happen.
+    pub(crate) fn tick_after_millis(&mut self, millis: u64) {
+        let by = Duration::from_millis(millis);
+        (self.now.mono, self.now.wall) = (self.now.mono + by, self.now.wall + by);
+        self.process.tick(self.now);
+        self.check();
+    }
+
+    /// Lets time pass until something is due; whether there is something.
+    pub(crate) fn tick_when_due(&mut self) -> bool {
+        let Some(due) = self.process.deadline() else { return false };
+        let millis = due.0.saturating_sub(self.now.mono.0).div_ceil(1_000_000);
+        self.tick_after_millis(millis);
+        true
+    }
+
+    /// The operator sends a signal.
+    pub(crate) fn signal(&mut self, signal: storytime_machine::Signal) {
+        self.process.signal(self.now, signal);
+        self.check();
+    }
+
+    /// The operator wants an end.
+    pub(crate) fn stop(&mut self) {
+        self.process.stop(self.now);
+        self.check();
+    }
+
+    /// Has a disk carry out at most so many operations that the server asks for.
+    pub(crate) fn run_disk(
+        &mut self,
+        disk: &mut impl FnMut(DiskOp) -> DiskResult,
+        operations_max: usize,
+    ) {
+        for _ in 0..operations_max {
+            let Some((key, op)) = self.asked.pop_front() else { return };
+            let result = disk(op);
+            self.process.disk_done(self.now, key, result);
+            self.check();
+        }
     }
 
     /// A datagram arrives on a socket; the datagrams of the reply.
@@ -174,8 +220,17 @@ impl Rig {
         assert_eq!(self.process.take_breach(), None, "the server keeps its byte caps");
         while self.process.next_dirty().is_some() {}
         while let Some(effect) = self.process.next_effect() {
-            if let Effect::SendTo { bytes, .. } = effect {
-                self.sent.push(bytes);
+            match effect {
+                Effect::SendTo { bytes, .. } => self.sent.push(bytes),
+                Effect::Accept { on, .. } => self.accepts = on,
+                Effect::Disk { key, op } => self.asked.push_back((key, op)),
+                Effect::Listen { listener, listen } => {
+                    self.process.bound(self.now, listener, Ok(listen.at));
+                }
+                Effect::BindDatagram { socket, at } => {
+                    self.process.bound(self.now, socket, Ok(Endpoint::Tcp(at)));
+                }
+                _ => {}
             }
         }
     }

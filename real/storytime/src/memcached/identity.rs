@@ -3,6 +3,9 @@
 use rustix::process::{Gid, Uid, geteuid, getuid};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
+/// The user that root stays.
+pub(super) const UNCHANGED: &str = "root";
+
 /// Who the process is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {

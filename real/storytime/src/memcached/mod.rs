@@ -23,7 +23,7 @@ const FILES_BESIDE: u64 = 256;
 /// memcached, with the original's flags.
 pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let config = match Command::from_words(&words) {
+    let mut config = match Command::from_words(&words) {
         Ok(Command::Serve(config)) => *config,
         Ok(Command::Help) => return print(&storytime_memcached::config::help()),
         Ok(Command::License) => return print(&storytime_memcached::config::license()),
@@ -35,6 +35,11 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
         1 => "info",
         _ => "debug",
     };
+    if host.host_ip.is_some() {
+        // One of a story's servers: it belongs to whoever runs the story, and ends with it.
+        config.program.daemon = false;
+        config.program.user = Some(identity::UNCHANGED.to_owned());
+    }
     if config.program.daemon && !daemon::is_detached() {
         return daemon::detach();
     }
@@ -82,7 +87,7 @@ fn data_dir(host: &HostOptions, config: &mut Config) -> Result<PathBuf, String> 
         |path: &Path| std::path::absolute(path).map_err(|why| format!("{}: {why}", path.display()));
     let dir = absolute(&host.data_dir)?;
     let Some(file) = &config.memory_file else { return Ok(dir) };
-    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let folder = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
     if let Some(socket) = config.unix_socket.as_mut().filter(|socket| !socket.starts_with('/')) {
         *socket = dir.join(&*socket).to_string_lossy().into_owned();
     }

@@ -13,8 +13,11 @@ pub(super) fn read(config: &Config) -> Result<Option<Users>, String> {
         Some(file) => (OsString::from(file), Format::Plain),
         None if config.sasl => match std::env::var_os(SASL_FILE) {
             Some(file) => (file, Format::Sasl),
-            // Nobody can log in.
-            None => return Ok(Some(Users::default())),
+            // The original would ask Cyrus' own database; here nobody could ever log in.
+            None => {
+                let advice = "name a file of user:password: lines in";
+                return Err(format!("-S: {advice} {SASL_FILE}; Cyrus' databases are not read"));
+            }
         },
         None => return Ok(None),
     };

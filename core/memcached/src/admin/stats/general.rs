@@ -5,6 +5,7 @@ use crate::VERSION;
 use crate::cache::{Count, Counts, Usage};
 use crate::clock::Epoch;
 use crate::session::Session;
+use core::sync::atomic::Ordering;
 
 /// Of the process and its connections, up to the commands.
 const COMMANDS: &[Count] = &[
@@ -99,7 +100,7 @@ fn traffic(session: &Session<'_>, usage: &Usage, each: Each<'_>) {
         ("time_in_listen_disabled_us", 0),
         ("threads", u64::from(config.threads)),
         ("conn_yields", get(&shared.ops.counters.yields)),
-        ("hash_power_level", u64::from(usage.index_power)),
+        ("hash_power_level", shared.ops.index_power.load(Ordering::Relaxed).into()),
         ("hash_bytes", usage.index_bytes),
         ("hash_is_expanding", u64::from(usage.index_growing)),
     ] {

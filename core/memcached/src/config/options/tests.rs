@@ -165,7 +165,7 @@ fn every_option_of_the_table_is_in_the_help() {
         let both = format!("-{}, --{}", spec.short, spec.long);
         assert!(help.contains(&both), "{both}");
     }
-    for name in super::super::suboptions::NAMES {
+    for name in suboptions::NAMES {
         let undone = name.starts_with("no_") && *name != "no_modern";
         let unsaid = undone || name.contains("drop_privileges");
         assert!(unsaid || help.contains(name), "{name}");

@@ -29,7 +29,6 @@ pub(in crate::text) fn arithmetic(session: &mut Session<'_>, line: &Line<'_>) ->
         Err(Refusal::BadFormat) if Flags::tokens(line, 2).is_err() => {
             return refuse(session, Refusal::BadFormat);
         }
-        Err(Refusal::OpaqueTooLong) => return refuse(session, Refusal::OpaqueTooLong),
         Err(_) => return refuse(session, Refusal::BadCountFlags),
     };
     let delta = match flags.mode {
@@ -37,6 +36,9 @@ pub(in crate::text) fn arithmetic(session: &mut Session<'_>, line: &Line<'_>) ->
         Some(b'D' | b'-') => Delta::Decr(flags.delta),
         Some(_) => return refuse(session, Refusal::BadCountMode),
     };
+    if let Err(refusal) = flags.check_opaque() {
+        return refuse(session, refusal);
+    }
     session.tally.lookups += 1;
     let (shared, now) = (session.shared, session.now);
     let (mut cache, key) = shared.shard(flags.key);

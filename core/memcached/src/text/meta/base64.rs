@@ -52,7 +52,7 @@ pub(super) fn decode(text: &[u8], into: &mut [u8]) -> Option<usize> {
 }
 
 /// Appends bytes in base64.
-pub(super) fn encode(bytes: &[u8], into: &mut BytesMut) {
+pub(crate) fn encode(bytes: &[u8], into: &mut BytesMut) {
     for chunk in bytes.chunks(3) {
         let mut group = [0; 4];
         group[1..=chunk.len()].copy_from_slice(chunk);

@@ -18,7 +18,8 @@ use crate::text::{Refusal, Session, Then};
 /// | `b` `k` `O` `q` | as everywhere |
 pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     let mut room = KeyRoom::default();
-    let flags = match parse(session, line, &mut room) {
+    let flags = parse(session, line, &mut room);
+    let flags = match flags.and_then(|flags| flags.check_opaque().map(|()| flags)) {
         Ok(flags) => flags,
         Err(refusal) => return refuse(session, refusal),
     };
@@ -41,7 +42,7 @@ pub(in crate::text) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> The
             }
             Ok(item) => {
                 if !marks {
-                    cache.count(Count::DeleteHits);
+                    cache.count_delete(item);
                     session.observe_removal(&cache, item, "md");
                 }
                 if !keep(&mut cache, key, item, &flags) {

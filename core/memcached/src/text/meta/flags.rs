@@ -113,11 +113,20 @@ impl<'a> Flags<'a> {
                 }
             }
         }
-        let too_long = |token: &[u8]| token[0] == b'O' && token.len() > OPAQUE_BYTES_MAX;
-        if flags.has(b'O') && flags.in_order().any(too_long) {
-            bad = bad.or(Some(Refusal::OpaqueTooLong));
-        }
         bad.map_or(Ok(flags), Err)
+    }
+
+    /// Looks at the opaque token, which is to be the last thing about a line that is refused.
+    ///
+    /// # Errors
+    /// If it is too long.
+    #[inline]
+    pub(super) fn check_opaque(&self) -> Result<(), Refusal> {
+        let too_long = |token: &[u8]| token[0] == b'O' && token.len() > OPAQUE_BYTES_MAX;
+        if self.has(b'O') && self.in_order().any(too_long) {
+            return Err(Refusal::OpaqueTooLong);
+        }
+        Ok(())
     }
 
     const fn none(tokens: Tokens<'a>, first: usize, key: &'a [u8]) -> Self {

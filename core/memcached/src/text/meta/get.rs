@@ -2,7 +2,7 @@
 
 use super::flags::{Flags, KeyRoom, mask};
 use super::{make, parse, put_code, put_number, put_ttl, refuse};
-use crate::cache::{Access, Cache, Count, ItemId, Key, Missed, View};
+use crate::cache::{Access, Cache, ItemId, Key, Missed, View};
 use crate::clock::{Expiry, Seconds};
 use crate::sending::Sending;
 use crate::text::backward::Backward;
@@ -45,7 +45,8 @@ struct Seen {
 /// | `b` `k` `O` `q` | as everywhere |
 pub(in crate::text) fn get(session: &mut Session<'_>, line: &Line<'_>) -> Then {
     let mut room = KeyRoom::default();
-    let flags = match parse(session, line, &mut room) {
+    let flags = parse(session, line, &mut room);
+    let flags = match flags.and_then(|flags| flags.check_opaque().map(|()| flags)) {
         Ok(flags) => flags,
         Err(refusal) => return refuse(session, refusal),
     };
@@ -109,7 +110,7 @@ fn read_besides(
         Err(missed) => {
             let made = flags.vivify.and_then(|_| make(cache, key, b"", flags.version, now));
             let Some(item) = made else {
-                count_miss(cache, missed);
+                cache.count_miss(missed, false);
                 return Err(missed);
             };
             (item, true)
@@ -124,32 +125,12 @@ fn read_besides(
             wins |= expires.at().is_some_and(|at| Some(at) < recache);
         }
     }
-    let touches = flags.ttl.is_some();
-    if flags.has(b'u') {
-        let (asked, hit) = match touches {
-            true => (Count::CmdTouch, Count::TouchHits),
-            false => (Count::CmdGet, Count::GetHits),
-        };
-        cache.count(asked);
-        cache.count(hit);
-        cache.set_expires(item, expires);
-    } else if touches {
-        cache.fetch(key, Access::Touch(expires), now)?;
-    } else {
-        cache.fetch(key, Access::Get, now)?;
-        cache.set_expires(item, expires);
+    cache.count_hit(item, flags.ttl.is_some());
+    if !flags.has(b'u') {
+        cache.used(item, now);
     }
+    cache.set_expires(item, expires);
     Ok((item, seen, wins && !seen.token_won))
-}
-
-fn count_miss(cache: &mut Cache, missed: Missed) {
-    cache.count(Count::CmdGet);
-    cache.count(Count::GetMisses);
-    match missed {
-        Missed::Absent => {}
-        Missed::Expired => cache.count(Count::GetExpired),
-        Missed::Flushed => cache.count(Count::GetFlushed),
-    }
 }
 
 impl Seen {

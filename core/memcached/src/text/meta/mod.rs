@@ -24,6 +24,7 @@ mod noop;
 mod set;
 
 pub(super) use arithmetic::arithmetic;
+pub(crate) use base64::encode as encode_base64;
 pub(super) use debug::debug;
 pub(super) use delete::delete;
 pub(super) use flags::Flags;

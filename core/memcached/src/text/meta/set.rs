@@ -30,10 +30,7 @@ pub(in crate::text) fn with_header<R>(
     then: impl FnOnce(Result<&Header<'_>, BadLine>) -> R,
 ) -> R {
     let unreadable = BadLine { refusal: Refusal::BadFormat, noreply: false, block_bytes: None };
-    let tokens = match Flags::tokens(line, FIRST) {
-        Ok(tokens) => tokens,
-        Err(_) => return then(Err(unreadable)),
-    };
+    let Ok(tokens) = Flags::tokens(line, FIRST) else { return then(Err(unreadable)) };
     let Some(value_bytes) = stated_bytes(tokens.get(2)) else { return then(Err(unreadable)) };
     let block_bytes = Some(u64::from(value_bytes) + LINE_END.len() as u64);
     let bad = |refusal| BadLine { refusal, block_bytes, ..unreadable };
@@ -56,6 +53,7 @@ fn header<'a>(flags: &'a Flags<'a>, value_bytes: u32) -> Result<Header<'a>, Refu
         Some(b'R') => Verb::Replace,
         Some(_) => return Err(Refusal::BadStoreMode),
     };
+    flags.check_opaque()?;
     let joins = matches!(verb, Verb::Append | Verb::Prepend);
     let compare = match verb {
         Verb::Set | Verb::Replace => flags.compare,

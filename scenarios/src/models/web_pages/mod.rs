@@ -8,18 +8,23 @@
 //! Not modelled: writes, expiry, the page's own text, browsers. A host that loses its power loses
 //! what it measured.
 
+mod spec;
+
+pub use spec::{KIND, Share, WebConfig, WebPages};
+
+use super::Measures;
 use super::db_link::{self, Answered, DbLink};
 use super::keys::Keys;
+use super::query::Verb;
 use super::results::{Result, Results, histogram, record};
 use super::series::Series;
 use crate::metric::{Kind, MetricDef};
-use crate::story::{Arrivals, Placement, Skew};
+use crate::story::Placement;
 use bytes::BytesMut;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, Work, nanos};
+use storytime_machine::{Boot, Conn, Cx, Gone, Machine, Open, Time, Token, Work, nanos};
 use storytime_memcached::client::{
     Client, ClientOptions, Event, Outcome, Placement as Table, PoolOptions, Scheme, ServerSpec,
 };
@@ -47,74 +52,6 @@ const CLIENT: Token = Token(1 << 32);
 const USERS: u64 = 1 << 40;
 /// The tag of a set, whose end nobody waits for.
 const SET: u64 = u64::MAX;
-
-/// Everything one host of the load is told.
-#[derive(Clone, Debug)]
-pub struct WebConfig {
-    /// Which host of the load this is; the first one also counts the keys that move.
-    pub part: u32,
-    /// The caches at the beginning.
-    pub caches: Vec<ServerSpec>,
-    /// New lists of caches, and when they come into use.
-    pub changes: Vec<(Duration, Vec<ServerSpec>)>,
-    /// How keys are placed.
-    pub placement: Placement,
-    /// Where the database is.
-    pub database: Endpoint,
-    /// Longest row that it can send, bytes.
-    pub row_bytes_max: u32,
-    /// When pages are asked for on this host.
-    pub arrivals: Share,
-    /// How many keys there are.
-    pub keys: u32,
-    /// The number of the first key, drawn, so that each seed has other keys.
-    pub first_key: u64,
-    /// Rows of a page.
-    pub keys_per_page: u32,
-    /// Which keys are asked for.
-    pub skew: Skew,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// Pages under way at once.
-    pub pages_max: u32,
-    /// Length of the run.
-    pub duration: Duration,
-    /// Width of a bucket.
-    pub bucket: Duration,
-}
-
-/// One host's part of the arrivals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// An open loop with this mean gap.
-    Open {
-        /// Mean time between two pages.
-        gap: Duration,
-    },
-    /// A closed loop.
-    Closed {
-        /// Users on this host.
-        users: u32,
-        /// Mean pause.
-        think: Duration,
-    },
-}
-
-impl Share {
-    /// The `part`-th of `parts` equal shares.
-    pub fn of(arrivals: Arrivals, part: u32, parts: u32) -> Self {
-        assert!(part < parts, "parts are counted from 0");
-        match arrivals {
-            Arrivals::Open { rate_milli } => {
-                let gap = 1_000_000_000_000 * u128::from(parts) / u128::from(rate_milli.max(1));
-                Self::Open { gap: Duration::from_nanos(u64::try_from(gap).unwrap_or(u64::MAX)) }
-            }
-            Arrivals::Closed { users, think } => {
-                Self::Closed { users: users / parts + u32::from(part < users % parts), think }
-            }
-        }
-    }
-}
 
 /// A page under way.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +101,8 @@ impl Measured {
     }
 }
 
-fn scheme(placement: Placement) -> Scheme {
+/// How the cache client calls a placement.
+pub(super) const fn scheme(placement: Placement) -> Scheme {
     match placement {
         Placement::Modulo => Scheme::Classic,
         Placement::Ring => Scheme::KetamaWeighted,
@@ -209,23 +147,6 @@ impl WebServer {
         }
     }
 
-    /// What it measured.
-    pub fn results(&self) -> Results {
-        let m = &self.measured;
-        Results(
-            [
-                ("pages", Result::Series(m.pages.clone())),
-                ("pages_failed", Result::Series(m.failed.clone())),
-                ("page_time", Result::Latency(m.times.clone())),
-                ("reads", Result::Series(m.reads.clone())),
-                ("hit_ratio", Result::Shares(m.hits.clone(), m.reads.clone())),
-                ("keys_moved", Result::Share(m.moved.0, m.moved.1)),
-                ("cache_errors", Result::Series(m.cache_errors.clone())),
-            ]
-            .into(),
-        )
-    }
-
     // ---- pages ----------------------------------------------------------------------------------
 
     fn begin(&mut self, cx: &mut Cx, user: Option<u32>) {
@@ -266,7 +187,7 @@ impl WebServer {
     fn ask_database(&mut self, cx: &mut Cx, slot: u32) {
         let page = self.pages[slot as usize].as_ref().expect("the page is under way");
         self.write_key(page.key);
-        match self.database.ask(cx, self.key_text.as_bytes()) {
+        match self.database.ask(cx, Verb::Read, self.key_text.as_bytes()) {
             Some(id) => {
                 self.asked.insert(id, slot);
             }
@@ -394,6 +315,24 @@ impl WebServer {
             self.next_arrival += cx.rng().exponential(gap);
         }
         cx.at(ARRIVAL, self.next_arrival);
+    }
+}
+
+impl Measures for WebServer {
+    fn results(&self) -> Results {
+        let m = &self.measured;
+        Results(
+            [
+                ("pages", Result::Series(m.pages.clone())),
+                ("pages_failed", Result::Series(m.failed.clone())),
+                ("page_time", Result::Latency(m.times.clone())),
+                ("reads", Result::Series(m.reads.clone())),
+                ("hit_ratio", Result::Shares(m.hits.clone(), m.reads.clone())),
+                ("keys_moved", Result::Share(m.moved.0, m.moved.1)),
+                ("cache_errors", Result::Series(m.cache_errors.clone())),
+            ]
+            .into(),
+        )
     }
 }
 

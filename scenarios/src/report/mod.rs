@@ -1,16 +1,15 @@
-//! From runs to a [`Report`]: the rack, the pictures, the verdicts.
+//! From runs to a [`Report`]: the rack, the verdicts; [`charts`] has the pictures.
 
-use crate::metric::{FigureUnit, Kind, Metric};
+mod charts;
+
 use crate::models::results::Result;
-use crate::models::series::Series as Counts;
-use crate::run::{Outcome, Run, VariantRun, take};
-use crate::story::{ChartSpec, Draw, Figure, Host, Setup, Story, Window};
+use crate::run::{Run, VariantRun};
+use crate::story::{Against, Host, Setup, Story, Window};
 use crate::units::show_duration;
-use std::collections::BTreeSet;
+use charts::chart;
 use storytime_machine::nanos;
 use storytime_reports::model::{
-    Arm, ArmResult, Axis, Broken, Chart, ChartKind, HostCard, LatencyRow, Mark, Moment,
-    Percentiles, Report, Series, StoryCard, Unit, Verdict,
+    Arm, ArmResult, Broken, HostCard, LatencyRow, Moment, Percentiles, Report, StoryCard, Verdict,
 };
 
 /// What the program knows and a run does not.
@@ -96,46 +95,33 @@ fn hardware(setup: &Setup, n: usize, host: &Host) -> Vec<String> {
         parts.push(format!("disk {}: {} IOPS, {}", disk.name, config.iops, config.profile));
     }
     for model in setup.models.iter().filter(|model| model.host == n) {
-        let crate::story::ModelKind::Database(db) = &model.kind;
-        let (least, most) =
-            (show_duration(nanos(db.service.0)), show_duration(nanos(db.service.1)));
-        parts.push(format!("model {}: {} slots, {least} to {most} a query", model.name, db.slots));
+        parts.push(format!("model {}: {}", model.name, model.spec.words()));
     }
     parts.extend(setup.loads.iter().filter(|load| load.on.contains(&n)).map(load_words));
     parts
 }
 
 fn load_words(load: &crate::story::Load) -> String {
-    use crate::story::{Arrivals, LoadKind};
-    let LoadKind::WebPages(web) = &load.kind;
-    let hosts = load.on.len();
-    match web.arrivals {
-        Arrivals::Open { rate_milli } => {
-            let rate = Figure::Rate(rate_milli).show();
-            format!("load {}: {rate} over {hosts} hosts, {} keys", load.name, web.keys)
-        }
-        Arrivals::Closed { users, .. } => {
-            format!("load {}: {users} users over {hosts} hosts, {} keys", load.name, web.keys)
-        }
-    }
+    format!("load {}: {}", load.name, load.spec.words(load.on.len()))
 }
 
-/// What happens is the same in all variants unless their times differ.
+/// What happens is the same in all variants unless their times differ, or some happen in one only.
 fn timeline(story: &Story, run: &Run) -> Vec<Moment> {
+    let setup = |variant: &VariantRun| &story.variants[variant.variant].setup;
+    let happen = |variant: &VariantRun| -> Vec<_> {
+        let timeline = &setup(variant).timeline;
+        variant.plan.at.iter().zip(timeline).map(|(at, h)| (*at, h.active)).collect()
+    };
+    let alike = run.variants.windows(2).all(|pair| happen(&pair[0]) == happen(&pair[1]));
     let mut moments = Vec::new();
-    let plans: BTreeSet<_> = run.variants.iter().map(|v| v.plan.at.clone()).collect();
-    for variant in &run.variants {
-        let of = &story.variants[variant.variant];
-        let name = if plans.len() > 1 { of.name.clone() } else { None };
-        for n in variant.plan.order() {
+    for variant in &run.variants[..if alike { 1 } else { run.variants.len() }] {
+        let timeline = &setup(variant).timeline;
+        for n in variant.plan.order().into_iter().filter(|&n| timeline[n].active) {
             moments.push(Moment {
                 at_ns: nanos(variant.plan.offset(n)),
-                text: of.setup.timeline[n].text.clone(),
-                variant: name.clone(),
+                text: timeline[n].text.clone(),
+                variant: story.variants[variant.variant].name.clone().filter(|_| !alike),
             });
-        }
-        if plans.len() == 1 {
-            break;
         }
     }
     moments.sort_by_key(|moment| moment.at_ns);
@@ -144,139 +130,6 @@ fn timeline(story: &Story, run: &Run) -> Vec<Moment> {
 
 fn variant_name(story: &Story, run: &VariantRun) -> String {
     story.variants[run.variant].name.clone().unwrap_or_else(|| story.card.id.clone())
-}
-
-fn chart(story: &Story, runs: &[&Run], spec: &ChartSpec) -> Chart {
-    match &spec.draw {
-        Draw::Lines(metric) => lines(story, runs, spec, metric),
-        Draw::Bars(metrics) => bars(story, runs, spec, metrics),
-    }
-}
-
-fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metric: &Metric) -> Chart {
-    let mut chart = Chart::new(spec.name.clone(), spec.title.clone(), ChartKind::Lines);
-    chart.caption = spec.caption.clone();
-    chart.x = Axis::new("time", Unit::Seconds);
-    chart.y = match metric.def.kind {
-        Kind::Shares => Axis::new(metric.def.label, Unit::Share).between(0.0, 1.0),
-        _ => Axis::new(metric.def.label, Unit::PerSecond),
-    };
-    for run in runs {
-        for variant in &run.variants {
-            let Some(result) = variant.measured.get(metric) else { continue };
-            let points = points(result);
-            chart.series.push(Series {
-                name: variant_name(story, variant),
-                arm: run.arm,
-                points,
-                role: variant.variant as u8,
-            });
-        }
-    }
-    chart.marks = marks(story, runs[0]);
-    chart
-}
-
-/// The named entries of the timeline, once each.
-fn marks(story: &Story, run: &Run) -> Vec<Mark> {
-    let Some(variant) = run.variants.first() else { return Vec::new() };
-    let timeline = &story.variants[variant.variant].setup.timeline;
-    let named = timeline.iter().enumerate().filter(|(_, happening)| happening.name.is_some());
-    let mark = |(n, happening): (usize, &crate::story::Happening)| Mark {
-        x: seconds(nanos(variant.plan.offset(n))),
-        until: None,
-        label: happening.text.clone(),
-    };
-    named.map(mark).collect()
-}
-
-fn seconds(ns: u64) -> f64 {
-    ns as f64 / 1e9
-}
-
-/// Points in the middle of their buckets: rates per second, or shares.
-fn points(result: &Result) -> Vec<(f64, f64)> {
-    let middle = |n: usize, series: &Counts| seconds(series.bucket_ns()) * (n as f64 + 0.5);
-    match result {
-        Result::Series(series) => {
-            let rate = |count: u64| count as f64 / seconds(series.bucket_ns());
-            let counts = series.counts().iter().enumerate();
-            counts.map(|(n, &count)| (middle(n, series), rate(count))).collect()
-        }
-        Result::Shares(parts, wholes) => {
-            let pairs = parts.counts().iter().zip(wholes.counts()).enumerate();
-            pairs
-                .filter(|(_, (_, whole))| **whole > 0)
-                .map(|(n, (&part, &whole))| (middle(n, parts), part as f64 / whole as f64))
-                .collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn bars(
-    story: &Story,
-    runs: &[&Run],
-    spec: &ChartSpec,
-    metrics: &[(Metric, crate::metric::Take)],
-) -> Chart {
-    let mut chart = Chart::new(spec.name.clone(), spec.title.clone(), ChartKind::Bars);
-    chart.caption = spec.caption.clone();
-    let unit = metrics.first().map(|(metric, take)| metric.def.kind.unit(*take));
-    chart.y = Axis::new("", unit_of(unit.unwrap_or(FigureUnit::Count)));
-    let shown: BTreeSet<usize> =
-        runs.iter().flat_map(|run| run.variants.iter().map(|v| v.variant)).collect();
-    let names = shown.iter().map(|&n| story.variants[n].name.clone());
-    chart.categories = names.map(|name| name.unwrap_or_else(|| story.card.id.clone())).collect();
-    for run in runs {
-        for (role, (metric, take)) in metrics.iter().enumerate() {
-            let mut points = Vec::new();
-            for variant in &run.variants {
-                let category = shown.iter().position(|&n| n == variant.variant);
-                let bucket = story.variants[variant.variant].setup.bucket;
-                if let (Some(category), Some(value)) =
-                    (category, bar(variant, metric, *take, bucket))
-                {
-                    points.push((category as f64, value));
-                }
-            }
-            let name = metric.def.label.to_owned();
-            chart.series.push(Series { name, arm: run.arm, points, role: role as u8 });
-        }
-    }
-    chart
-}
-
-fn bar(
-    run: &VariantRun,
-    metric: &Metric,
-    take_what: crate::metric::Take,
-    bucket: std::time::Duration,
-) -> Option<f64> {
-    let result = run.measured.get(metric)?;
-    match take(result, take_what, 0, u64::MAX, bucket) {
-        Outcome::Figure(figure) => Some(number(figure)),
-        _ => None,
-    }
-}
-
-/// A figure in the unit of [`unit_of`].
-fn number(figure: Figure) -> f64 {
-    match figure {
-        Figure::Count(n) | Figure::Time(n) => n as f64,
-        Figure::Rate(milli) => milli as f64 / 1e3,
-        Figure::Share(share) | Figure::Factor(share) => share.0 as f64 / 1e6,
-    }
-}
-
-fn unit_of(unit: FigureUnit) -> Unit {
-    match unit {
-        FigureUnit::Count | FigureUnit::Word => Unit::Count,
-        FigureUnit::Rate => Unit::PerSecond,
-        FigureUnit::Share => Unit::Share,
-        FigureUnit::Factor => Unit::Named("x".to_owned()),
-        FigureUnit::Time => Unit::Nanoseconds,
-    }
 }
 
 /// Every histogram that holds anything, by load and model.
@@ -325,11 +178,14 @@ fn verdicts(story: &Story, run: &Run) -> Vec<Verdict> {
 fn bound_words(story: &Story, check: &crate::run::Check<'_>) -> String {
     let bound = check.expect.bound.show();
     let timeline = &story.variants[check.variant].setup.timeline;
-    match check.expect.measure.window {
-        Window::After { happening, length } if check.expect.measure.against_before => {
+    let measure = &check.expect.measure;
+    match (&measure.against, measure.window) {
+        (Against::Before, Window::After { happening, length }) => {
             let name = timeline[happening].name.as_deref().unwrap_or("the change");
             format!("{bound} of the {} before {name}", show_duration(nanos(length)))
         }
+        (Against::Metric(other), _) => format!("{bound} of {}", other.text),
+        (Against::Variant(base), _) => format!("{bound} of {base}"),
         _ => bound,
     }
 }

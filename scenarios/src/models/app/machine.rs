@@ -1,0 +1,488 @@
+//! The machine: arrivals, workers, and whose turn it is.
+
+use super::figures::Book;
+use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
+use super::{LANES_MAX, PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
+use crate::models::db_link;
+use crate::models::watch::link::Watchers;
+use crate::models::web_pages::Share;
+use crate::models::{Measures, Results};
+use bytes::BytesMut;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storytime_machine::{Boot, Close, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, nanos};
+use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
+
+/// Timers beside the database link's, the cache client's and the jobs' own.
+const ARRIVAL: Token = Token(10);
+pub(super) const CHANGE: Token = Token(11);
+const CHECK: Token = Token(12);
+const TELL: Token = Token(13);
+const REST: Token = Token(14);
+/// The timer of the n-th user is this plus n.
+const USERS: u64 = 1 << 40;
+
+const _: () = assert!(CLIENT.0 + storytime_memcached::client::CLIENT_TOKENS < USERS);
+const _: () = assert!(USERS + (u32::MAX as u64) < PAUSES);
+
+/// Everything one host of a load is told, whatever the workload.
+#[derive(Clone, Debug)]
+pub struct AppConfig {
+    /// Which host of the load this is.
+    pub part: u32,
+    /// The caches at the beginning.
+    pub caches: Vec<ServerSpec>,
+    /// New lists of caches, and when they come into use.
+    pub changes: Vec<(Duration, Vec<ServerSpec>)>,
+    /// Who watches the caches, and how long a watcher's word counts.
+    pub watchers: (Vec<Endpoint>, Duration),
+    /// What the timeline tells the load, and when.
+    pub told: Vec<(Duration, &'static str)>,
+    /// How the cache client works.
+    pub client: ClientOptions,
+    /// Where the database is, if there is one, and the longest row it can send, bytes.
+    pub database: Option<(Endpoint, u32)>,
+    /// When jobs come to this host.
+    pub arrivals: Share,
+    /// The number of this host's first user.
+    pub first_user: u32,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Jobs under way at once.
+    pub workers: u32,
+    /// Jobs that wait for a worker; further ones fail.
+    pub queue_max: u32,
+    /// Drawn, so that each seed has other keys.
+    pub first_key: u64,
+    /// Length of the run.
+    pub duration: Duration,
+    /// How long after the beginning the first jobs come.
+    pub warmup: Duration,
+    /// How long before the end no more jobs begin; the check runs after half of it.
+    pub settle: Duration,
+}
+
+/// Why a job was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It arrived in an open loop.
+    Arrived,
+    /// A user of a closed loop waits for it.
+    User(u32),
+    /// It is the host's first.
+    Prepare,
+    /// The timeline told the load something: in which lane.
+    Told(&'static str, u32),
+    /// No more jobs begin.
+    Rest,
+    /// It is the host's last.
+    Check,
+}
+
+impl Why {
+    /// Whether it is no job of the load, but one that surrounds it.
+    const fn is_extra(self) -> bool {
+        matches!(self, Self::Prepare | Self::Told(..) | Self::Rest | Self::Check)
+    }
+}
+
+/// A job under way.
+#[derive(Debug)]
+struct Running<J> {
+    began: Time,
+    why: Why,
+    /// Absent only while the workload has it in hand.
+    job: Option<J>,
+}
+
+/// A worker.
+#[derive(Debug)]
+struct Worker<J> {
+    /// Tells its jobs apart: answers for an earlier one are for nobody.
+    generation: u32,
+    running: Option<Running<J>>,
+}
+
+/// One host's application server.
+#[derive(Debug)]
+pub struct App<W: Workload> {
+    pub(super) config: AppConfig,
+    work: W,
+    pub(super) desk: Desk,
+    workers: Vec<Worker<W::Job>>,
+    free: Vec<u32>,
+    /// Jobs without a worker, first come first served: when they came, and why.
+    waiting: VecDeque<(Time, Why)>,
+    pub(super) began: Time,
+    next_arrival: Time,
+    pub(super) changes_made: usize,
+    pub(super) watchers: Watchers,
+    /// The caches that are left out, by their number in the file.
+    pub(super) out: BTreeSet<usize>,
+    told: usize,
+}
+
+impl<W: Workload> App<W> {
+    /// A server that measures into a book.
+    pub fn new(config: AppConfig, work: W, book: Arc<Mutex<Book>>) -> Self {
+        assert!(config.workers > 0 && config.settle <= config.duration, "the file was checked");
+        Self {
+            desk: Desk::new(&config, book),
+            workers: Vec::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
+            began: Time::ZERO,
+            next_arrival: Time::ZERO,
+            changes_made: 0,
+            watchers: Watchers::new(config.watchers.0.clone(), config.watchers.1),
+            out: BTreeSet::new(),
+            told: 0,
+            work,
+            config,
+        }
+    }
+
+    fn count(&self, cx: &Cx, name: &str) {
+        lock(&self.desk.book).count(name, cx.now(), 1);
+    }
+
+    // ---- jobs -----------------------------------------------------------------------------------
+
+    /// Whether no more jobs begin.
+    fn at_rest(&self, now: Time) -> bool {
+        let end = self.began + (self.config.duration - self.config.settle);
+        !self.config.settle.is_zero() && now >= end
+    }
+
+    /// A job has come: to a worker, to the queue, or to nothing.
+    fn came(&mut self, cx: &mut Cx, why: Why) {
+        if self.at_rest(cx.now()) && !why.is_extra() {
+            return;
+        }
+        match self.free_worker() {
+            Some(worker) => self.begin(cx, worker, cx.now(), why),
+            None if why.is_extra() || self.waiting.len() < self.config.queue_max as usize => {
+                self.waiting.push_back((cx.now(), why));
+            }
+            None => {
+                self.count(cx, "jobs_failed");
+                self.again(cx, why);
+            }
+        }
+    }
+
+    fn free_worker(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let number = self.workers.len() as u32;
+            (number < self.config.workers).then(|| {
+                self.workers.push(Worker { generation: 0, running: None });
+                number
+            })
+        })
+    }
+
+    fn begin(&mut self, cx: &mut Cx, worker: u32, came: Time, why: Why) {
+        cx.work(WORK_JOBS, 1);
+        let place = &mut self.workers[worker as usize];
+        assert!(place.running.is_none(), "a worker has one job at a time");
+        place.running = Some(Running { began: came, why, job: None });
+        let step = self.step(cx, worker, |work, hands| match why {
+            Why::Prepare => work.prepare(hands),
+            Why::Told(verb, _) => work.told(hands, verb),
+            Why::Rest => work.rest(hands),
+            Why::Check => work.check(hands),
+            Why::Arrived | Why::User(_) => work.begin(hands),
+        });
+        self.stepped(cx, worker, step);
+    }
+
+    fn step(
+        &mut self,
+        cx: &mut Cx,
+        worker: u32,
+        act: impl FnOnce(&mut W, &mut Hands<'_>) -> Step<W::Job>,
+    ) -> Step<W::Job> {
+        let place = &self.workers[worker as usize];
+        let tag = u64::from(place.generation) << 32 | u64::from(worker);
+        let why = place.running.as_ref().map(|running| running.why);
+        let user = match why {
+            Some(Why::User(user)) => Some(self.config.first_user + user),
+            _ => None,
+        };
+        let lane = match why {
+            Some(Why::Told(_, lane)) => lane,
+            _ => 0,
+        };
+        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user, lane })
+    }
+
+    fn stepped(&mut self, cx: &mut Cx, worker: u32, step: Step<W::Job>) {
+        match step {
+            Step::Await(job) => {
+                let running = self.workers[worker as usize].running.as_mut();
+                running.expect("a job that goes on has not ended").job = Some(job);
+            }
+            Step::Done => self.end(cx, worker, true),
+            Step::Failed => self.end(cx, worker, false),
+        }
+    }
+
+    fn resume(&mut self, cx: &mut Cx, tag: u64, came: Came) {
+        let (generation, worker) = ((tag >> 32) as u32, tag as u32);
+        let Some(place) = self.workers.get_mut(worker as usize) else { return };
+        // What comes for a job that ended without it is for nobody.
+        if place.generation != generation {
+            return;
+        }
+        let Some(job) = place.running.as_mut().and_then(|running| running.job.take()) else {
+            return;
+        };
+        let step = self.step(cx, worker, |work, hands| work.resume(hands, job, came));
+        self.stepped(cx, worker, step);
+    }
+
+    fn end(&mut self, cx: &mut Cx, worker: u32, done: bool) {
+        let place = &mut self.workers[worker as usize];
+        let running = place.running.take().expect("a job ends once");
+        // Answers to earlier jobs of this worker are long in by the time the number comes again.
+        place.generation = place.generation.wrapping_add(1);
+        cx.cancel(Token(PAUSES + u64::from(worker)));
+        if !running.why.is_extra() {
+            self.count(cx, if done { "jobs" } else { "jobs_failed" });
+            if done {
+                let ns = nanos(cx.now().since(running.began));
+                lock(&self.desk.book).time("job_time", ns);
+            }
+        }
+        self.again(cx, running.why);
+        match self.waiting.pop_front() {
+            Some((came, why)) => self.begin(cx, worker, came, why),
+            None => self.free.push(worker),
+        }
+    }
+
+    /// A user of a closed loop thinks before the next job.
+    fn again(&self, cx: &mut Cx, why: Why) {
+        if let (Why::User(user), Share::Closed { think, .. }) = (why, self.config.arrivals) {
+            let pause = cx.rng().exponential(think);
+            cx.after(Token(USERS + u64::from(user)), pause);
+        }
+    }
+
+    fn arrive(&mut self, cx: &mut Cx) {
+        let Share::Open { gap } = self.config.arrivals else { return };
+        while self.next_arrival <= cx.now() {
+            self.came(cx, Why::Arrived);
+            self.next_arrival += cx.rng().exponential(gap);
+        }
+        if !self.at_rest(cx.now()) {
+            cx.at(ARRIVAL, self.next_arrival);
+        }
+    }
+
+    // ---- what comes back ------------------------------------------------------------------------
+
+    /// Hands out everything that has come.
+    fn drain(&mut self, cx: &mut Cx) {
+        loop {
+            if let Some(Event { tag, outcome }) = self.desk.cache.next_event() {
+                if let Outcome::Failed(_) | Outcome::Refused(_) = outcome {
+                    self.count(cx, "cache_errors");
+                }
+                if tag != DETACHED {
+                    self.resume(cx, tag, Came::Cache(outcome));
+                }
+            } else if let Some((tag, came)) = self.desk.at_once.pop_front() {
+                if let Came::Cache(_) = came {
+                    self.count(cx, "cache_errors");
+                }
+                if tag != DETACHED {
+                    self.resume(cx, tag, came);
+                }
+            } else {
+                break;
+            }
+        }
+        self.count_packets(cx);
+    }
+
+    /// Counts what leaves for the caches behind this call, but for what a slow peer's window does
+    /// not take. The check's own packets are not the load's.
+    fn count_packets(&self, cx: &Cx) {
+        if self.at_rest(cx.now()) {
+            return;
+        }
+        let of = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
+        let packets = self.desk.conns.iter().map(of).sum();
+        if packets != 0 {
+            lock(&self.desk.book).count("packets", cx.now(), packets);
+        }
+    }
+
+    fn tell(&mut self, cx: &mut Cx) {
+        let Some(&(_, verb)) = self.config.told.get(self.told) else { return };
+        self.told += 1;
+        for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
+            self.came(cx, Why::Told(verb, lane));
+        }
+        self.set_tell_timer(cx);
+    }
+
+    fn set_tell_timer(&self, cx: &mut Cx) {
+        if let Some((at, _)) = self.config.told.get(self.told) {
+            cx.at(TELL, self.began + *at);
+        }
+    }
+
+    fn fail(&mut self, cx: &mut Cx, queries: Vec<u32>) {
+        for id in queries {
+            if let Some(tag) = self.desk.asked.remove(&id) {
+                self.resume(cx, tag, Came::Row(None));
+            }
+        }
+    }
+
+    fn database_lost(&mut self, cx: &mut Cx) {
+        let queries = self.desk.database.as_mut().map(|link| link.lost(cx));
+        self.fail(cx, queries.unwrap_or_default());
+    }
+}
+
+impl<W: Workload> Measures for App<W> {
+    fn results(&self) -> Results {
+        lock(&self.desk.book).results()
+    }
+}
+
+impl<W: Workload> Machine for App<W> {
+    fn start(&mut self, cx: &mut Cx, boot: Boot) {
+        self.began = lock(&self.desk.book).begin(cx.now());
+        let now = cx.now();
+        let past = |at: Duration| self.began + at < now;
+        self.changes_made = self.config.changes.iter().filter(|(at, _)| past(*at)).count();
+        self.told = self.config.told.iter().filter(|(at, _)| past(*at)).count();
+        self.use_caches(cx);
+        self.watchers.connect(cx);
+        if let Some(database) = &mut self.desk.database {
+            database.connect(cx);
+        }
+        self.set_change_timer(cx);
+        self.set_tell_timer(cx);
+        if !self.config.settle.is_zero() {
+            cx.at(REST, self.began + (self.config.duration - self.config.settle));
+            cx.at(CHECK, self.began + (self.config.duration - self.config.settle / 2));
+        }
+        if boot.incarnation == 0 {
+            self.came(cx, Why::Prepare);
+        }
+        let first = cx.now().max(self.began + self.config.warmup);
+        match self.config.arrivals {
+            Share::Open { gap } => {
+                self.next_arrival = first + cx.rng().exponential(gap);
+                cx.at(ARRIVAL, self.next_arrival);
+            }
+            Share::Closed { users, think } => {
+                for user in 0..users {
+                    let pause = cx.rng().exponential(think);
+                    cx.at(Token(USERS + u64::from(user)), first + pause);
+                }
+            }
+        }
+        self.drain(cx);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        if self.desk.cache.on_open(cx, conn, &how) {
+            self.desk.conns.push(conn);
+        } else if !self.watchers.on_open(conn, &how)
+            && let Some(database) = &mut self.desk.database
+        {
+            database.opened(cx, conn);
+        }
+        self.drain(cx);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        if self.watchers.on_data(cx, conn, rx) {
+            self.heard(cx);
+        } else if !self.desk.cache.on_data(cx, conn, rx) {
+            while let Some(answer) =
+                self.desk.database.as_mut().and_then(|link| link.next_answer(cx, rx))
+            {
+                // A query that ran out of time is answered to nobody.
+                if let Some(tag) = self.desk.asked.remove(&answer.id) {
+                    self.resume(cx, tag, Came::Row(answer.row));
+                }
+            }
+        }
+        self.drain(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        if !self.desk.cache.on_eof(cx, conn) {
+            cx.close(conn, Close::Flush);
+        }
+        self.drain(cx);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        self.desk.conns.retain(|other| *other != conn);
+        let ours = self.watchers.on_gone(cx, conn, why) || self.desk.cache.on_gone(cx, conn, why);
+        if !ours && self.desk.database.as_ref().is_some_and(|link| link.owns(conn)) {
+            self.database_lost(cx);
+        }
+        self.drain(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        if !self.watchers.on_failed(cx, connect) && !self.desk.cache.on_failed(cx, connect, why) {
+            self.database_lost(cx);
+        }
+        self.drain(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        match timer {
+            ARRIVAL => self.arrive(cx),
+            CHANGE => self.change(cx),
+            CHECK => self.came(cx, Why::Check),
+            TELL => self.tell(cx),
+            REST => self.came(cx, Why::Rest),
+            db_link::RETRY => {
+                if let Some(database) = &mut self.desk.database {
+                    database.connect(cx);
+                }
+            }
+            db_link::DEADLINE => {
+                let queries = self.desk.database.as_mut().map(|link| link.expired(cx));
+                self.fail(cx, queries.unwrap_or_default());
+            }
+            _ if self.watchers.on_timer(cx, timer) || self.desk.cache.on_timer(cx, timer) => {}
+            Token(pause) if pause >= PAUSES => {
+                let worker = (pause - PAUSES) as u32;
+                let generation = self.workers[worker as usize].generation;
+                self.resume(cx, u64::from(generation) << 32 | u64::from(worker), Came::Woke);
+            }
+            Token(user) => self.came(cx, Why::User((user - USERS) as u32)),
+        }
+        self.drain(cx);
+    }
+
+    fn invariants(&self) {
+        self.desk.cache.invariants();
+        if let Some(database) = &self.desk.database {
+            database.invariants();
+        }
+        assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
+        // What surrounds the load's jobs waits for a worker in any case.
+        let extra = self.config.told.len() * LANES_MAX as usize + 3;
+        assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
+        assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
+    }
+
+    fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        each("jobs_under_way", (self.workers.len() - self.free.len()) as u64);
+        each("jobs_waiting", self.waiting.len() as u64);
+    }
+}

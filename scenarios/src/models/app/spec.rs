@@ -1,0 +1,183 @@
+//! The numbers of a load of application servers: from the file to each host's machine.
+
+use super::{App, AppConfig, Book, WORK_JOBS, Workload};
+use crate::build::Seat;
+use crate::diagnostic::{Checked, Diagnostic};
+use crate::fields::{DURATION, Fields};
+use crate::metric::MetricDef;
+use crate::models::PAGES_MAX;
+use crate::models::kinds::{Boxed, LoadKind, LoadSpec, Shared};
+use crate::models::web_pages::{Share, scheme};
+use crate::read::{Parts, work};
+use crate::story::{Arrivals, Cache, Placement, Setup};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storytime_memcached::client::{ClientOptions, PoolOptions};
+
+/// Requests of one host under way at one server: more than workers ever ask for.
+const PENDING_MAX: usize = 1 << 20;
+/// Bytes of requests of one host waiting to leave for one server.
+const UNSENT_BYTES_MAX: usize = 256 << 20;
+
+/// The kind of load that a workload makes.
+pub const fn kind<W: Workload>() -> LoadKind {
+    LoadKind {
+        name: W::KIND,
+        fields: W::FIELDS,
+        verbs: W::VERBS,
+        works: &[WORK_JOBS],
+        read: read::<W>,
+    }
+}
+
+/// The numbers of one load.
+pub struct AppLoad<W: Workload> {
+    /// Of its workload.
+    pub numbers: W::Numbers,
+    /// The memcached servers at the beginning, in the order of the list.
+    pub caches: Vec<Cache>,
+    /// The hosts that watch the caches, on which port, and how long a watcher's word counts.
+    pub watchers: Vec<usize>,
+    /// See `watchers`.
+    pub watch_port: u16,
+    /// See `watchers`.
+    pub watch_fresh: Duration,
+    /// How a key finds its server.
+    pub placement: Placement,
+    /// The database behind: index of its model.
+    pub database: Option<usize>,
+    /// When jobs come.
+    pub arrivals: Arrivals,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How long a cache that failed is left alone: at first, and at most. As the client has it, if
+    /// the file says nothing.
+    pub pause: Option<(Duration, Duration)>,
+    /// Jobs under way at once on one host.
+    pub workers: u32,
+    /// Jobs that wait for a worker on one host; further ones fail.
+    pub queue_max: u32,
+    /// How long after the beginning the first jobs come.
+    pub warmup: Duration,
+    /// How long before the end no more jobs begin; 0 if they go on to the end.
+    pub settle: Duration,
+}
+
+/// What the hosts of a load share in one run.
+struct Run<W: Workload> {
+    ledger: Arc<Mutex<W::Ledger>>,
+    /// By host. A process that starts again finds its figures here.
+    books: Vec<Arc<Mutex<Book>>>,
+}
+
+fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn LoadSpec>> {
+    let has_database = W::NEEDS_DATABASE || fields.get("database").is_some();
+    let database = has_database.then(|| work::database(fields, parts)).transpose()?;
+    let warmup = fields.quantity("warmup", DURATION, Some(Duration::ZERO))?;
+    let settle = fields.quantity("settle", DURATION, Some(Duration::ZERO))?;
+    if warmup.saturating_add(settle) >= parts.duration {
+        let title = format!("{} never does anything", fields.what());
+        let at = fields.get("settle").or_else(|| fields.get("warmup"));
+        let at = at.map_or_else(|| fields.span(), |node| &node.span);
+        return Err(Diagnostic::at(at, title, "warm-up and settling fill the story")
+            .help("raise story.duration, or lower one of the two")
+            .into());
+    }
+    Ok(Arc::new(AppLoad::<W> {
+        numbers: W::read(fields, parts)?,
+        caches: work::caches(fields, parts)?,
+        watchers: match fields.get("watchers") {
+            Some(_) => work::some_hosts(fields, "watchers", parts.host_names)?,
+            None => Vec::new(),
+        },
+        watch_port: fields.integer("watch_port", 1..=65_535, Some(7_000))? as u16,
+        watch_fresh: fields.quantity("watch_fresh", DURATION, Some(Duration::from_secs(3)))?,
+        placement: fields.choice("placement", work::PLACEMENTS, Some(Placement::Modulo))?,
+        database,
+        arrivals: work::arrivals(fields)?,
+        timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
+        pause: fields.get("pause").map(|node| DURATION.read_range(node, "pause")).transpose()?,
+        workers: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
+        queue_max: fields.integer("queue", 0..=PAGES_MAX, Some(0))? as u32,
+        warmup,
+        settle,
+    }))
+}
+
+impl<W: Workload> fmt::Debug for AppLoad<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", W::KIND, self.numbers)
+    }
+}
+
+impl<W: Workload> LoadSpec for AppLoad<W> {
+    fn metrics(&self) -> &'static [MetricDef] {
+        W::METRICS
+    }
+
+    fn words(&self, hosts: usize) -> String {
+        let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
+        format!("{} over {hosts}, {}", self.arrivals.words(), W::KIND)
+    }
+
+    fn share(&self, setup: &Setup, parts: usize) -> Shared {
+        let book = || Arc::new(Mutex::new(Book::new(W::METRICS, setup.duration, setup.bucket)));
+        let books = (0..parts).map(|_| book()).collect();
+        Arc::new(Run::<W> { ledger: Arc::default(), books })
+    }
+
+    fn build(&self, seat: &Seat<'_>) -> Boxed {
+        let run: &Run<W> = seat.shared.downcast_ref().expect("made by this load's `share`");
+        let part = seat.part as u32;
+        let work = W::new(self.numbers.clone(), part, Arc::clone(&run.ledger));
+        Box::new(App::new(self.config(seat), work, Arc::clone(&run.books[seat.part])))
+    }
+}
+
+impl<W: Workload> AppLoad<W> {
+    fn config(&self, seat: &Seat<'_>) -> AppConfig {
+        let (part, parts) = (seat.part as u32, seat.parts() as u32);
+        let mut pool = PoolOptions {
+            connect_timeout: self.timeout,
+            request_timeout: self.timeout,
+            pending_max: PENDING_MAX,
+            unsent_bytes_max: UNSENT_BYTES_MAX,
+            ..PoolOptions::default()
+        };
+        if let Some((least, most)) = self.pause {
+            (pool.health.pause_min, pool.health.pause_max) = (least, most);
+        }
+        let scheme = scheme(self.placement);
+        let mut client = ClientOptions { scheme, pool, ..ClientOptions::default() };
+        W::tune(&self.numbers, &mut client);
+        let users_before = (0..part).map(|n| match Share::of(self.arrivals, n, parts) {
+            Share::Closed { users, .. } => users,
+            Share::Open { .. } => 0,
+        });
+        AppConfig {
+            part,
+            caches: seat.servers(&self.caches),
+            changes: seat.cache_changes(&self.caches),
+            watchers: (
+                self.watchers.iter().map(|&host| seat.endpoint(host, self.watch_port)).collect(),
+                self.watch_fresh,
+            ),
+            told: seat.told(),
+            client,
+            database: self.database.map(|model| {
+                let (at, numbers) = seat.database(model);
+                (at, numbers.row_bytes)
+            }),
+            arrivals: Share::of(self.arrivals, part, parts),
+            first_user: users_before.sum(),
+            timeout: self.timeout,
+            workers: self.workers,
+            queue_max: self.queue_max,
+            first_key: seat.first_key(),
+            duration: seat.setup.duration,
+            warmup: self.warmup,
+            settle: self.settle,
+        }
+    }
+}

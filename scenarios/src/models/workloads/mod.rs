@@ -1,0 +1,27 @@
+//! What the jobs of application servers do: one workload in each file.
+//!
+//! | module | a job |
+//! |---|---|
+//! | [`buffered_writes`] | writes, and now and then reads |
+//! | [`cache_chain`] | reads rows through a chain of caches |
+//! | [`cas_loop`] | appends to the one list |
+//! | [`flood_control`] | acts, if the rate limit lets it |
+//! | [`large_objects`] | reads an object larger than an item |
+//! | [`list_of_items`] | shows or posts comments |
+//! | [`multi_get`] | builds a page of many values |
+//! | [`namespace_delete`] | reads rows of a namespace that is cleared |
+//! | [`placement`] | stores a key where the library puts it |
+//! | [`read_through`] | reads a row through the cache |
+//! | [`stampede`] | reads the one key that everybody reads |
+
+pub mod buffered_writes;
+pub mod cache_chain;
+pub mod cas_loop;
+pub mod flood_control;
+pub mod large_objects;
+pub mod list_of_items;
+pub mod multi_get;
+pub mod namespace_delete;
+pub mod placement;
+pub mod read_through;
+pub mod stampede;

@@ -1,0 +1,254 @@
+//! The pictures of a report.
+
+use super::variant_name;
+use crate::metric::{FigureUnit, Kind, Metric, Take};
+use crate::models::results::Result;
+use crate::models::series::Series as Counts;
+use crate::run::{Outcome, Run, VariantRun, take};
+use crate::story::{Action, ChartSpec, Draw, Figure, Story, Window};
+use std::collections::BTreeSet;
+use storytime_machine::nanos;
+use storytime_reports::model::{Axis, Chart, ChartKind, Mark, Scale, Series, Unit};
+
+/// Draws one picture from all runs.
+pub(super) fn chart(story: &Story, runs: &[&Run], spec: &ChartSpec) -> Chart {
+    let mut chart = match &spec.draw {
+        Draw::Lines(metrics) => lines(story, runs, spec, metrics),
+        Draw::Curves(metrics) => curves(story, runs, spec, metrics),
+        Draw::Bars(metrics) => bars(story, runs, spec, metrics),
+    };
+    for (axis, log) in [(&mut chart.x, spec.log.0), (&mut chart.y, spec.log.1)] {
+        if log {
+            axis.scale = Scale::Log;
+        }
+    }
+    chart
+}
+
+fn blank(spec: &ChartSpec) -> Chart {
+    let mut chart = Chart::new(spec.name.clone(), spec.title.clone(), ChartKind::Lines);
+    chart.caption = spec.caption.clone();
+    chart
+}
+
+/// The runs that a picture shows.
+fn shown<'a>(run: &'a Run, spec: &'a ChartSpec) -> impl Iterator<Item = &'a VariantRun> {
+    run.variants.iter().filter(|variant| spec.variants.contains(&variant.variant))
+}
+
+/// What a line is called: by what tells it from the others.
+fn line_name(variant: &str, variants: usize, metric: &str, metrics: usize) -> String {
+    match (variants > 1, metrics > 1) {
+        (_, false) => variant.to_owned(),
+        (false, true) => metric.to_owned(),
+        (true, true) => format!("{metric}, {variant}"),
+    }
+}
+
+fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> Chart {
+    let mut chart = blank(spec);
+    chart.x = Axis::new("time", Unit::Seconds);
+    let def = metrics[0].def;
+    chart.y = match def.kind {
+        Kind::Shares => Axis::new(def.label, Unit::Share).between(0.0, 1.0),
+        Kind::Level => Axis::new(def.label, Unit::Count),
+        Kind::Bytes => Axis::new(def.label, Unit::Bytes),
+        _ => Axis::new(def.label, Unit::PerSecond),
+    };
+    for run in runs {
+        for (m, metric) in metrics.iter().enumerate() {
+            for variant in shown(run, spec) {
+                let Some(result) = variant.measured.get(metric) else { continue };
+                let name = variant_name(story, variant);
+                let place = spec.variants.iter().position(|&n| n == variant.variant);
+                chart.series.push(Series {
+                    name: line_name(&name, spec.variants.len(), &metric.text, metrics.len()),
+                    arm: run.arm,
+                    points: points(&result),
+                    role: (place.unwrap_or(0) * metrics.len() + m) as u8,
+                });
+            }
+        }
+    }
+    chart.marks = marks(story, runs[0], spec);
+    chart
+}
+
+/// The named entries of the timeline that happen in a variant shown, once each.
+fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let Some(first) = shown(run, spec).next() else { return marks };
+    let timeline = |variant: usize| &story.variants[variant].setup.timeline;
+    for (n, happening) in timeline(first.variant).iter().enumerate() {
+        let happens = |variant: &&VariantRun| timeline(variant.variant)[n].active;
+        let Some(variant) = shown(run, spec).find(happens) else { continue };
+        let Some(name) = &happening.name else { continue };
+        let everywhere = shown(run, spec).all(|variant| happens(&variant));
+        // What a load is told reads worse than what it is for.
+        let text = match happening.action {
+            Action::Tell { .. } => name,
+            _ => &happening.text,
+        };
+        let label = match story.variants[variant.variant].base.as_ref().filter(|_| !everywhere) {
+            Some(base) => format!("{text} ({base})"),
+            None => text.clone(),
+        };
+        marks.push(Mark { x: seconds(nanos(variant.plan.offset(n))), until: None, label });
+    }
+    marks
+}
+
+fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take)]) -> Chart {
+    let mut chart = blank(spec);
+    let (first, first_take) = &metrics[0];
+    chart.y = Axis::new(first.def.label, unit_of(first.def.kind.unit(*first_take)));
+    chart.x = match (first.def.kind.along(), &story.sweep) {
+        (Some(along), _) => Axis::new(along, Unit::Count),
+        (None, Some(sweep)) if sweep.unit.is_empty() => Axis::new(&*sweep.name, Unit::Count),
+        (None, Some(sweep)) => Axis::new(&*sweep.name, Unit::Named(sweep.unit.clone())),
+        (None, None) => Axis::new("", Unit::Count),
+    };
+    let swept = first.def.kind.along().is_none();
+    for run in runs {
+        for (m, (metric, take_what)) in metrics.iter().enumerate() {
+            let mut lines: Vec<Series> = Vec::new();
+            for variant in shown(run, spec) {
+                let of = &story.variants[variant.variant];
+                let name = match (&of.base, swept) {
+                    (Some(base), true) => base.clone(),
+                    (None, true) => story.card.id.clone(),
+                    (_, false) => variant_name(story, variant),
+                };
+                let more = points_of_curve(story, variant, metric, *take_what, spec.window);
+                let name = line_name(&name, spec.variants.len(), metric.def.label, metrics.len());
+                match lines.iter_mut().find(|line| line.name == name) {
+                    Some(line) => line.points.extend(more),
+                    None => {
+                        let role = (lines.len() * metrics.len() + m) as u8;
+                        lines.push(Series { name, arm: run.arm, points: more, role });
+                    }
+                }
+            }
+            chart.series.extend(lines);
+        }
+    }
+    chart
+}
+
+/// A curve's points, or the one point that a run adds to the curve of a sweep.
+fn points_of_curve(
+    story: &Story,
+    run: &VariantRun,
+    metric: &Metric,
+    take_what: Take,
+    window: Window,
+) -> Vec<(f64, f64)> {
+    let of = &story.variants[run.variant];
+    match run.measured.get(metric).as_deref() {
+        Some(Result::Curve(curve)) => curve.iter().map(|(&x, &y)| (x as f64, y as f64)).collect(),
+        Some(Result::ShareCurve(curve)) => {
+            let share = |part: u64, whole: u64| part as f64 / whole as f64;
+            let there = curve.iter().filter(|(_, (_, whole))| *whole > 0);
+            there.map(|(&x, &(part, whole))| (x as f64, share(part, whole))).collect()
+        }
+        _ => of
+            .point
+            .zip(bar(run, metric, take_what, window, of.setup.bucket))
+            .map(|(point, value)| (point as f64, value))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// Points in the middle of their buckets: rates per second, or shares. Levels stand at the ends.
+fn points(result: &Result) -> Vec<(f64, f64)> {
+    let middle = |n: usize, series: &Counts| seconds(series.bucket_ns()) * (n as f64 + 0.5);
+    match result {
+        Result::Series(series) => {
+            let rate = |count: u64| count as f64 / seconds(series.bucket_ns());
+            let counts = series.counts().iter().enumerate();
+            counts.map(|(n, &count)| (middle(n, series), rate(count))).collect()
+        }
+        Result::Shares(parts, wholes) => {
+            let pairs = parts.counts().iter().zip(wholes.counts()).enumerate();
+            pairs
+                .filter(|(_, (_, whole))| **whole > 0)
+                .map(|(n, (&part, &whole))| (middle(n, parts), part as f64 / whole as f64))
+                .collect()
+        }
+        Result::Level(series) | Result::Bytes(series) => {
+            let end = |n: usize| seconds(series.bucket_ns()) * (n as f64 + 1.0);
+            series.counts().iter().enumerate().map(|(n, &level)| (end(n), level as f64)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn bars(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take)]) -> Chart {
+    let mut chart = Chart::new(spec.name.clone(), spec.title.clone(), ChartKind::Bars);
+    chart.caption = spec.caption.clone();
+    let unit = metrics.first().map(|(metric, take)| metric.def.kind.unit(*take));
+    chart.y = Axis::new("", unit_of(unit.unwrap_or(FigureUnit::Count)));
+    let ran = runs.iter().flat_map(|run| run.variants.iter().map(|v| v.variant));
+    let shown: BTreeSet<usize> = ran.filter(|n| spec.variants.contains(n)).collect();
+    let names = shown.iter().map(|&n| story.variants[n].name.clone());
+    chart.categories = names.map(|name| name.unwrap_or_else(|| story.card.id.clone())).collect();
+    for run in runs {
+        for (role, (metric, take)) in metrics.iter().enumerate() {
+            let mut points = Vec::new();
+            for variant in &run.variants {
+                let category = shown.iter().position(|&n| n == variant.variant);
+                let bucket = story.variants[variant.variant].setup.bucket;
+                if let (Some(category), Some(value)) =
+                    (category, bar(variant, metric, *take, spec.window, bucket))
+                {
+                    points.push((category as f64, value));
+                }
+            }
+            let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
+            let name = if alike.count() > 1 { &*metric.text } else { metric.def.label };
+            let name = name.to_owned();
+            chart.series.push(Series { name, arm: run.arm, points, role: role as u8 });
+        }
+    }
+    chart
+}
+
+fn bar(
+    run: &VariantRun,
+    metric: &Metric,
+    take_what: Take,
+    window: Window,
+    bucket: std::time::Duration,
+) -> Option<f64> {
+    let result = run.measured.get(metric)?;
+    let (from, to) = run.window(window);
+    match take(&result, take_what, from, to, bucket) {
+        Outcome::Figure(figure) => Some(number(figure)),
+        _ => None,
+    }
+}
+
+/// A figure in the unit of [`unit_of`].
+fn number(figure: Figure) -> f64 {
+    match figure {
+        Figure::Count(n) | Figure::Time(n) | Figure::Bytes(n) => n as f64,
+        Figure::Rate(milli) => milli as f64 / 1e3,
+        Figure::Share(share) | Figure::Factor(share) => share.0 as f64 / 1e6,
+    }
+}
+
+fn unit_of(unit: FigureUnit) -> Unit {
+    match unit {
+        FigureUnit::Count | FigureUnit::Word => Unit::Count,
+        FigureUnit::Rate => Unit::PerSecond,
+        FigureUnit::Share => Unit::Share,
+        FigureUnit::Factor => Unit::Named("x".to_owned()),
+        FigureUnit::Time => Unit::Nanoseconds,
+        FigureUnit::Bytes => Unit::Bytes,
+    }
+}
