@@ -35,8 +35,8 @@ pub struct Cx {
     pub(crate) exit: Option<Exit>,
     pub(crate) breach: Option<Breach>,
     pub(crate) buffered: usize,
-    /// An empty buffer for the next output, which goes from connection to connection.
-    pub(crate) spare: BytesMut,
+    /// Empty buffers for output, which go from connection to connection.
+    pub(crate) spares: Vec<BytesMut>,
     costs: Costs,
     spent_ps: u64,
     work: [u64; WORK_KINDS_MAX],
@@ -99,7 +99,7 @@ impl Cx {
             work_names: [""; WORK_KINDS_MAX],
             buggify: None,
             marks: None,
-            spare: BytesMut::new(),
+            spares: Vec::new(),
         }
     }
 
@@ -199,7 +199,7 @@ impl Cx {
             slot.touched = true;
             self.touched.push(conn);
         }
-        slot.tx.borrow(&mut self.spare);
+        slot.tx.borrow(&mut self.spares);
         Some(&mut slot.tx)
     }
 

@@ -389,13 +389,13 @@ impl<M: Machine> Process<M> {
         if pending == 0 && !slot.slow && slot.write == Write::Open && slot.tls == TlsState::Clear {
             self.cx.buffered = self.cx.buffered + left - slot.accounted;
             slot.accounted = left;
-            slot.tx.give_back(&mut self.cx.spare);
+            slot.tx.give_back(&mut self.cx.spares);
             return;
         }
         self.cx.touch(conn);
         self.drain(now, conn, low);
         if let Some(slot) = self.cx.conns.get_mut(conn) {
-            slot.tx.give_back(&mut self.cx.spare);
+            slot.tx.give_back(&mut self.cx.spares);
         }
         self.settle();
     }

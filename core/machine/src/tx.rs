@@ -6,6 +6,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+/// Most empty output buffers that a process keeps for whoever writes next: one step may write to
+/// many connections.
+const SPARES_MAX: usize = 64;
+
 /// Pending output of one connection.
 ///
 /// Bytes leave in the order in which they were put, pushed or named as file ranges.
@@ -115,21 +119,26 @@ impl Tx {
         all
     }
 
-    /// Takes over a buffer to write into, if it has none of its own.
+    /// Takes over a buffer to write into, if it has none of its own and there is one to spare.
     #[inline]
-    pub(crate) fn borrow(&mut self, spare: &mut BytesMut) {
-        if self.tail.capacity() == 0 {
-            core::mem::swap(&mut self.tail, spare);
+    pub(crate) fn borrow(&mut self, spares: &mut Vec<BytesMut>) {
+        if self.tail.capacity() == 0
+            && let Some(spare) = spares.pop()
+        {
+            self.tail = spare;
         }
     }
 
     /// Hands its buffer over for others to write into, once everything has left: a connection that
     /// is idle holds none.
     #[inline]
-    pub(crate) fn give_back(&mut self, spare: &mut BytesMut) {
+    pub(crate) fn give_back(&mut self, spares: &mut Vec<BytesMut>) {
         if self.pending == 0 {
             assert!(self.tail.is_empty(), "nothing is pending");
-            *spare = core::mem::take(&mut self.tail);
+            let spare = core::mem::take(&mut self.tail);
+            if spares.len() < SPARES_MAX {
+                spares.push(spare);
+            }
         }
     }
 

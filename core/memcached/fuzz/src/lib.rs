@@ -15,6 +15,6 @@ mod targets;
 /// If there is no such target, or what it looks for was found.
 pub fn run(name: &str, bytes: &[u8]) {
     let found = targets::TARGETS.iter().find(|(target, _)| *target == name);
-    let (_, target) = found.expect("a target");
+    let (_, target) = found.expect("there is a target of that name");
     target(bytes);
 }

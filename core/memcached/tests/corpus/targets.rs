@@ -15,11 +15,11 @@ use storytime_memcached::client::{
 };
 use storytime_memcached::config::Command;
 
-/// A function by the name of its target and of its corpus.
-type Target = (&'static str, fn(&[u8]));
+/// What a target does with an input.
+pub(crate) type Target = fn(&[u8]);
 
-/// All of them.
-pub(crate) const TARGETS: [Target; 7] = [
+/// Every function by the name of its target and of its corpus.
+pub(crate) const TARGETS: [(&str, Target); 7] = [
     ("text", text),
     ("meta", meta),
     ("binary", binary),

@@ -1,7 +1,7 @@
 //! The binary protocol: how commands are packed, and what the model answers.
 
 use crate::command::{Classic, KEYS, Version};
-use crate::map::{Counted, Map, Stored, Verb, Write};
+use crate::map::{Counted, Map, Outcome, Verb, Write};
 use crate::packet::{self, Reply, Request, op};
 use crate::text::touched;
 
@@ -184,13 +184,13 @@ fn stored(map: &mut Map, command: &Classic) -> Answer {
         vivify: None,
     };
     match map.store(&write) {
-        Stored::Done { version, .. } => Answer::done(version),
-        Stored::Exists => Answer::failed(2),
-        Stored::NotFound => Answer::failed(1),
-        Stored::Condition if *verb == Verb::Add => Answer::failed(2),
-        Stored::Condition if *verb == Verb::Replace => Answer::failed(1),
-        Stored::Condition => Answer::failed(5),
-        Stored::TooLarge => {
+        Outcome::Done { version, .. } => Answer::done(version),
+        Outcome::Exists => Answer::failed(2),
+        Outcome::NotFound => Answer::failed(1),
+        Outcome::NotStored if *verb == Verb::Add => Answer::failed(2),
+        Outcome::NotStored if *verb == Verb::Replace => Answer::failed(1),
+        Outcome::NotStored => Answer::failed(5),
+        Outcome::TooLarge => {
             if *verb == Verb::Set {
                 map.remove(key);
             }

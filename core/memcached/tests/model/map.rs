@@ -71,9 +71,9 @@ pub(crate) struct Write<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
+pub(crate) enum Outcome {
     Done { version: u64, bytes: usize },
-    Condition,
+    NotStored,
     Exists,
     NotFound,
     TooLarge,
@@ -179,31 +179,31 @@ impl Map {
         OVERHEAD_BYTES + flags + key.len() + value_bytes <= ITEM_BYTES_MAX
     }
 
-    pub(crate) fn store(&mut self, write: &Write<'_>) -> Stored {
+    pub(crate) fn store(&mut self, write: &Write<'_>) -> Outcome {
         let Write { verb, key, value, flags, dies, compare, version, .. } = *write;
         if !Self::fits(key, flags, value.len()) {
-            return Stored::TooLarge;
+            return Outcome::TooLarge;
         }
         let joins = matches!(verb, Verb::Append | Verb::Prepend);
         let Some(old) = self.live(key).cloned() else {
             return match (verb, compare, write.vivify) {
-                (Verb::Set | Verb::Replace, Some(_), _) => Stored::NotFound,
+                (Verb::Set | Verb::Replace, Some(_), _) => Outcome::NotFound,
                 (Verb::Append | Verb::Prepend, _, Some(dies)) => {
                     told(self.put(key, value.to_vec(), flags, dies, version))
                 }
                 (Verb::Set | Verb::Add, ..) => {
                     told(self.put(key, value.to_vec(), flags, dies, version))
                 }
-                _ => Stored::Condition,
+                _ => Outcome::NotStored,
             };
         };
         if verb == Verb::Add {
-            return Stored::Condition;
+            return Outcome::NotStored;
         }
         if compare.is_some_and(|compare| compare != old.version) {
             let older = compare.is_some_and(|compare| compare < old.version);
             if joins || !(write.invalidate && older) {
-                return Stored::Exists;
+                return Outcome::Exists;
             }
             let item = self.put(key, value.to_vec(), flags, old.dies, version);
             (item.stale, item.won) = (true, old.won);
@@ -215,7 +215,7 @@ impl Map {
         let parts = if verb == Verb::Append { [&old.value, value] } else { [value, &old.value] };
         let joined = parts.concat();
         if !Self::fits(key, old.flags, joined.len()) {
-            return Stored::Condition;
+            return Outcome::NotStored;
         }
         told(self.put(key, joined, old.flags, old.dies, version))
     }
@@ -251,8 +251,8 @@ impl Map {
     }
 }
 
-const fn told(item: &Item) -> Stored {
-    Stored::Done { version: item.version, bytes: item.value.len() }
+const fn told(item: &Item) -> Outcome {
+    Outcome::Done { version: item.version, bytes: item.value.len() }
 }
 
 /// The number that a value is: of the values that tests store, digits and spaces behind them.

@@ -1,7 +1,7 @@
 //! The meta commands: how they are written, and what the model answers.
 
 use crate::command::{Argument, KEYS, Meta, Name, Version};
-use crate::map::{Counted, Dies, Item, Map, Stored, Verb, Write};
+use crate::map::{Counted, Dies, Item, Map, Outcome, Verb, Write};
 
 impl Meta {
     fn argument(&self, letter: u8) -> Option<Argument> {
@@ -212,11 +212,11 @@ fn set(map: &mut Map, command: &Meta) -> Vec<u8> {
         vivify: command.dies(map, b'N').filter(|_| joins),
     });
     let (code, version, bytes) = match stored {
-        Stored::Done { version, bytes } => ("HD", version, bytes),
-        Stored::Condition => ("NS", 0, value.len()),
-        Stored::Exists => ("EX", 0, value.len()),
-        Stored::NotFound => ("NF", 0, value.len()),
-        Stored::TooLarge => {
+        Outcome::Done { version, bytes } => ("HD", version, bytes),
+        Outcome::NotStored => ("NS", 0, value.len()),
+        Outcome::Exists => ("EX", 0, value.len()),
+        Outcome::NotFound => ("NF", 0, value.len()),
+        Outcome::TooLarge => {
             map.remove(key);
             return b"SERVER_ERROR object too large for cache\r\n".to_vec();
         }

@@ -1,7 +1,7 @@
 //! The classic text commands: how they are written, and what the model answers.
 
 use crate::command::{Classic, KEYS, Version};
-use crate::map::{Counted, Map, Stored, Verb, Write};
+use crate::map::{Counted, Map, Outcome, Verb, Write};
 
 fn line(words: &[String], noreply: bool) -> Vec<u8> {
     let end = if noreply { " noreply\r\n" } else { "\r\n" };
@@ -81,7 +81,7 @@ pub(crate) fn reply(map: &mut Map, command: &Classic) -> Vec<u8> {
                 vivify,
             });
             // Who replaces a value must not read the old one after a refusal.
-            if stored == Stored::TooLarge && verb == Verb::Set && compare.is_none() {
+            if stored == Outcome::TooLarge && verb == Verb::Set && compare.is_none() {
                 map.remove(key);
             }
             (*quiet, word(stored).to_owned())
@@ -140,12 +140,12 @@ fn hits(map: &mut Map, keys: &[usize], touch: Option<i32>, versions: bool) -> Ve
     all
 }
 
-const fn word(stored: Stored) -> &'static str {
+const fn word(stored: Outcome) -> &'static str {
     match stored {
-        Stored::Done { .. } => "STORED",
-        Stored::Condition => "NOT_STORED",
-        Stored::Exists => "EXISTS",
-        Stored::NotFound => "NOT_FOUND",
-        Stored::TooLarge => "SERVER_ERROR object too large for cache",
+        Outcome::Done { .. } => "STORED",
+        Outcome::NotStored => "NOT_STORED",
+        Outcome::Exists => "EXISTS",
+        Outcome::NotFound => "NOT_FOUND",
+        Outcome::TooLarge => "SERVER_ERROR object too large for cache",
     }
 }

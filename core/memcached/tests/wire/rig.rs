@@ -80,6 +80,13 @@ impl Rig {
         self.now.wall = self.now.wall + Duration::from_secs(seconds);
     }
 
+    /// How long the server can be left alone; nothing if it waits for input alone.
+    pub(crate) fn rests(&mut self) -> Option<Duration> {
+        self.process.tick(self.now);
+        self.check();
+        self.process.deadline().map(|deadline| deadline.since(self.now.mono))
+    }
+
     /// Lets time pass, and what is due then happen.
     pub(crate) fn tick_after_millis(&mut self, millis: u64) {
         let by = Duration::from_millis(millis);
@@ -120,13 +127,6 @@ impl Rig {
             self.process.disk_done(self.now, key, result);
             self.check();
         }
-    }
-
-    /// How long the server can be left alone; nothing if it waits for input alone.
-    pub(crate) fn rests(&mut self) -> Option<Duration> {
-        self.process.tick(self.now);
-        self.check();
-        self.process.deadline().map(|deadline| deadline.since(self.now.mono))
     }
 
     /// A datagram arrives on a socket; the datagrams of the reply.
