@@ -119,7 +119,7 @@ impl Workload for CacheChain {
         "keys",
         "skew",
         "rows",
-        "processes",
+        "process_caches",
         "process_memory",
         "host_memory",
         "local_ttl",

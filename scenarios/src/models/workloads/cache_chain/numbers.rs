@@ -80,7 +80,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Checked<Numbers> {
         keys: keys as u32,
         skew: fields.choice("skew", work::SKEWS, None)?,
         rows: fields.integer("rows", 1..=1_000, Some(1))? as u32,
-        processes: fields.integer("processes", 1..=10_000, Some(1))? as u32,
+        processes: fields.integer("process_caches", 1..=10_000, Some(1))? as u32,
         process_bytes: fields.quantity("process_memory", BYTES, Some(0))?,
         host_bytes: fields.quantity("host_memory", BYTES, Some(0))?,
         local_ttl: Some(ttl).filter(|ttl| *ttl != forever),
