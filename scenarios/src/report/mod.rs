@@ -1,4 +1,4 @@
-//! From runs to a [`Report`]: the rack, the verdicts; [`charts`] has the pictures.
+//! From runs to a [`Report`]: the rack, the verdicts; `charts` has the pictures.
 
 mod charts;
 
