@@ -342,7 +342,9 @@ fn compared(row: &Row, sides: &mut [Side], options: &Options) -> std::io::Result
     if row.measure != Measure::Memory {
         for _ in 0..options.rounds {
             for side in &mut *sides {
-                let figure = side.turn(row, options.length)?;
+                let figure = side.turn(row, options.length).map_err(|error| {
+                    std::io::Error::new(error.kind(), format!("{}: {error}", side.name))
+                })?;
                 side.figures.add(figure);
             }
         }

@@ -46,6 +46,7 @@
 //! | storage command whose data block is slow to come | its whole length is taken at once | as much as has come |
 //! | `gets` | versions count every attempt to store | versions count what was stored |
 //! | `add` over an item, whole in one packet, on a full server that may not evict | `SERVER_ERROR out of memory storing object` | `NOT_STORED` |
+//! | `delete` with more words behind its key than `0` and `noreply` | deletes the key | `CLIENT_ERROR bad command line format`, as releases up to 1.6.18 |
 //! | a lone `-` where a number is to be | 0 | refused |
 //! | `me <key> b` | never finds anything | finds the item |
 //! | meta command with an over-long opaque token | refused after touching, counting or making the item | refused before anything is done |

@@ -30,6 +30,9 @@ fn lines_that_say_nothing_are_told_so() {
         "delete\r\n" => BAD,
         "delete k 0\r\n" => "NOT_FOUND\r\n",
         "delete k 0 noreply\r\n" => "",
+        "delete k 10\r\n" => BAD,
+        "delete k other\r\n" => BAD,
+        "delete k 0 0\r\n" => BAD,
     );
 }
 

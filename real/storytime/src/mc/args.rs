@@ -22,7 +22,8 @@ Exit status: 0 done, 1 a miss, not stored or failed, 2 the command line is wrong
 #[command(after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
 pub(crate) struct McOptions {
-    /// host:port[:weight],… or /a/socket [127.0.0.1:11211]
+    // Not a doc comment: rustdoc would take the brackets for a link.
+    #[arg(help = "host:port[:weight],… or /a/socket [127.0.0.1:11211]")]
     #[arg(short, long, global = true, value_name = "LIST", default_value = "127.0.0.1:11211")]
     #[arg(hide_default_value = true)]
     pub(crate) servers: String,
