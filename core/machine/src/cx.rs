@@ -5,8 +5,8 @@ use crate::effect::Breach;
 use crate::slot::{Read, Slots as ConnSlots, TlsState, Write};
 use crate::timers::Timers;
 use crate::{
-    Addr, Close, Conn, Costs, DATAGRAM_BYTES_MAX, DiskOp, Effect, Endpoint, Exit, Gone, Limits,
-    Listen, Now, OpKey, Rng, Slots, Time, Tls, Token, Tx, WORK_KINDS_MAX, WallTime, Work,
+    Addr, Close, Conn, Costs, DATAGRAM_BYTES_MAX, DiskOp, Effect, Endpoint, Exit, Gone, IpAddr,
+    Limits, Listen, Now, OpKey, Rng, Slots, Time, Tls, Token, Tx, WORK_KINDS_MAX, WallTime, Work,
 };
 use bytes::{Bytes, BytesMut};
 use core::fmt;
@@ -317,6 +317,18 @@ impl Cx {
     /// Looks a host name up; [`Machine::resolved`](crate::Machine::resolved) gets the outcome.
     pub fn resolve(&mut self, lookup: Token, name: impl Into<String>) {
         self.effects.push_back(Effect::Resolve { lookup, name: name.into() });
+    }
+
+    /// Makes an address this host's, besides its own; `addressed` tells the outcome. Packets for it
+    /// come here from then on, whoever had it before; connections of before are reset when they are
+    /// heard of.
+    pub fn take_address(&mut self, ip: IpAddr) {
+        self.effects.push_back(Effect::TakeAddress { ip });
+    }
+
+    /// Gives an address up. Connections to it are not told.
+    pub fn release_address(&mut self, ip: IpAddr) {
+        self.effects.push_back(Effect::ReleaseAddress { ip });
     }
 
     // ---- the process itself ---------------------------------------------------------------------

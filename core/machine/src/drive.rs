@@ -4,8 +4,8 @@ use crate::buggify::Site;
 use crate::effect::{Breach, Closing, OpKey, View};
 use crate::slot::{PeerFin, TlsState, Write};
 use crate::{
-    Addr, BindError, Boot, Conn, DiskResult, Effect, Endpoint, Exit, Gone, IpAddr, Limits, Machine,
-    Now, Open, Process, ResolveError, Signal, Time, Token,
+    Addr, AddressError, BindError, Boot, Conn, DiskResult, Effect, Endpoint, Exit, Gone, IpAddr,
+    Limits, Machine, Now, Open, Process, ResolveError, Signal, Time, Token,
 };
 use bytes::BytesMut;
 use core::any::Any;
@@ -56,6 +56,8 @@ pub trait Drive: Any + Send {
     fn disk_done(&mut self, now: Now, key: OpKey, result: DiskResult);
     /// A look-up completed.
     fn resolved(&mut self, now: Now, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>);
+    /// An address was taken, or not.
+    fn addressed(&mut self, now: Now, ip: IpAddr, result: Result<(), AddressError>);
     /// A listener or datagram socket was bound, or not.
     fn bound(&mut self, now: Now, socket: Token, result: Result<Endpoint, BindError>);
     /// A datagram arrived.
@@ -247,6 +249,13 @@ impl<M: Machine> Drive for Process<M> {
     fn resolved(&mut self, now: Now, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
         if self.begin(now) {
             self.machine.resolved(&mut self.cx, lookup, result);
+        }
+        self.settle();
+    }
+
+    fn addressed(&mut self, now: Now, ip: IpAddr, result: Result<(), AddressError>) {
+        if self.begin(now) {
+            self.machine.addressed(&mut self.cx, ip, result);
         }
         self.settle();
     }

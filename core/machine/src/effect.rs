@@ -1,6 +1,6 @@
 //! What a process asks of its driver.
 
-use crate::{Addr, Conn, DiskOp, Endpoint, Exit, Listen, Tls, Token};
+use crate::{Addr, Conn, DiskOp, Endpoint, Exit, IpAddr, Listen, Tls, Token};
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -66,6 +66,16 @@ pub enum Effect {
         lookup: Token,
         /// The name.
         name: String,
+    },
+    /// Make an address this host's; answer with `addressed`.
+    TakeAddress {
+        /// Which.
+        ip: IpAddr,
+    },
+    /// Give an address up; never answered.
+    ReleaseAddress {
+        /// Which.
+        ip: IpAddr,
     },
     /// Begin a TLS handshake on the connection; all clear-text output has left. Answer with
     /// `secured` or `gone(Misbehaved)`.

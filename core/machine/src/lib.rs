@@ -71,7 +71,9 @@ pub use limits::{
     Costs, DATAGRAM_BYTES_MAX, FILE_CHUNK_BYTES, Limits, Listen, PUSH_COPY_BYTES_MAX, Slots, Tls,
     WORK_KINDS_MAX, Work,
 };
-pub use machine::{BindError, Boot, Close, Exit, Gone, Machine, Open, ResolveError, Signal};
+pub use machine::{
+    AddressError, BindError, Boot, Close, Exit, Gone, Machine, Open, ResolveError, Signal,
+};
 pub use process::{Process, Setup};
 pub use rng::{Ratio, Rng};
 pub use time::{Now, Time, WallTime, nanos};

@@ -96,6 +96,11 @@ pub trait Machine: Send + 'static {
         let _ = (cx, lookup, result);
     }
 
+    /// An address asked for with [`Cx::take_address`] is this host's now, or could not be had.
+    fn addressed(&mut self, cx: &mut Cx, ip: IpAddr, result: Result<(), AddressError>) {
+        let _ = (cx, ip, result);
+    }
+
     /// A listener or datagram socket is ready, at the address it really has (port 0 replaced), or
     /// could not be had. The default ends the process on an error: a server that cannot listen
     /// should say so.
@@ -221,6 +226,13 @@ pub enum ResolveError {
     Unavailable,
 }
 
+/// Why an address cannot be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddressError {
+    /// The operating system refuses, or this driver has no way to move addresses.
+    Denied,
+}
+
 /// Why a socket could not be bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BindError {
@@ -309,6 +321,9 @@ macro_rules! forward_to_inner {
             result: Result<Vec<IpAddr>, ResolveError>,
         ) {
             (**self).resolved(cx, lookup, result);
+        }
+        fn addressed(&mut self, cx: &mut Cx, ip: IpAddr, result: Result<(), AddressError>) {
+            (**self).addressed(cx, ip, result);
         }
         fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
             (**self).bound(cx, socket, result);

@@ -344,6 +344,7 @@ impl Turn<'_> {
             Effect::Resolve { lookup, name } => {
                 tokio::spawn(resolve::look_up(Arc::clone(self.worker), lookup, name));
             }
+            Effect::TakeAddress { .. } | Effect::ReleaseAddress { .. } => {}
             Effect::StartTls { conn, tls } => {
                 self.seat(conn).tls = Some(tls);
                 self.wake(conn);

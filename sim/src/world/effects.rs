@@ -28,6 +28,7 @@ impl World {
             Effect::BindDatagram { socket, at } => self.bind_datagram(process, socket, at),
             Effect::SendTo { socket, to, bytes } => self.send_to(process, socket, to, bytes),
             Effect::Resolve { lookup, name } => self.resolve(process, lookup, &name),
+            Effect::TakeAddress { .. } | Effect::ReleaseAddress { .. } => {}
             Effect::StartTls { conn, tls: _ } => {
                 if let Some(end) = self.end_of(process, conn) {
                     self.net.want_tls(&mut self.queue, self.now, end);
