@@ -6,5 +6,6 @@ mod full;
 mod host;
 mod life;
 mod lying;
+mod model;
 mod owner;
 mod table;
