@@ -17,11 +17,11 @@
 //! * A batch begins at a sector's start and is padded to a sector's end: no later write touches a
 //!   sector that holds acknowledged bytes, so a torn one takes none of them.
 //! * At most one batch on the disk is not acknowledged, because the next one is written after the
-//!   last one's sync. Broken bytes with a whole batch behind them are therefore damage, and refused;
-//!   broken bytes at the end are a torn tail, and cut. [`Row`] is the decision table.
+//!   last one's sync. Broken bytes with a whole batch behind them are therefore damage, and
+//!   refused; broken bytes at the end are a torn tail, and cut. [`Row`] is the decision table.
 //! * After a failed write or sync the journal ends with [`JournalEvent::Failed`]; nothing is tried
-//!   again. A full disk is no failure: `append` refuses, and what was taken is written again, whole,
-//!   when there is space.
+//!   again. A full disk is no failure: `append` refuses, and what was taken is written again,
+//!   whole, when there is space.
 //!
 //! # What does not
 //!

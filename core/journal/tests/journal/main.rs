@@ -9,3 +9,4 @@ mod lying;
 mod model;
 mod owner;
 mod table;
+mod world;
