@@ -9,6 +9,10 @@ pub mod request;
 pub use out::Out;
 pub use request::{Args, Parsed, Parser, ProtocolError};
 
+pub mod reply;
+
+pub use reply::{Frame, Garbled, ReplyReader};
+
 use bytes::Bytes;
 
 /// A reply, as clients see it.
