@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`resp`] | the wire: requests, replies, RESP2 and RESP3 |
 //! | [`client`] | a client as a part of other machines |
+//! | [`replication`] | masters and replicas: log shipping, promotion, divergence |
 //! | [`config`] | the command line of `dbd` |
 //! | [`server`] | the machine |
 
@@ -11,6 +12,7 @@
 
 pub mod client;
 pub mod config;
+pub mod replication;
 pub mod resp;
 pub mod server;
 
