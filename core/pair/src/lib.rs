@@ -8,13 +8,28 @@
 
 #![forbid(unsafe_code)]
 
+mod active;
+mod apply;
+mod asks;
+pub mod blocks;
+mod cell;
 pub mod config;
+mod court;
+mod files;
+pub mod generation;
+mod leader;
+mod ops;
 mod pair;
+mod resync;
+mod standby;
+mod stream;
+mod wire;
 mod witness;
 
-pub use config::{PairConfig, WitnessConfig};
-pub use pair::{Pair, PairEvent, Role};
-pub use witness::Witness;
+pub use config::{PairConfig, UsageError, WitnessCommand, WitnessConfig};
+pub use generation::{Generation, Standing};
+pub use pair::{LEASE_OVER, Mirror, Pair, PairEvent, Role, SAME_HALF, SPLIT_BRAIN};
+pub use witness::{WITNESS_CONNS_MAX, Witness};
 
 /// Tokens that a pair uses from its base on, for timers, connects, listeners and disk operations.
 pub const PAIR_TOKENS: u64 = 1 << 20;

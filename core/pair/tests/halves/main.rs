@@ -1,0 +1,7 @@
+//! Two halves, a witness, a client: what holds when hosts lose power, freeze and are cut off.
+
+mod basics;
+mod campaign;
+mod client;
+mod rig;
+mod tenant;
