@@ -60,6 +60,7 @@ pub(crate) const SUPERSEDED: &str = "the other half has become active";
 /// Timers, connects and the listener, from the base on.
 pub(crate) const TICK: u64 = 0;
 pub(crate) const LEASE_END: u64 = 1;
+pub(crate) const PROMISE_END: u64 = 2;
 pub(crate) const TO_PEER: u64 = 0;
 pub(crate) const TO_WITNESS: u64 = 1;
 const LISTENER: u64 = 0;
@@ -360,6 +361,9 @@ impl Pair {
             cx.after(timer, self.config.heartbeat);
             self.tick(cx);
         }
+        if timer.0 == self.base + PROMISE_END && self.state == State::Waiting {
+            self.tick_waiting(cx);
+        }
         self.collect(cx);
         true
     }
@@ -377,6 +381,9 @@ impl Pair {
         } else if self.apply.owns(op) {
             self.apply.on_disk(cx, op, result);
             self.applied(cx);
+            if self.state == State::Waiting && self.lead.is_none() && self.apply.is_idle() {
+                self.tick_waiting(cx); // its last work for a lost lead was in the way
+            }
         } else if result.is_err() {
             self.fence(cx, "the directories of the pair cannot be made");
         } else {

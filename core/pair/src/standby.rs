@@ -7,10 +7,10 @@ use crate::apply::ApplyEvent;
 use crate::asks::Sent;
 use crate::config::Bug;
 use crate::generation::{Generation, Standing};
-use crate::pair::{Lead, Pair, SAME_HALF, SPLIT_BRAIN, State, Then};
+use crate::pair::{Lead, PROMISE_END, Pair, SAME_HALF, SPLIT_BRAIN, State, Then};
 use crate::wire::{Answer, Denial, Frame, Half, Refusal, Ruling, Want, next_frame};
 use bytes::BytesMut;
-use storytime_machine::{Close, Conn, Cx};
+use storytime_machine::{Close, Conn, Cx, Token};
 
 pub(crate) fn send(cx: &mut Cx, conn: Conn, frame: &Frame) {
     if let Some(tx) = cx.tx(conn) {
@@ -36,7 +36,7 @@ impl Pair {
                     true
                 }
                 Ok(Frame::Ping { number }) if follows => {
-                    self.ask_after = self.ask_after.max(cx.now() + self.config.lease);
+                    self.promise(cx);
                     send(cx, conn, &Frame::Pong { number, promised: true });
                     true
                 }
@@ -75,9 +75,15 @@ impl Pair {
         self.apply.begin();
         // A grant that is under way would contradict the promises made from here on.
         self.asks.reset(cx);
-        self.ask_after = self.ask_after.max(cx.now() + self.config.lease);
+        self.promise(cx);
         let (half, life, standing) = (self.half, self.life, self.standing);
         send(cx, conn, &Frame::Welcome { half, life, standing });
+    }
+
+    /// Will not ask for the lease for one lease time.
+    fn promise(&mut self, cx: &mut Cx) {
+        self.ask_after = self.ask_after.max(cx.now() + self.config.lease);
+        cx.at(Token(self.base + PROMISE_END), self.ask_after);
     }
 
     fn fence_split(&mut self, cx: &mut Cx) {
@@ -155,16 +161,17 @@ impl Pair {
         self.apply.abandon(cx);
     }
 
-    /// A heartbeat without being active.
+    /// A heartbeat without being active, or the end of a promise: asks for the lease, if nobody
+    /// leads.
     pub(crate) fn tick_waiting(&mut self, cx: &mut Cx) {
-        let silent = cx.now() >= self.ask_after;
-        if let Some(lead) = self.lead {
-            if silent {
-                cx.close(lead.conn, Close::Abort);
-            }
+        if cx.now() < self.ask_after {
             return;
         }
-        if silent && self.apply.is_idle() && self.marking.is_none() {
+        if let Some(lead) = self.lead {
+            self.hang_up(cx, lead.conn);
+            self.lead_lost(cx);
+        }
+        if self.apply.is_idle() && self.marking.is_none() {
             self.ask_for(cx, Want::Lease);
         }
     }

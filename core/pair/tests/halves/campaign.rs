@@ -101,3 +101,29 @@ fn several_troubles_at_once_lose_nothing_either() {
     assert!(failures.is_empty(), "{:#?}", &failures[..failures.len().min(3)]);
     println!("{failovers} failovers, {acked} acknowledged");
 }
+
+/// Each mistake of [`Bug`] is found by the same worlds.
+fn finds(bug: Bug) -> String {
+    for seed in 0..200 {
+        let (outcome, _) = story(seed, 2, Some(bug));
+        if let Err(why) = outcome.result {
+            return format!("seed {seed}: {why}");
+        }
+    }
+    panic!("{bug:?} was not found in 200 worlds");
+}
+
+#[test]
+fn a_flush_acknowledged_before_the_other_half_has_it_is_found() {
+    println!("{}", finds(Bug::AckBeforePeer));
+}
+
+#[test]
+fn a_half_left_behind_without_a_mark_is_found() {
+    println!("{}", finds(Bug::NoBehindMark));
+}
+
+#[test]
+fn a_resync_that_leaves_a_block_out_is_found() {
+    println!("{}", finds(Bug::ForgetsBlock));
+}

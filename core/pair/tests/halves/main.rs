@@ -3,5 +3,7 @@
 mod basics;
 mod campaign;
 mod client;
+mod partitions;
 mod rig;
+mod sweeps;
 mod tenant;

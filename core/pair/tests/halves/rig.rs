@@ -49,7 +49,6 @@ pub(crate) struct Rig {
     pub(crate) court: ProcessId,
     pub(crate) client: ProcessId,
     drift_ppm: [i32; 3],
-    pub(crate) activations: u64,
     last_active: Option<usize>,
     pub(crate) failovers: u64,
 }
@@ -102,7 +101,6 @@ impl Rig {
             court,
             client,
             drift_ppm: setting.drift_ppm,
-            activations: 0,
             last_active: None,
             failovers: 0,
         }

@@ -24,11 +24,12 @@ enum Step {
     List,
     OpenOld(Bytes),
     ReadOld(FileId, bool),
+    SyncOld(FileId),
     CloseOld(FileId),
     OpenSegment(u64),
     SyncDir,
     Recovered,
-    Write { at: u64, data: Bytes, last: u64 },
+    Write { at: u64, data: Bytes },
     Sync { last: u64 },
     CloseSegment,
     OpenCheckpoint,
@@ -116,12 +117,14 @@ impl Member {
                 Step::List => DiskOp::List { path: dir },
                 Step::OpenOld(path) => DiskOp::Open { path, create: false },
                 Step::ReadOld(file, _) => DiskOp::Read { file, at: 0, len: 4 << 20 },
+                // What a killed process left in the page cache must be durable before anybody sees it.
+                Step::SyncOld(file) => DiskOp::Sync { file },
                 Step::CloseOld(file) | Step::CloseCheckpoint(file) => DiskOp::Close { file },
                 Step::OpenSegment(number) => {
                     DiskOp::Open { path: segment_path(number), create: true }
                 }
                 Step::SyncDir => DiskOp::SyncDir { path: dir },
-                Step::Write { at, data, .. } => {
+                Step::Write { at, data } => {
                     DiskOp::Write { file: self.segment.expect("open"), at, data }
                 }
                 Step::Sync { .. } => DiskOp::Sync { file: self.segment.expect("open") },
@@ -152,6 +155,7 @@ impl Member {
             (Step::List, Ok(DiskOk::Names(names))) => self.plan_recovery(&names),
             (Step::OpenOld(path), Ok(DiskOk::File { file, .. })) => {
                 self.steps.push_front(Step::CloseOld(file));
+                self.steps.push_front(Step::SyncOld(file));
                 self.steps.push_front(Step::ReadOld(file, path.ends_with(b"ckpt")));
             }
             (Step::ReadOld(_, checkpoint), Ok(DiskOk::Data(data))) => {
@@ -240,7 +244,7 @@ impl Member {
         self.segment_records += (self.numbers.len() - self.written) as u64;
         self.written = self.numbers.len();
         let last = self.written as u64;
-        self.steps.push_back(Step::Write { at, data: data.freeze(), last });
+        self.steps.push_back(Step::Write { at, data: data.freeze() });
         self.steps.push_back(Step::Sync { last });
     }
 
