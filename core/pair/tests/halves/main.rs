@@ -3,7 +3,10 @@
 mod basics;
 mod campaign;
 mod client;
+mod crashes;
+mod lies;
 mod partitions;
 mod rig;
+mod split;
 mod sweeps;
 mod tenant;
