@@ -29,36 +29,36 @@ pub(crate) enum ApplyEvent {
     Failed(&'static str),
 }
 
-/// A step that everything behind it waits for.
+/// What everything behind it waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Barrier {
     /// The owner writes its mark.
-    AwaitMark,
+    Mark,
     /// The names of a directory, before those not in `keep` are removed.
-    AwaitList {
+    List {
         dir: Bytes,
         keep: BTreeSet<Bytes>,
     },
     /// A name is being removed; more may follow, then names are made.
-    AwaitUnlink {
+    Unlink {
         gone: Vec<Bytes>,
         missing: Vec<Bytes>,
     },
     /// A file is being made.
-    AwaitMake {
+    Make {
         missing: Vec<Bytes>,
     },
-    AwaitMade {
+    Made {
         missing: Vec<Bytes>,
     },
-    AwaitOpen {
+    Open {
         file: u32,
         len: Option<u64>,
     },
-    AwaitLength,
-    AwaitName,
+    Length,
+    Name,
     /// The directories are being flushed: how many are left.
-    AwaitFlush {
+    Flush {
         left: usize,
     },
 }
@@ -126,7 +126,7 @@ impl Apply {
         self.abandoned = true;
         self.queue.clear();
         self.queue_bytes = 0;
-        if matches!(self.barrier, Some((_, Barrier::AwaitMark))) {
+        if matches!(self.barrier, Some((_, Barrier::Mark))) {
             self.barrier = None;
         }
         self.close_all(cx);
@@ -168,7 +168,7 @@ impl Apply {
 
     /// The owner's mark is durable.
     pub(crate) fn marked(&mut self, cx: &mut Cx) {
-        if matches!(self.barrier, Some((_, Barrier::AwaitMark))) {
+        if matches!(self.barrier, Some((_, Barrier::Mark))) {
             self.pass(cx);
         }
     }
@@ -230,19 +230,19 @@ impl Apply {
     fn run_alone(&mut self, cx: &mut Cx, seq: u64, op: Op) {
         let (barrier, op) = match op {
             Op::Begin => {
-                self.barrier = Some((seq, Barrier::AwaitMark));
+                self.barrier = Some((seq, Barrier::Mark));
                 return self.events.push_back(ApplyEvent::Begin);
             }
             Op::Finish => {
-                self.barrier = Some((seq, Barrier::AwaitFlush { left: self.dirs.len() }));
+                self.barrier = Some((seq, Barrier::Flush { left: self.dirs.len() }));
                 return self.flush_next(cx);
             }
             Op::Names { dir, names } => {
                 let keep = names.into_iter().collect();
-                (Barrier::AwaitList { dir: dir.clone(), keep }, DiskOp::List { path: dir })
+                (Barrier::List { dir: dir.clone(), keep }, DiskOp::List { path: dir })
             }
             Op::File { file, path, len } => {
-                let open = Barrier::AwaitOpen { file, len: Some(len) };
+                let open = Barrier::Open { file, len: Some(len) };
                 if self.files.contains_key(&file) {
                     self.barrier = Some((seq, open));
                     return self.set_length(cx, file, len, None);
@@ -250,12 +250,12 @@ impl Apply {
                 (open, DiskOp::Open { path, create: true })
             }
             Op::Open { file, path, create } => {
-                (Barrier::AwaitOpen { file, len: None }, DiskOp::Open { path, create })
+                (Barrier::Open { file, len: None }, DiskOp::Open { path, create })
             }
-            Op::Rename { from, to } => (Barrier::AwaitName, DiskOp::Rename { from, to }),
-            Op::Unlink { path } => (Barrier::AwaitName, DiskOp::Unlink { path }),
-            Op::MakeDir { path } => (Barrier::AwaitName, DiskOp::MakeDir { path }),
-            Op::SyncDir { path } => (Barrier::AwaitName, DiskOp::SyncDir { path }),
+            Op::Rename { from, to } => (Barrier::Name, DiskOp::Rename { from, to }),
+            Op::Unlink { path } => (Barrier::Name, DiskOp::Unlink { path }),
+            Op::MakeDir { path } => (Barrier::Name, DiskOp::MakeDir { path }),
+            Op::SyncDir { path } => (Barrier::Name, DiskOp::SyncDir { path }),
             Op::Write { .. }
             | Op::SetLen { .. }
             | Op::Sync { .. }
@@ -333,7 +333,7 @@ impl Apply {
             }
         };
         match (barrier, ok) {
-            (Barrier::AwaitOpen { file, len }, DiskOk::File { file: id, len: now }) => {
+            (Barrier::Open { file, len }, DiskOk::File { file: id, len: now }) => {
                 self.files.insert(file, id);
                 match len {
                     Some(len) if !self.abandoned => self.set_length(cx, file, len, Some(now)),
@@ -341,16 +341,16 @@ impl Apply {
                 }
             }
             _ if self.abandoned => self.pass(cx),
-            (Barrier::AwaitList { dir, keep }, DiskOk::Names(names)) => {
+            (Barrier::List { dir, keep }, DiskOk::Names(names)) => {
                 self.settle_names(cx, &dir, &keep, &names);
             }
-            (Barrier::AwaitUnlink { gone, missing }, _) => self.next_name(cx, gone, missing),
-            (Barrier::AwaitMake { missing }, DiskOk::File { file, .. }) => {
-                self.await_next(Barrier::AwaitMade { missing });
+            (Barrier::Unlink { gone, missing }, _) => self.next_name(cx, gone, missing),
+            (Barrier::Make { missing }, DiskOk::File { file, .. }) => {
+                self.await_next(Barrier::Made { missing });
                 self.submit_barrier(cx, DiskOp::Close { file });
             }
-            (Barrier::AwaitMade { missing }, _) => self.next_name(cx, Vec::new(), missing),
-            (Barrier::AwaitFlush { .. }, _) => self.flush_next(cx),
+            (Barrier::Made { missing }, _) => self.next_name(cx, Vec::new(), missing),
+            (Barrier::Flush { .. }, _) => self.flush_next(cx),
             _ => self.pass(cx),
         }
     }
@@ -366,7 +366,7 @@ impl Apply {
         if now == Some(len) {
             return self.pass(cx);
         }
-        self.await_next(Barrier::AwaitLength);
+        self.await_next(Barrier::Length);
         let file = self.files[&number];
         self.submit_barrier(cx, DiskOp::SetLen { file, len });
     }
@@ -381,10 +381,10 @@ impl Apply {
 
     fn next_name(&mut self, cx: &mut Cx, mut gone: Vec<Bytes>, mut missing: Vec<Bytes>) {
         if let Some(path) = gone.pop() {
-            self.await_next(Barrier::AwaitUnlink { gone, missing });
+            self.await_next(Barrier::Unlink { gone, missing });
             self.submit_barrier(cx, DiskOp::Unlink { path });
         } else if let Some(path) = missing.pop() {
-            self.await_next(Barrier::AwaitMake { missing });
+            self.await_next(Barrier::Make { missing });
             self.submit_barrier(cx, DiskOp::Open { path, create: true });
         } else {
             self.pass(cx);
@@ -392,9 +392,9 @@ impl Apply {
     }
 
     fn flush_next(&mut self, cx: &mut Cx) {
-        let Some((_, Barrier::AwaitFlush { left })) = &mut self.barrier else { return };
+        let Some((_, Barrier::Flush { left })) = &mut self.barrier else { return };
         if *left == 0 {
-            self.await_next(Barrier::AwaitMark);
+            self.await_next(Barrier::Mark);
             return self.events.push_back(ApplyEvent::Finished);
         }
         *left -= 1;

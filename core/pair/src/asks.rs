@@ -126,7 +126,10 @@ impl Asks {
                 return None;
             };
             // Questions are answered in order, some not at all.
-            while let Some(sent) = self.sent.pop_front_if(|sent| sent.seq <= answer.seq) {
+            while let Some(&sent) = self.sent.front()
+                && sent.seq <= answer.seq
+            {
+                self.sent.pop_front();
                 if sent.seq == answer.seq {
                     return Some((answer, sent));
                 }

@@ -4,7 +4,8 @@ use crate::active::{Peer, Phase};
 use crate::asks::{CONNECT_TIMEOUT, Sent};
 use crate::config::Bug;
 use crate::generation::Generation;
-use crate::pair::{LEASE_END, LEASE_OVER, Pair, SAME_HALF, SUPERSEDED, State, TO_PEER, Then};
+use crate::marks::Then;
+use crate::pair::{LEASE_END, LEASE_OVER, Pair, SAME_HALF, SUPERSEDED, State, TO_PEER};
 use crate::standby::send;
 use crate::wire::{Answer, Ask, Frame, Refusal, Ruling, Want, next_frame};
 use bytes::BytesMut;
@@ -160,7 +161,7 @@ impl Pair {
     }
 
     /// What comes from the other half.
-    pub(crate) fn from_standby(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+    pub(crate) fn heard_standby(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         self.heard = cx.now();
         while self.active.conn() == Some(conn) {
             let frame = match next_frame(rx) {
@@ -236,7 +237,10 @@ impl Pair {
 
     /// A heartbeat was answered: perhaps with the promise not to ask for the lease.
     fn ponged(&mut self, cx: &mut Cx, number: u64, promised: bool) {
-        while let Some((sent_number, at)) = self.pings.pop_front_if(|(sent, _)| *sent <= number) {
+        while let Some(&(sent_number, at)) = self.pings.front()
+            && sent_number <= number
+        {
+            self.pings.pop_front();
             if sent_number == number && promised {
                 self.peer_until = self.peer_until.max(at + self.config.trusted());
                 self.set_lease_end(cx);

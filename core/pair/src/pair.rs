@@ -3,13 +3,13 @@
 use crate::active::{Active, Peer};
 use crate::apply::Apply;
 use crate::asks::Asks;
-use crate::cell::{Cell, CellEvent};
+use crate::cell::Cell;
 use crate::config::PairConfig;
 use crate::generation::Standing;
+use crate::marks::{self, Marking};
 use crate::wire::Half;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::collections::VecDeque;
-use storytime_journal::Storage;
 use storytime_machine::{
     AddressError, BindError, Close, Conn, Cx, DiskOp, DiskResult, Endpoint, Gone, IpAddr, Listen,
     Open, Time, Token,
@@ -86,29 +86,6 @@ pub(crate) enum State {
     Over,
 }
 
-/// A mark on its way to the disk, and what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Marking {
-    version: u64,
-    pub(crate) standing: Standing,
-    pub(crate) then: Then,
-}
-
-/// What a durable mark allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// To be active.
-    Activate,
-    /// To acknowledge flushes alone.
-    GoAlone,
-    /// Nothing: the other half is equal, as the witness has it already.
-    Equal,
-    /// To be overwritten.
-    Begin,
-    /// To say that it is equal.
-    Finish,
-}
-
 /// The connection from the active half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lead {
@@ -127,7 +104,7 @@ pub struct Pair {
     pub(crate) life: u64,
     pub(crate) state: State,
     setup: VecDeque<DiskOp>,
-    cell: Cell,
+    pub(crate) cell: Cell,
     /// As it is durable.
     pub(crate) standing: Standing,
     pub(crate) marking: Option<Marking>,
@@ -168,7 +145,7 @@ impl Pair {
             half,
             life: 0,
             state: State::Opening,
-            setup: setup(&config.dirs),
+            setup: marks::setup(&config.dirs),
             cell: Cell::new(config.own_dir.clone(), Token(base + CELL)),
             standing: Standing::default(),
             marking: None,
@@ -299,9 +276,9 @@ impl Pair {
                 self.answered(cx, answer, sent);
             }
         } else if self.active.conn() == Some(conn) {
-            self.from_standby(cx, conn, rx);
+            self.heard_standby(cx, conn, rx);
         } else {
-            self.from_active(cx, conn, rx);
+            self.heard_active(cx, conn, rx);
         }
         self.collect(cx);
         true
@@ -425,49 +402,6 @@ impl Pair {
         true
     }
 
-    // ---- marks ---------------------------------------------------------------------------------
-
-    /// Writes a mark; what it allows follows when it is durable.
-    pub(crate) fn mark(&mut self, cx: &mut Cx, standing: Standing, then: Then) {
-        let mut bytes = BytesMut::new();
-        standing.put(&mut bytes);
-        let version = self.cell.write(cx, bytes.freeze());
-        self.marking = Some(Marking { version, standing, then });
-    }
-
-    fn on_cell(&mut self, cx: &mut Cx, result: DiskResult) {
-        match self.cell.on_disk(cx, result) {
-            None => {}
-            Some(CellEvent::Failed(why)) => self.fence(cx, why),
-            Some(CellEvent::Opened(content)) => {
-                let standing = content.map(|mut bytes| Standing::take(&mut bytes));
-                match standing {
-                    None => {}
-                    Some(Some(standing)) => self.standing = standing,
-                    Some(None) => return self.fence(cx, "the mark is of another version"),
-                }
-                if self.state == State::Opening {
-                    self.state = State::Waiting;
-                }
-            }
-            Some(CellEvent::Written(version)) => {
-                if let Some(marking) = self.marking.take_if(|marking| marking.version <= version) {
-                    self.standing = marking.standing;
-                    self.marked(cx, marking.then);
-                }
-            }
-        }
-    }
-
-    fn marked(&mut self, cx: &mut Cx, then: Then) {
-        match (then, self.state) {
-            (Then::Activate, State::Activating) => self.activate(cx),
-            (Then::GoAlone, State::Active) => self.active.left_behind(),
-            (Then::Begin | Then::Finish, State::Waiting) => self.follower_marked(cx, then),
-            _ => {}
-        }
-    }
-
     // ---- the end -------------------------------------------------------------------------------
 
     /// Until when this half may be active.
@@ -503,7 +437,7 @@ impl Pair {
     }
 
     /// Passes completions on to the tenant.
-    fn collect(&mut self, cx: &mut Cx) {
+    pub(crate) fn collect(&mut self, cx: &mut Cx) {
         if self.active.broken {
             self.drop_peer(cx);
         }
@@ -553,30 +487,5 @@ impl Pair {
             "only an active half leads"
         );
         assert!(self.guests.len() <= GUESTS_MAX, "guests are bounded");
-    }
-}
-
-/// What makes the mirrored directories, with those above them, and makes their names durable.
-fn setup(dirs: &[Bytes]) -> VecDeque<DiskOp> {
-    let mut ops = VecDeque::new();
-    for dir in dirs {
-        let ends = dir.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([dir.len()]) {
-            let path = dir.slice(..end);
-            let above = Bytes::copy_from_slice(storytime_machine::disk::parent(&path));
-            ops.push_back(DiskOp::MakeDir { path });
-            ops.push_back(DiskOp::SyncDir { path: above });
-        }
-    }
-    ops
-}
-
-impl Storage for Pair {
-    fn submit(&mut self, cx: &mut Cx, token: Token, op: DiskOp) {
-        self.check_lease(cx);
-        if self.state == State::Active {
-            self.active.submit(cx, token, op);
-            self.collect(cx);
-        }
     }
 }

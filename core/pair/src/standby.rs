@@ -7,7 +7,8 @@ use crate::apply::ApplyEvent;
 use crate::asks::Sent;
 use crate::config::Bug;
 use crate::generation::{Generation, Standing};
-use crate::pair::{Lead, PROMISE_END, Pair, SAME_HALF, SPLIT_BRAIN, State, Then};
+use crate::marks::Then;
+use crate::pair::{Lead, PROMISE_END, Pair, SAME_HALF, SPLIT_BRAIN, State};
 use crate::wire::{Answer, Denial, Frame, Half, Refusal, Ruling, Want, next_frame};
 use bytes::BytesMut;
 use storytime_machine::{Close, Conn, Cx, Token};
@@ -22,7 +23,7 @@ pub(crate) fn send(cx: &mut Cx, conn: Conn, frame: &Frame) {
 
 impl Pair {
     /// What comes from a half that says that it is active.
-    pub(crate) fn from_active(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+    pub(crate) fn heard_active(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         loop {
             let frame = match next_frame(rx) {
                 Ok(None) => break,

@@ -6,7 +6,7 @@
 //! is sent between exactly those changes between which it was read.
 
 use crate::blocks::Bitmap;
-use crate::wire::{Frame, Op};
+use crate::wire::{self, Op};
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use storytime_machine::{Conn, Cx};
@@ -66,13 +66,16 @@ pub(crate) struct Stream {
     unacked: VecDeque<(u64, usize, Mark)>,
     unacked_bytes: usize,
     checks: BTreeMap<u64, Block>,
+    /// Where frames are put together, kept for its memory.
+    scratch: BytesMut,
 }
 
 impl Stream {
     /// A connection begins.
     pub(crate) fn begin(&mut self) {
         let place = self.first + self.entries.len() as u64;
-        *self = Self { first: place, ..Self::default() };
+        let scratch = core::mem::take(&mut self.scratch);
+        *self = Self { first: place, scratch, ..Self::default() };
     }
 
     /// Puts a change at the end; its place.
@@ -114,7 +117,7 @@ impl Stream {
 
     /// Sends what may leave; calls `sent` with each asker and the number.
     pub(crate) fn pump(&mut self, cx: &mut Cx, conn: Conn, mut sent: impl FnMut(u32, u64)) {
-        let mut bytes = BytesMut::new();
+        let Some(tx) = cx.tx(conn) else { return };
         while self.unacked_bytes < WINDOW_BYTES_MAX
             && let Some(entry) = self.entries.front()
             && !matches!(entry.body, Body::Await(_) | Body::AwaitRead)
@@ -133,12 +136,12 @@ impl Stream {
             if let Some(asker) = asker {
                 sent(asker, seq);
             }
-            Frame::Op { seq, op }.put(&mut bytes);
-        }
-        if !bytes.is_empty()
-            && let Some(tx) = cx.tx(conn)
-        {
-            tx.push(bytes.freeze());
+            self.scratch.clear();
+            wire::put_head(&mut self.scratch, seq, &op);
+            tx.put(&self.scratch);
+            if let Op::Write { data, .. } = op {
+                tx.push(data);
+            }
         }
     }
 
