@@ -64,7 +64,7 @@ fn story(seed: u64, budget: usize, bug: Option<Bug>) -> (Outcome, Story) {
     let mut rig = Rig::new(&setting(seed, bug));
     let plan = troubles(&mut rig, seed, budget);
     let until = plan.heals_at.since(Time::ZERO) + STEP;
-    let result = rig.run(until).and_then(|()| rig.settle());
+    let result = rig.run(until).and_then(|()| rig.settle()).and_then(|()| rig.succeed());
     let story = Story { failovers: rig.failovers, acked: rig.client().acked.len() };
     let (digest, events) = (rig.world.digest(), rig.world.events());
     (Outcome { seed, digest, events, drawn: plan.to_string(), result }, story)
