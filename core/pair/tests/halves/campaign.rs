@@ -22,7 +22,7 @@ fn setting(seed: u64, bug: Option<Bug>) -> Setting {
     let disks = [disk(), disk()];
     let most = u64::from(DRIFT_PPM) - 1_000;
     let drift_ppm = [0; 3].map(|_| rng.below(2 * most) as i32 - most as i32);
-    Setting { seed, disks, drift_ppm, bug }
+    Setting { disks, drift_ppm, bug, ..Setting::new(seed) }
 }
 
 /// Draws troubles for the whole world, and cuts of the link between the halves on top.

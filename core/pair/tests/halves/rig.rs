@@ -5,8 +5,8 @@ use crate::tenant::{Member, PORT};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use storytime_machine::{
-    Bytes, DiskError, DiskOk, DiskOp, DiskResult, Drive, Endpoint, Machine, OpKey, Process, Setup,
-    Time, Token,
+    Bytes, DiskError, DiskOk, DiskOp, DiskResult, Drive, Endpoint, IpAddr, Machine, OpKey, Process,
+    Setup, Time, Token,
 };
 use storytime_pair::config::Bug;
 use storytime_pair::{Mirror, PairConfig, Role, Witness, WitnessConfig};
@@ -26,11 +26,19 @@ pub(crate) struct Setting {
     /// Of the first half, the second, and the witness.
     pub(crate) drift_ppm: [i32; 3],
     pub(crate) bug: Option<Bug>,
+    /// An address that moves with the role, which the client uses.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Setting {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, disks: [quick_disk(), quick_disk()], drift_ppm: [0; 3], bug: None }
+        Self {
+            seed,
+            disks: [quick_disk(), quick_disk()],
+            drift_ppm: [0; 3],
+            bug: None,
+            address: None,
+        }
     }
 }
 
@@ -73,6 +81,7 @@ impl Rig {
                 peer_timeout: Duration::from_millis(300),
                 flush_timeout: Duration::from_secs(2),
                 bug: setting.bug,
+                address: setting.address,
                 ..PairConfig::new(
                     Endpoint::any(PAIR_PORT),
                     at(&world, hosts[1 - index], PAIR_PORT),
@@ -86,7 +95,10 @@ impl Rig {
             boxed(Witness::new(WitnessConfig::default()), setup)
         });
         let court = world.add_program(witness, court)[0];
-        let halves = hosts.map(|host| at(&world, host, PORT));
+        let halves = hosts.map(|host| match setting.address {
+            Some(ip) => Endpoint::tcp(ip, PORT),
+            None => at(&world, host, PORT),
+        });
         let make = move |setup| boxed(Client::new(halves.clone()), setup);
         let client = world.add_program(caller, ProgramConfig::new("client", make))[0];
         for host in [hosts[0], hosts[1], witness, caller] {
