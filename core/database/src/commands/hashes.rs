@@ -1,6 +1,6 @@
 //! Hashes.
 
-use super::fault::{Fault, NOT_FINITE, OVERFLOW, WRONG_TYPE, arity};
+use super::fault::{Fault, NOT_FINITE, NOT_FLOAT, OVERFLOW, WRONG_TYPE, arity};
 use super::number::{float, integer, sum};
 use super::scan::Scan;
 use super::spec::{Spec, grow_fast, read, read_fast, write_fast};
@@ -99,6 +99,9 @@ fn increment(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 
 fn increment_by_float(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (key, name, by) = (args.at(1), args.at(2), args.at(3));
+    if float(by).ok_or(NOT_FLOAT)?.is_infinite() {
+        return Err(Fault::of("ERR value is NaN or Infinity"));
+    }
     exec.drop_ended(key);
     let now = field(exec, key, name)?.unwrap_or(Bytes::from_static(b"0"));
     float(&now).ok_or(Fault::of("ERR hash value is not a float"))?;

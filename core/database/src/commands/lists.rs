@@ -136,8 +136,13 @@ fn length(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn index(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
+    // Without a list the number is not looked at, as in the original.
+    let Some(list) = list(exec, args.at(1))? else {
+        exec.out.nil();
+        return Ok(());
+    };
     let at = integer(args.at(2))?;
-    let found = list(exec, args.at(1))?.and_then(|list| {
+    let found = Some(list).and_then(|list| {
         let at = if at < 0 { at.checked_add(list.len() as i64)? } else { at };
         list.get(usize::try_from(at).ok()?).cloned()
     });

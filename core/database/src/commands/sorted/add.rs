@@ -70,12 +70,14 @@ impl Options {
         member: &[u8],
         score: f64,
     ) -> Result<Option<Done>, Fault> {
+        // Of the two zeros, one is kept.
+        let kept = |score: f64| Effect::SortedAdd { key, member, score: score + 0.0 };
         let now = sorted(exec, key)?.and_then(|sorted| sorted.score(member));
         let Some(now) = now else {
             if self.if_there {
                 return Ok(None);
             }
-            exec.effect(&Effect::SortedAdd { key, member, score });
+            exec.effect(&kept(score));
             return Ok(Some(Done { added: true, changed: true, score }));
         };
         if self.if_new {
@@ -90,7 +92,7 @@ impl Options {
         }
         let changed = score != now;
         if changed {
-            exec.effect(&Effect::SortedAdd { key, member, score });
+            exec.effect(&kept(score));
         }
         Ok(Some(Done { added: false, changed, score }))
     }

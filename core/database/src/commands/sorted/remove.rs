@@ -75,7 +75,10 @@ fn pop(exec: &mut Exec<'_>, args: Args<'_>, reverse: bool) -> Outcome {
     let key = args.at(1);
     let count = match (args.get(2), args.len()) {
         (None, _) => 1,
-        (Some(count), 3) => usize::try_from(integer(count)?).map_err(|_| NOT_POSITIVE)?,
+        (Some(count), 3) => {
+            let count = integer(count).map_err(|_| NOT_POSITIVE)?;
+            usize::try_from(count).map_err(|_| NOT_POSITIVE)?
+        }
         _ => return Err(SYNTAX),
     };
     exec.drop_ended(key);
