@@ -9,19 +9,22 @@ use crate::metric::{Kind, MetricDef};
 use crate::models;
 use crate::proxy_file;
 use crate::suggest::did_you_mean;
+use crate::words::split;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use storytime_database as database;
 use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
+use storytime_pair as pair;
 use storytime_sim::Factory;
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "diskcheck"];
+pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "witness", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ pub enum Program {
     Memcached(Box<memcached::Config>),
     /// A proxy in front of memcached servers.
     Mcproxy(mcproxy::Config),
+    /// A database server.
+    Dbd(Box<database::Config>),
+    /// Who decides which half of a database pair serves.
+    Witness(pair::WitnessConfig),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -134,29 +141,22 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
     }
 }
 
-/// Splits a command line at blanks; single and double quotes hold words together.
-fn split(text: &str) -> Result<Vec<String>, ProgramError> {
-    if text.len() > COMMAND_BYTES_MAX {
-        return Err(ProgramError::TooLong);
+/// Reads a database's words.
+fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("dbd", what);
+    match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
+        database::Command::Serve(config) => Ok(config),
+        _ => Err(usage("this prints something and serves nobody".to_owned())),
     }
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, _) if c.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(c),
-        }
+}
+
+/// Reads a witness's words.
+fn witness_of(options: &[&str]) -> Result<pair::WitnessConfig, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("witness", what);
+    match pair::WitnessCommand::from_words(options).map_err(|error| usage(error.to_string()))? {
+        pair::WitnessCommand::Serve(config) => Ok(config),
+        pair::WitnessCommand::Help => Err(usage("this prints something and serves nobody".into())),
     }
-    if quote.is_some() {
-        return Err(ProgramError::Quote);
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 const RECORD_METRICS: &[MetricDef] = &[
@@ -187,6 +187,8 @@ impl Program {
                 .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
+            "dbd" => dbd_of(options).map(Self::Dbd),
+            "witness" => witness_of(options).map(Self::Witness),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -199,6 +201,8 @@ impl Program {
         match self {
             Self::Memcached(_) => "memcached",
             Self::Mcproxy(_) => "mcproxy",
+            Self::Dbd(_) => "dbd",
+            Self::Witness(_) => "witness",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -208,6 +212,8 @@ impl Program {
         match self {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
+            Self::Dbd(_) => "database",
+            Self::Witness(_) => "witness",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -222,7 +228,7 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Diskcheck(_) => None,
+            Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => None,
         }
     }
 
@@ -230,6 +236,8 @@ impl Program {
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
+            Self::Dbd(config) => Some(config.port),
+            Self::Witness(config) => config.listen.port(),
             _ => self.memcached_port(),
         }
     }
@@ -243,7 +251,7 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_) | Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -252,7 +260,8 @@ impl Program {
         match self {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
-            Self::Diskcheck(_) => Limits::default(),
+            Self::Dbd(config) => config.limits(),
+            Self::Witness(_) | Self::Diskcheck(_) => Limits::default(),
         }
     }
 
@@ -261,7 +270,8 @@ impl Program {
         match self {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
-            Self::Diskcheck(_) => &[],
+            Self::Dbd(_) => DBD_WORKS,
+            Self::Witness(_) | Self::Diskcheck(_) => &[],
         }
     }
 
@@ -270,9 +280,10 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(_)) => RECORD_METRICS,
             Self::Diskcheck(diskcheck::Command::Verify(_)) => VERIFY_METRICS,
-            Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
+            Self::Witness(_) | Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
+            Self::Dbd(_) => DBD_METRICS,
         }
     }
 
@@ -280,7 +291,8 @@ impl Program {
     pub const fn counters_request(&self) -> &'static str {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
-            Self::Memcached(_) | Self::Diskcheck(_) => "stats\r\n",
+            Self::Dbd(_) => "INFO\r\n",
+            Self::Memcached(_) | Self::Witness(_) | Self::Diskcheck(_) => "stats\r\n",
         }
     }
 
@@ -302,6 +314,12 @@ impl Program {
                 let proxy = mcproxy::Proxy::new(config.clone());
                 boxed(proxy.expect("it was compiled when it was read"), setup)
             }),
+            Self::Dbd(config) => {
+                Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
+            }
+            Self::Witness(config) => {
+                Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
+            }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
                     boxed(diskcheck::Recorder::new(config), setup)
@@ -392,9 +410,44 @@ const MCPROXY_METRICS: &[MetricDef] = &[
     MetricDef { name: "requests_under_way", kind: Kind::Level, label: "requests under way" },
 ];
 
+const DBD_WORKS: &[Work] = &[
+    database::server::WORK_REQUESTS,
+    database::server::WORK_READS,
+    database::server::WORK_WRITES,
+    database::server::WORK_CONNECTIONS,
+];
+
+/// Counters of a database that both its machine and its `INFO` tell.
+const DBD_METRICS: &[MetricDef] = &[
+    MetricDef { name: "total_commands_processed", kind: Kind::Series, label: "requests" },
+    MetricDef { name: "rows_read", kind: Kind::Series, label: "rows and keys read" },
+    MetricDef { name: "rows_written", kind: Kind::Series, label: "rows and keys written" },
+    MetricDef { name: "records", kind: Kind::Series, label: "records journalled" },
+    MetricDef { name: "transactions", kind: Kind::Series, label: "transactions" },
+    MetricDef { name: "keyspace_hits", kind: Kind::Series, label: "keys found" },
+    MetricDef { name: "keyspace_misses", kind: Kind::Series, label: "keys not found" },
+    MetricDef { name: "expired_keys", kind: Kind::Series, label: "keys that ended" },
+    MetricDef { name: "total_error_replies", kind: Kind::Series, label: "error replies" },
+    MetricDef { name: "busy_replies", kind: Kind::Series, label: "requests refused as too many" },
+    MetricDef {
+        name: "total_connections_received",
+        kind: Kind::Series,
+        label: "connections opened",
+    },
+    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
+    MetricDef { name: "overrun_clients", kind: Kind::Series, label: "clients hung up on" },
+    MetricDef { name: "total_net_input_bytes", kind: Kind::Series, label: "bytes received" },
+    MetricDef { name: "total_net_output_bytes", kind: Kind::Series, label: "bytes sent" },
+    MetricDef { name: "connected_clients", kind: Kind::Level, label: "connections" },
+    MetricDef { name: "running", kind: Kind::Level, label: "requests under way" },
+    MetricDef { name: "keys", kind: Kind::Level, label: "keys" },
+    MetricDef { name: "rows", kind: Kind::Level, label: "rows" },
+    MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
+];
+
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS);
+    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
     programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 
@@ -403,22 +456,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_split_as_by_a_shell() {
-        assert_eq!(
-            split("a  b 'c d' \"e\"f ''"),
-            Ok(vec!["a".into(), "b".into(), "c d".into(), "ef".into(), String::new()])
-        );
-        assert_eq!(split("a 'b"), Err(ProgramError::Quote));
-        assert_eq!(split("  "), Ok(vec![]));
-    }
-
-    #[test]
     fn a_wrong_line_is_blamed_on_its_program() {
         let error = Program::from_words(&["memcached", "--frobnicate"]).unwrap_err();
         assert!(matches!(error, ProgramError::Usage("memcached", _)));
         let error = Program::from_words(&["mamcached"]).unwrap_err();
         assert_eq!(error, ProgramError::Unknown("mamcached".into()));
         assert_eq!(Program::from_words::<&str>(&[]).unwrap_err(), ProgramError::Nothing);
+    }
+
+    #[test]
+    fn a_database_is_started_from_words() {
+        let program = Program::from_words(&["dbd", "--port", "6380"]).expect("good words");
+        assert_eq!((program.port(), program.role()), (Some(6380), "database"));
+        let error = Program::from_words(&["dbd", "--prot", "1"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("dbd", _)), "{error}");
     }
 
     #[test]
