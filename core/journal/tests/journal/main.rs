@@ -1,0 +1,10 @@
+//! The journal on a simulated disk.
+
+mod book;
+mod crash_points;
+mod full;
+mod host;
+mod life;
+mod lying;
+mod owner;
+mod table;
