@@ -237,7 +237,7 @@ impl File {
             match (self.view.get(&page), self.durable.page(page)) {
                 (Some(cached), _) => out[range].copy_from_slice(&cached.data[offset..offset + n]),
                 (None, Some(page)) if whole => {
-                    out[range].copy_from_slice(&page[offset..offset + n])
+                    out[range].copy_from_slice(&page[offset..offset + n]);
                 }
                 (None, None) => out[range].fill(0),
                 _ => out[range].copy_from_slice(&self.base(page)[offset..offset + n]),
