@@ -139,7 +139,8 @@ impl<'o, S: Subject> Explorer<'o, S> {
             return;
         }
         if asked <= self.options.combined_choices_max {
-            for mask in 0..1 << asked {
+            // Neither none nor all: these were the first two.
+            for mask in 1..(1 << asked) - 1 {
                 self.visit(brink, CrashPlan::Mask(mask));
             }
         } else {
