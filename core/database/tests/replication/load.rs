@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use storytime_database::Reply;
@@ -150,18 +151,38 @@ pub(crate) fn history(told: &[Told]) -> Vec<Operation<Ask, Option<u64>>> {
         Reply::Bulk(text) => core::str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     };
+    // When each value was seen first: a write that nobody answered happened before that.
+    let mut seen: BTreeMap<u64, Time> = BTreeMap::new();
+    for told in told.iter().filter(|told| matches!(told.ask, Ask::Get(_))) {
+        if let Some(value) = told.outcome.as_ref().ok().and_then(value) {
+            let first = seen.entry(value).or_insert(told.back);
+            *first = told.back.min(*first);
+        }
+    }
     let mut history = Vec::new();
     for Told { ask, call, back, outcome } in told {
         let done = match (ask, outcome) {
             (Ask::Put(_), _) | (_, Err(Failure::NotSent)) => continue,
             (Ask::Get(_), Ok(reply @ (Reply::Bulk(_) | Reply::Nil))) => Some((*back, value(reply))),
             (Ask::Set(..), Ok(Reply::Simple(_))) => Some((*back, None)),
-            (Ask::Set(..), Ok(Reply::Error(text))) if text.starts_with(b"NOTDURABLE") => None,
-            (Ask::Set(..), Err(_)) => None,
+            // Nobody knows whether it was done. If nobody saw its value either, there is an order
+            // with it if there is one without.
+            (Ask::Set(_, value), outcome) if is_unknown(outcome) => {
+                let Some(first) = seen.get(value) else { continue };
+                Some((*first, None))
+            }
             // Refused, or a read that nobody saw the end of.
             _ => continue,
         };
         history.push(Operation { call: *call, input: *ask, done });
     }
     history
+}
+
+fn is_unknown(outcome: &Result<Reply, Failure>) -> bool {
+    match outcome {
+        Ok(Reply::Error(text)) => text.starts_with(b"NOTDURABLE"),
+        Ok(_) => false,
+        Err(_) => true,
+    }
 }

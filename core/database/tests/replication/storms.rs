@@ -8,7 +8,7 @@ use storytime_database::replication::ReplicationOptions;
 use storytime_machine::{IpAddr, Ratio};
 use storytime_sim::{Config, FaultPlan, Link, Menu};
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 3;
 const STORM: Duration = Duration::from_secs(12);
 
 fn storm(seed: u64, options: Options) -> Rig {
