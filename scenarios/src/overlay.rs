@@ -15,8 +15,10 @@ pub const OVERRIDES_MAX: usize = 256;
 /// Sections that occur once, as `[name]`.
 pub const SINGLE_SECTIONS: &[&str] = &["story", "network", "costs", "campaign", "real", "sweep"];
 /// Sections that are repeated, as `[[name]]`.
-pub const REPEATED_SECTIONS: &[&str] =
-    &["host", "disk", "link", "model", "load", "variant", "timeline", "expect", "chart"];
+pub const REPEATED_SECTIONS: &[&str] = &[
+    "host", "disk", "link", "cluster", "class", "model", "load", "variant", "timeline", "expect",
+    "chart",
+];
 
 /// One value to lay over a scenario, and the path to its place.
 #[derive(Clone, Debug)]

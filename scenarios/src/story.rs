@@ -3,6 +3,10 @@
 //! Nothing here can be wrong any more. What is still open are the values that each seed draws
 //! (times given as ranges, the first key); [`crate::plan`] draws them.
 
+mod sites;
+
+pub use sites::{Class, Cluster, Home, Readers};
+
 use crate::metric::{Metric, Quantile, Take};
 use crate::models::kinds::{LoadKind, LoadSpec, ModelKind, ModelSpec};
 use crate::program::CommandLine;
@@ -106,6 +110,10 @@ pub struct Setup {
     pub link: Link,
     /// Links of their own: two hosts and the link, both ways.
     pub links: Vec<(usize, usize, Link)>,
+    /// Databases that hold the same data.
+    pub clusters: Vec<Cluster>,
+    /// Kinds of requests.
+    pub classes: Vec<Class>,
     /// Models of servers that are no component of ours.
     pub models: Vec<Model>,
     /// Where the work comes from.
@@ -135,6 +143,8 @@ pub struct Host {
     pub disk: Option<Disk>,
     /// Whether it is switched on at the beginning.
     pub at_boot: bool,
+    /// Whether it takes part: of several alike, so many as the variant or the sweep says.
+    pub used: bool,
 }
 
 /// A host's disk.
@@ -216,6 +226,8 @@ pub enum Arrivals {
         /// Mean of the exponentially distributed pause.
         think: Duration,
     },
+    /// When another load asks.
+    Asked,
 }
 
 impl Arrivals {
@@ -224,6 +236,7 @@ impl Arrivals {
         match self {
             Self::Open { rate_milli } => Figure::Rate(rate_milli).show(),
             Self::Closed { users, .. } => format!("{users} users"),
+            Self::Asked => "when asked".to_owned(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | here | `[story]`, `[[variant]]`, `[campaign]`, `[real]`; what is laid over what |
 //! | `sweep` | `[sweep]` |
 //! | `rack` | `[[disk]]`, `[[host]]`, `[network]`, `[[link]]` |
+//! | `sites` | `[[cluster]]`, `[[class]]` |
 //! | `work` | `[[model]]`, `[[load]]`, `[costs]` |
 //! | `timeline` | `[[timeline]]` |
 //! | `expect`, `measure` | `[[expect]]` |
@@ -18,11 +19,12 @@ mod chart;
 mod expect;
 mod measure;
 mod rack;
+pub(crate) mod sites;
 mod sweep;
 mod timeline;
 pub(crate) mod work;
 
-pub use work::Parts;
+pub use work::{Parts, name_fits};
 
 use crate::diagnostic::{Checked, Diagnostic, Source};
 use crate::fields::{DURATION, Fields, Word, unknown, wrong};
@@ -308,9 +310,21 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
-    let (models, model_names) = work::models(top, &hosts, &host_names, duration)?;
-    let (host_names, model_names) = (&host_names[..], &model_names[..]);
-    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names, duration };
+    let host_names = &host_names[..];
+    let bare = Parts { duration, ..Parts::of_hosts(&hosts, host_names) };
+    let (clusters, cluster_names) = sites::clusters(top, &bare)?;
+    let (classes, class_names) = sites::classes(top, &cluster_names)?;
+    let (models, model_names) = work::models(top, &bare)?;
+    let model_names = &model_names[..];
+    let parts = Parts {
+        models: &models,
+        model_names,
+        clusters: &clusters,
+        cluster_names: &cluster_names,
+        classes: &classes,
+        class_names: &class_names,
+        ..bare
+    };
     let (loads, load_names) = work::loads(top, &parts)?;
     check_sources_differ(host_names, model_names, &load_names)?;
     let load_names = &load_names[..];
@@ -319,7 +333,19 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
         timeline::Parts { hosts: hosts_, host_names, loads: loads_, load_names, variants, variant };
     let timeline = timeline::timeline(top, &parts, duration)?;
     let costs = work::costs(top)?;
-    Ok(Setup { duration, bucket, hosts, link, links, models, loads, timeline, costs })
+    Ok(Setup {
+        duration,
+        bucket,
+        hosts,
+        link,
+        links,
+        clusters,
+        classes,
+        models,
+        loads,
+        timeline,
+        costs,
+    })
 }
 
 /// A metric's first part must mean one thing.
