@@ -46,6 +46,7 @@ impl Watched {
     /// What a story's expectations and pictures ask for.
     pub fn of(story: &Story) -> Self {
         let mut found = Self::default();
+        story.fits.iter().for_each(|fit| found.add(&fit.metric));
         for expect in &story.expects {
             found.add(&expect.measure.metric);
             if let crate::story::Against::Metric(other) = &expect.measure.against {

@@ -36,6 +36,8 @@ pub struct Story {
     pub variants: Vec<Variant>,
     /// What is swept, if anything is.
     pub sweep: Option<Sweep>,
+    /// Laws that are fitted to it.
+    pub fits: Vec<Fit>,
     /// What must come out.
     pub expects: Vec<Expect>,
     /// What to draw.
@@ -348,6 +350,21 @@ pub struct Measure {
     pub against: Against,
 }
 
+/// The universal scalability law, fitted to a metric along the sweep in each variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Its name, which stands before the dot of its metrics.
+    pub name: String,
+    /// What grows.
+    pub metric: Metric,
+    /// What of it.
+    pub take: Take,
+    /// When.
+    pub window: Window,
+    /// The variants, by index.
+    pub variants: Vec<usize>,
+}
+
 /// What a figure is divided by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Against {
@@ -425,6 +442,8 @@ pub struct ChartSpec {
     pub window: Window,
     /// Whether equal ratios are equal steps, across and up.
     pub log: (bool, bool),
+    /// The law that is drawn beside the points, by index.
+    pub fit: Option<usize>,
 }
 
 /// What a picture draws.

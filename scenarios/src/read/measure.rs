@@ -4,7 +4,7 @@ use super::timeline;
 use super::work::name_fits;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields, Word, unknown};
-use crate::metric::{From, Metric, MetricDef, Take};
+use crate::metric::{FIT_METRICS, From, Metric, MetricDef, Take};
 use crate::sample::HOST_METRICS;
 use crate::story::{Action, Against, Measure, Story, Window};
 use crate::units::show_duration;
@@ -22,7 +22,9 @@ pub(super) fn metric(word: &Word, story: &Story) -> Checked<Metric> {
     let setup = &story.variants[0].setup;
     let part = |text: &str, at: usize| part(word, text, at);
     let (from, defs): (From, Vec<MetricDef>) =
-        if let Some(n) = setup.loads.iter().position(|load| load.name == source) {
+        if let Some(n) = story.fits.iter().position(|fit| fit.name == source) {
+            (From::Fit(n), FIT_METRICS.to_vec())
+        } else if let Some(n) = setup.loads.iter().position(|load| load.name == source) {
             (From::Load(n), setup.loads[n].spec.metrics().to_vec())
         } else if let Some(n) = setup.models.iter().position(|model| model.name == source) {
             (From::Model(n), setup.models[n].spec.metrics().to_vec())

@@ -8,6 +8,7 @@
 //! | `sites` | `[[cluster]]`, `[[class]]` |
 //! | `work` | `[[model]]`, `[[load]]`, `[costs]` |
 //! | `timeline` | `[[timeline]]` |
+//! | `fit` | `[[fit]]` |
 //! | `expect`, `measure` | `[[expect]]` |
 //! | `chart` | `[[chart]]` |
 //!
@@ -17,6 +18,7 @@
 
 mod chart;
 mod expect;
+mod fit;
 mod measure;
 mod rack;
 pub(crate) mod sites;
@@ -155,8 +157,10 @@ impl File {
             let name = swept.name(base.as_deref(), point);
             variants.push(Variant { name, base, point, real, setup });
         }
-        let (expects, charts) = (Vec::new(), Vec::new());
-        let mut story = Story { card, variants, sweep: swept.sweep, expects, charts, profile };
+        let (fits, expects, charts) = (Vec::new(), Vec::new(), Vec::new());
+        let sweep = swept.sweep;
+        let mut story = Story { card, variants, sweep, fits, expects, charts, profile };
+        story.fits = fit::fits(&top, &story)?;
         story.expects = expect::expects(&top, &story)?;
         story.charts = chart::charts(&top, &story)?;
         Ok(story)

@@ -1,7 +1,7 @@
 //! Hosts, disks and the network.
 
 use super::{check_unique, index_of};
-use crate::diagnostic::{Checked, Diagnostic};
+use crate::diagnostic::{Checked, Diagnostic, Span};
 use crate::fields::{BANDWIDTH, BYTES, CHANCE, DURATION, Fields, Word, unknown};
 use crate::program::CommandLine;
 use crate::story::{Disk, HOSTS_MAX, Host, PARTS_MAX};
@@ -18,7 +18,7 @@ const FIRST_IP: u32 = u32::from_be_bytes([10, 0, 0, 100]);
 pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
     let disks = disks(top)?;
     let disk_names: Vec<Word> = disks.iter().map(|(name, _)| name.clone()).collect();
-    let (mut hosts, mut names) = (Vec::new(), Vec::new());
+    let (mut hosts, mut names, mut spans) = (Vec::new(), Vec::new(), Vec::new());
     let nodes = top.tables("host", HOSTS_MAX)?;
     if nodes.is_empty() {
         return Err(Diagnostic::at(
@@ -41,6 +41,7 @@ pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
         let Some((count, used)) = counted(&fields)? else {
             hosts.push(host(&fields, &name, None, hosts.len(), disk)?);
             names.push(name);
+            spans.push(node.span.clone());
             continue;
         };
         for n in 1..=count {
@@ -50,6 +51,7 @@ pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
             host.at_boot &= host.used;
             hosts.push(host);
             names.push(name);
+            spans.push(node.span.clone());
         }
     }
     if let Some(extra) = names.get(HOSTS_MAX) {
@@ -57,7 +59,7 @@ pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
         return Err(Diagnostic::at(&extra.span, title, "with these").into());
     }
     check_unique(&names, "host")?;
-    check_ips(&names, &hosts)?;
+    check_ips(&spans, &hosts)?;
     Ok((hosts, names))
 }
 
@@ -135,12 +137,12 @@ fn ip(fields: &Fields<'_>, n: usize) -> Checked<IpAddr> {
     })
 }
 
-fn check_ips(names: &[Word], hosts: &[Host]) -> Checked<()> {
+fn check_ips(spans: &[Span], hosts: &[Host]) -> Checked<()> {
     for (n, host) in hosts.iter().enumerate() {
         if let Some(first) = hosts[..n].iter().position(|other| other.ip == host.ip) {
             let title = format!("two hosts have the address {}", host.ip);
-            return Err(Diagnostic::at(&names[n].span, title, format!("host `{}`", host.name))
-                .also(&names[first].span, format!("host `{}`", hosts[first].name))
+            return Err(Diagnostic::at(&spans[n], title, format!("host `{}`", host.name))
+                .also(&spans[first], format!("host `{}`", hosts[first].name))
                 .help("give one of them another `ip`")
                 .into());
         }

@@ -131,8 +131,35 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
             }
             chart.series.extend(lines);
         }
+        if let Some(fit) = spec.fit {
+            chart.series.extend(laws(story, run, fit));
+        }
     }
     chart
+}
+
+/// Points of a law's curve.
+const LAW_POINTS: u32 = 40;
+/// Laws have colours of their own, from this role on.
+const LAW_ROLE: u8 = 4;
+
+/// The fitted laws, from the first of their points to the last.
+fn laws(story: &Story, run: &Run, fit: usize) -> Vec<Series> {
+    let mut series = Vec::new();
+    for variant in &run.variants {
+        let Some(fitted) = run.fits(story, fit, variant.variant) else { continue };
+        let ends = fitted.points.first().zip(fitted.points.last());
+        let (Some(law), Some((first, last))) = (fitted.law, ends) else { continue };
+        let at = |n: u32| first.0 + (last.0 - first.0) * f64::from(n) / f64::from(LAW_POINTS);
+        let points = (0..=LAW_POINTS).map(at).map(|n| (n, law.at(n))).collect();
+        let name = match &story.variants[variant.variant].base {
+            Some(base) => format!("law, {base}"),
+            None => "law".to_owned(),
+        };
+        let role = LAW_ROLE + series.len() as u8;
+        series.push(Series { name, arm: run.arm, points, role });
+    }
+    series
 }
 
 /// A curve's points, or the one point that a run adds to the curve of a sweep.
