@@ -4,8 +4,7 @@ use crate::models::app::WORK_CPU;
 use crate::models::database::DatabaseModel;
 use crate::models::kinds::Shared;
 use crate::plan::Plan;
-use crate::program::Program;
-use crate::story::{Action, Cache, Host, Load, Setup};
+use crate::story::{Action, Cache, Load, Setup};
 use std::net::IpAddr;
 use std::time::Duration;
 use storytime_machine::{Costs, Endpoint, Work};
@@ -59,11 +58,7 @@ impl Seat<'_> {
     /// Where the database of each host is reached, by the number of the host.
     pub fn databases(&self) -> Vec<Option<Endpoint>> {
         let hosts = self.setup.hosts.iter().enumerate();
-        let port = |host: &Host| {
-            let programs = host.run.iter().map(|line| &line.program);
-            programs.filter(|program| program.name() == "dbd").find_map(Program::port)
-        };
-        hosts.map(|(n, host)| Some(self.endpoint(n, port(host)?))).collect()
+        hosts.map(|(n, host)| Some(self.endpoint(n, host.database_port()?))).collect()
     }
 
     /// A list of caches as the client takes it.

@@ -233,6 +233,9 @@ impl<'a> Stage<'a> {
             self.samples.take(|host| {
                 let mut reading = reading(world, programs, host);
                 let now = world.now().0;
+                if !setup.hosts[host].used {
+                    return reading;
+                }
                 let cores = u64::from(setup.hosts[host].cores);
                 reading.insert(CPU_BUSY_NS.to_owned(), world.busy_ns(ids[host]));
                 reading.insert(CPU_NS.to_owned(), now * cores);

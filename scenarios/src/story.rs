@@ -9,7 +9,7 @@ pub use sites::{Class, Cluster, Home, Readers};
 
 use crate::metric::{Metric, Quantile, Take};
 use crate::models::kinds::{LoadKind, LoadSpec, ModelKind, ModelSpec};
-use crate::program::CommandLine;
+use crate::program::{CommandLine, Program};
 use crate::units::Millionths;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -147,6 +147,14 @@ pub struct Host {
     pub at_boot: bool,
     /// Whether it takes part: of several alike, so many as the variant or the sweep says.
     pub used: bool,
+}
+
+impl Host {
+    /// The port of the database that it runs.
+    pub fn database_port(&self) -> Option<u16> {
+        let programs = self.run.iter().map(|line| &line.program);
+        programs.filter(|program| program.name() == "dbd").find_map(Program::port)
+    }
 }
 
 /// A host's disk.

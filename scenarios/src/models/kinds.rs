@@ -102,6 +102,7 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),
     app::kind::<workloads::namespace_delete::NamespaceDelete>(),
+    app::kind::<workloads::number_spaces::NumberSpaces>(),
     app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),

@@ -3,7 +3,7 @@
 use super::rack::{counted, numbered, with_number};
 use super::work::{Parts, hosts_called};
 use super::{check_unique, index_of};
-use crate::diagnostic::{Checked, Diagnostic};
+use crate::diagnostic::{Checked, Diagnostic, Span};
 use crate::fields::{DURATION, Fields, Word};
 use crate::story::{Class, Cluster, Home, PARTS_MAX, Readers};
 use std::time::Duration;
@@ -70,12 +70,7 @@ fn cluster(
         .into_iter()
         .chain(replicas.iter().filter_map(|&host| Some((host, &fields.get("replicas")?.span))))
     {
-        if database_port(parts, host).is_none() {
-            let title = format!("host `{}` runs no database", parts.hosts[host].name);
-            return Err(Diagnostic::at(span, title, "expected a host that is a database")
-                .help("give it run = [\"dbd --port 6379\"]")
-                .into());
-        }
+        is_database(parts, host, span)?;
     }
     let readers =
         [("master", Readers::Master), ("replicas", Readers::Replicas), ("all", Readers::All)];
@@ -87,10 +82,15 @@ fn cluster(
     })
 }
 
-/// The port of the database that a host runs.
-pub(crate) fn database_port(parts: &Parts<'_>, host: usize) -> Option<u16> {
-    let programs = parts.hosts[host].run.iter().map(|line| &line.program);
-    programs.filter(|program| program.name() == "dbd").find_map(crate::program::Program::port)
+/// Refuses a host that runs no database.
+pub(crate) fn is_database(parts: &Parts<'_>, host: usize, span: &Span) -> Checked<()> {
+    if parts.hosts[host].database_port().is_some() {
+        return Ok(());
+    }
+    let title = format!("host `{}` runs no database", parts.hosts[host].name);
+    Err(Diagnostic::at(span, title, "expected a host that is a database")
+        .help("give it run = [\"dbd --port 6379\"]")
+        .into())
 }
 
 /// Reads `[[class]]`: what a request of each kind costs.

@@ -11,6 +11,7 @@
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
 //! | [`namespace_delete`] | reads rows of a namespace that is cleared |
+//! | [`number_spaces`] | numbers a new thing of a user |
 //! | [`placement`] | stores a key where the library puts it |
 //! | [`proxy`] | hands a request on |
 //! | [`read_through`] | reads a row through the cache |
@@ -26,6 +27,7 @@ pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;
 pub mod namespace_delete;
+pub mod number_spaces;
 pub mod placement;
 pub mod proxy;
 pub mod read_through;
