@@ -178,7 +178,7 @@ impl VariantRun {
     pub fn window(&self, window: Window) -> (u64, u64) {
         let at = |happening: usize| nanos(self.plan.offset(happening));
         match window {
-            Window::Whole => (0, u64::MAX),
+            Window::Whole => (nanos(self.plan.measured_from), u64::MAX),
             Window::After { happening, length } => {
                 (at(happening), at(happening).saturating_add(nanos(length)))
             }

@@ -106,6 +106,8 @@ pub struct Setup {
     pub duration: Duration,
     /// Width of a bucket of the time series.
     pub bucket: Duration,
+    /// Where the window of figures begins that name none.
+    pub measured_from: Duration,
     /// The hosts.
     pub hosts: Vec<Host>,
     /// The link between hosts that have none of their own.

@@ -193,7 +193,7 @@ fn sections(root: &Node) -> Checked<Fields<'_>> {
 }
 
 const STORY_FIELDS: &[&str] =
-    &["id", "title", "source", "asks", "shows", "duration", "bucket", "real"];
+    &["id", "title", "source", "asks", "shows", "duration", "bucket", "measured_from", "real"];
 
 fn story_section<'a>(top: &Fields<'a>) -> Checked<Fields<'a>> {
     let node = top.required("story", "a section `[story]` with id, title, asks and duration")?;
@@ -311,6 +311,12 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
             .help(format!("at least {}", show_duration(nanos(duration).div_ceil(BUCKETS_MAX))))
             .into());
     }
+    let measured_from = story.quantity("measured_from", DURATION, Some(Duration::ZERO))?;
+    if add(measured_from, bucket) > duration {
+        let at = &story.required("measured_from", "")?.span;
+        let title = "nothing is left to measure";
+        return Err(Diagnostic::at(at, title, "expected a bucket before the story's end").into());
+    }
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
@@ -340,6 +346,7 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
     Ok(Setup {
         duration,
         bucket,
+        measured_from,
         hosts,
         link,
         links,
