@@ -45,6 +45,18 @@ fn line_name(variant: &str, variants: usize, metric: &str, metrics: usize) -> St
     }
 }
 
+/// What a metric is called among others: by its label, unless another has the same.
+fn label<'a>(metric: &'a Metric, metrics: &[(Metric, Take)]) -> &'a str {
+    let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
+    if alike.count() > 1 { &metric.text } else { metric.def.label }
+}
+
+/// How many variants a picture shows, whatever the points of the sweep.
+fn bases(story: &Story, spec: &ChartSpec) -> usize {
+    let bases = spec.variants.iter().map(|&n| story.variants[n].base.as_deref());
+    bases.collect::<BTreeSet<_>>().len()
+}
+
 fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> Chart {
     let mut chart = blank(spec);
     chart.x = Axis::new("time", Unit::Seconds);
@@ -120,7 +132,8 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
                     (_, false) => variant_name(story, variant),
                 };
                 let more = points_of_curve(story, variant, metric, *take_what, spec.window);
-                let name = line_name(&name, spec.variants.len(), metric.def.label, metrics.len());
+                let label = label(metric, metrics);
+                let name = line_name(&name, bases(story, spec), label, metrics.len());
                 match lines.iter_mut().find(|line| line.name == name) {
                     Some(line) => line.points.extend(more),
                     None => {
@@ -236,9 +249,7 @@ fn bars(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take
                     points.push((category as f64, value));
                 }
             }
-            let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
-            let name = if alike.count() > 1 { &*metric.text } else { metric.def.label };
-            let name = name.to_owned();
+            let name = label(metric, metrics).to_owned();
             chart.series.push(Series { name, arm: run.arm, points, role: role as u8 });
         }
     }
