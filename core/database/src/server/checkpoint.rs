@@ -3,7 +3,6 @@
 
 use super::Database;
 use super::engine::Engine;
-use bytes::Bytes;
 use storytime_journal::Lsn;
 use storytime_machine::{Conn, Cx};
 
@@ -61,7 +60,7 @@ impl Engine {
         let at = self.log.last();
         let Some((journal, storage)) = self.log.parts() else { return false };
         journal.begin_checkpoint(cx, storage, at);
-        journal.checkpoint_piece(cx, storage, Bytes::from_static(HEAD));
+        journal.checkpoint_piece(cx, storage, HEAD);
         self.log.covered();
         self.store.begin_snapshot();
         self.checkpointing.phase = Phase::Pieces;
@@ -76,7 +75,7 @@ impl Engine {
         let Some((journal, storage)) = self.log.parts() else { return };
         while journal.wants_checkpoint_piece() {
             match self.store.next_piece() {
-                Some(piece) => journal.checkpoint_piece(cx, storage, piece),
+                Some(piece) => journal.checkpoint_piece(cx, storage, &piece),
                 None => {
                     journal.end_checkpoint(cx, storage);
                     self.checkpointing.phase = Phase::AwaitDurable;
