@@ -1,6 +1,6 @@
 //! When keys end.
 
-use super::fault::{Fault, NOT_INTEGER, bad_expire};
+use super::fault::{Fault, bad_expire};
 use super::number::integer;
 use super::spec::{Spec, read_fast, write_fast};
 use super::{Exec, Outcome};
@@ -107,8 +107,8 @@ impl When {
 }
 
 fn expire(exec: &mut Exec<'_>, args: Args<'_>, clock: Clock) -> Outcome {
-    let (key, amount) = (args.at(1), integer(args.at(2)).map_err(|_| NOT_INTEGER)?);
     let when = When::read(args.from(3))?;
+    let (key, amount) = (args.at(1), integer(args.at(2))?);
     let name = || String::from_utf8_lossy(args.at(0)).to_ascii_lowercase();
     let at = instant(clock, amount, exec.now_ms).ok_or_else(|| bad_expire(&name()))?;
     let Some(ends) = exec.entry_to_change(key).map(|entry| entry.expires_ms) else {

@@ -99,9 +99,7 @@ impl Database {
         let spec = match self.admit(session, args) {
             Ok(spec) => spec,
             Err(fault) => {
-                if let Multi::Collecting { failed, .. } = &mut session.multi {
-                    *failed = true;
-                }
+                let fault = self.abandon(session, args, fault);
                 self.fail(&fault);
                 return self.reply(cx, session, Lsn(0), 0);
             }
@@ -113,6 +111,20 @@ impl Database {
         self.engine.record.begin(self.term, cx.wall_clock().0 / 1_000_000);
         self.run(cx, session, spec, args);
         self.finish(cx, session);
+    }
+
+    /// A request was refused: what follows for the transaction that it was to be part of.
+    fn abandon(&mut self, session: &mut Session, args: Args<'_>, fault: Fault) -> Fault {
+        if args.at(0).eq_ignore_ascii_case(b"exec") {
+            session.multi = Multi::Off;
+            self.unwatch(session);
+            let why = fault.0.strip_prefix("ERR ").unwrap_or(&fault.0);
+            return format!("EXECABORT Transaction discarded because of: {why}").into();
+        }
+        if let Multi::Collecting { failed, .. } = &mut session.multi {
+            *failed = true;
+        }
+        fault
     }
 
     /// Records what was changed, and replies when that is due.
