@@ -146,8 +146,7 @@ fn left(exec: &mut Exec<'_>, args: Args<'_>, clock: Clock) -> Outcome {
             let ms = if clock.is_relative() { ends.saturating_sub(now_ms) } else { ends };
             let ms = i64::try_from(ms).unwrap_or(i64::MAX);
             match clock {
-                Clock::InSeconds => ms.saturating_add(500) / 1000,
-                Clock::AtSeconds => ms / 1000,
+                Clock::InSeconds | Clock::AtSeconds => ms.saturating_add(500) / 1000,
                 Clock::InMillis | Clock::AtMillis => ms,
             }
         }

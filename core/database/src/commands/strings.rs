@@ -164,9 +164,7 @@ fn get_and_expire(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (persist, clock) = match (args.get(2), args.get(3), args.len()) {
         (None, None, _) => (false, None),
         (Some(word), None, _) if word.eq_ignore_ascii_case(b"PERSIST") => (true, None),
-        (Some(word), Some(amount), 4) => {
-            (false, Some((Clock::named(word).ok_or(SYNTAX)?, amount)))
-        }
+        (Some(word), Some(amount), 4) => (false, Some((Clock::named(word).ok_or(SYNTAX)?, amount))),
         _ => return Err(SYNTAX),
     };
     // Without a key the amount is not looked at, as in the original.
@@ -175,9 +173,7 @@ fn get_and_expire(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         return Ok(());
     };
     let at_ms = match clock {
-        Some((clock, amount)) => {
-            Some(end_from(clock, integer(amount)?, exec.now_ms, "getex")?)
-        }
+        Some((clock, amount)) => Some(end_from(clock, integer(amount)?, exec.now_ms, "getex")?),
         None => persist.then_some(0),
     };
     if let Some(at_ms) = at_ms {
