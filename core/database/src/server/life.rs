@@ -1,16 +1,20 @@
 //! A server's life: recovery, what the journal tells, and the end.
 
+use super::engine::Waiter;
 use super::{Database, Phase};
 use crate::commands::Tally;
 use crate::replication::ReplicationEvent;
 use bytes::Bytes;
 use storytime_journal::{JournalEvent, Recovery};
-use storytime_machine::{Close, Cx, Exit};
+use storytime_machine::{Close, Cx, DiskResult, Exit, Token};
 
 impl Database {
     /// Begins recovery; serves at once if there is nothing to recover.
     pub(super) fn recover(&mut self, cx: &mut Cx) {
         self.listen(cx);
+        if let Some(pages) = &mut self.engine.pages {
+            pages.open(cx);
+        }
         if !self.engine.log.open(cx) {
             self.replication.ready(cx, &mut self.engine);
             self.serve_from_now_on(cx);
@@ -60,6 +64,31 @@ impl Database {
                 }
                 JournalEvent::Failed(why) => return cx.exit(Exit::Failed(why)),
             }
+        }
+    }
+
+    /// A disk operation on pages completed: whoever waited for a page goes on.
+    pub(super) fn page_done(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
+        let Some(pages) = &mut self.engine.pages else { return };
+        let mut there = core::mem::take(&mut self.there);
+        if let Err(why) = pages.on_disk(cx, op, result, &mut there) {
+            cx.exit(Exit::Failed(why));
+        }
+        for waiter in there.drain(..) {
+            match waiter {
+                Waiter::Record => self.engine.missing -= 1,
+                Waiter::Reply(conn, number) => {
+                    if let Some(session) = self.session(conn) {
+                        session.thing_is_there(number);
+                    }
+                }
+            }
+        }
+        self.there = there;
+        let before = self.engine.applied();
+        self.engine.apply_waiting(cx);
+        if self.engine.applied() > before {
+            self.replication.on_durable(cx, &mut self.engine);
         }
     }
 

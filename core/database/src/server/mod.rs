@@ -39,7 +39,7 @@ use crate::resp::Out;
 use crate::store::Store;
 use bytes::BytesMut;
 use counters::Counters;
-use engine::Engine;
+use engine::{Engine, Waiter};
 use replies::Awaits;
 use session::Session;
 use storytime_machine::{
@@ -95,6 +95,8 @@ pub struct Database {
     notice: String,
     /// Whether recovery has seen the first piece of a checkpoint.
     restoring: bool,
+    /// Whoever's page was just read; kept for its memory.
+    there: Vec<Waiter>,
     /// What the reply to the request under way waits for.
     awaits: Awaits,
     /// When something is to be done.
@@ -132,6 +134,7 @@ impl Database {
             replication: Replication::new(replication_options(&config), tokens::REPLICATION_BASE),
             notice: String::new(),
             restoring: false,
+            there: Vec::new(),
             awaits: Awaits::Nothing,
             alarm: None,
             run_id: String::new(),
@@ -273,6 +276,8 @@ impl Machine for Database {
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == tokens::ALARM {
             self.alarm(cx);
+        } else if let Some(pages) = self.engine.pages.as_mut().filter(|pages| pages.owns(timer)) {
+            pages.on_timer(cx);
         } else {
             let known = self.replication.on_timer(cx, &mut self.engine, timer);
             assert!(known, "no timer {timer:?} is set");
@@ -281,7 +286,9 @@ impl Machine for Database {
     }
 
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
-        if self.engine.log.on_disk(cx, op, result) {
+        if self.engine.pages.as_ref().is_some_and(|pages| pages.owns(op)) {
+            self.page_done(cx, op, result);
+        } else if self.engine.log.on_disk(cx, op, result) {
             self.hear_journal(cx);
         }
         self.settle(cx);
