@@ -62,9 +62,9 @@ fn a_mistake_is_told_with_its_line_and_column() {
         ),
         ("shard 2 host s", "shard 2 on s", "10:9: `host` is expected here, not `on`"),
         ("shard 2 ", "shard 1 ", "10:7: shard 1 is there twice"),
-        ("select 1 ", "select 0 ", "10:59: shard 1 has select 0 of sharddbhost001"),
-        ("flags r\n", "flags ro\n", "10:67: flags are rw, r, w or -, not `ro`"),
-        ("flags r\n", "flags r and\n", "10:69: nothing is expected here: `and`"),
+        ("select 1 ", "select 0 ", "10:56: shard 1 has select 0 of sharddbhost001"),
+        ("flags r\n", "flags ro\n", "10:64: flags are rw, r, w or -, not `ro`"),
+        ("flags r\n", "flags r and\n", "10:66: nothing is expected here: `and`"),
         (
             "directory 10.0.0.1:6379 select 0\n",
             "",
