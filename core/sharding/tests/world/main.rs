@@ -3,5 +3,7 @@
 
 mod app;
 mod basics;
+mod faults;
 mod homes;
+mod races;
 mod rig;
