@@ -13,13 +13,22 @@
 
 pub mod event;
 pub mod options;
+pub mod rows;
 pub mod storage;
 
+mod checkpoint;
+mod format;
 mod journal;
+mod making;
+mod read;
+mod recover;
+mod segments;
+mod writer;
 
 pub use event::{AppendError, JournalEvent, ReadError, Recovery, Refusal};
 pub use journal::Journal;
 pub use options::JournalOptions;
+pub use rows::{Row, Rows};
 pub use storage::{Local, Storage};
 
 /// Number of a record, from 1; 0 stands for "before the first".

@@ -1,0 +1,6 @@
+//! The journal on a simulated disk.
+
+mod host;
+mod life;
+mod lying;
+mod owner;
