@@ -1,6 +1,6 @@
 //! What a run leaves behind, before it is a report: figures by source, digests, what broke.
 
-use crate::metric::{Kind, Metric, Quantile, Take};
+use crate::metric::{From, Kind, Metric, Quantile, Take};
 use crate::models::Results;
 use crate::models::results::Result;
 use crate::models::series::Series;
@@ -121,6 +121,9 @@ impl Run {
     /// Takes a figure of one variant; `None` if it is compared with a variant that did not run on
     /// this runtime.
     fn outcome(&self, story: &Story, run: &VariantRun, measure: &Measure) -> Option<Outcome> {
+        if let From::Fit(fit) = measure.metric.from {
+            return self.fits(story, fit, run.variant)?.figure(measure.metric.def.name);
+        }
         let bucket = |run: &VariantRun| story.variants[run.variant].setup.bucket;
         let now = run.measure(measure, bucket(run));
         let Against::Variant(base) = &measure.against else { return Some(now) };
@@ -153,11 +156,12 @@ impl Run {
 impl Measured {
     /// What a source measured of a metric.
     pub fn get(&self, metric: &Metric) -> Option<Cow<'_, Result>> {
-        use crate::metric::From;
         let name = metric.def.name;
         match &metric.from {
             From::Load(n) => self.loads.get(*n)?.0.get(name).map(Cow::Borrowed),
             From::Model(n) => self.models.get(*n)?.0.get(name).map(Cow::Borrowed),
+            // It is no figure of one run.
+            From::Fit(_) => None,
             From::Hosts(hosts) => {
                 let all = hosts.iter().filter_map(|&n| self.hosts.get(n)?.0.get(name));
                 let mut all = all.map(Cow::Borrowed);
@@ -174,7 +178,7 @@ impl VariantRun {
     pub fn window(&self, window: Window) -> (u64, u64) {
         let at = |happening: usize| nanos(self.plan.offset(happening));
         match window {
-            Window::Whole => (0, u64::MAX),
+            Window::Whole => (nanos(self.plan.measured_from), u64::MAX),
             Window::After { happening, length } => {
                 (at(happening), at(happening).saturating_add(nanos(length)))
             }

@@ -283,7 +283,8 @@ impl Stage<'_> {
                 let seed = storytime_machine::hash::fold(seed, part as u64 + 1);
                 let host = self.place(on, seed, work_dir, Clock::start());
                 let setup = self.setup;
-                let seat = Seat { setup, plan, load: n, part, shared, address: &address };
+                let address = &address;
+                let seat = Seat { setup, plan, load: n, part, shared, address, computes: true };
                 let machine = seat.build();
                 let handle = spawn(host, machine)
                     .map_err(|error| RealError::Start(load.name.clone(), error))?;
