@@ -14,6 +14,7 @@ mod progress;
 mod replay;
 mod run;
 mod serve;
+mod shards;
 mod stories;
 
 use clap::Parser as _;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
+        Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)

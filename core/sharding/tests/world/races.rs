@@ -71,7 +71,7 @@ impl Racer {
         let text = tag.to_string();
         let (asked, request) = match cx.rng().below(400) {
             n if n < self.updates => (Asked::Update(item), write(user, update(item, &text))),
-            398.. => (Asked::Create, write(user, create(&text))),
+            399.. => (Asked::Create, write(user, create(&text))),
             ..200 => {
                 let items = (1..=ITEMS).collect();
                 (Asked::Rows(truth.versions.clone()), Request::Rows { table: BLOG, user, items })

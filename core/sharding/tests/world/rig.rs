@@ -68,6 +68,8 @@ impl Site {
             site.add_app(format!("app{n}"), make);
             site.desks.push(desk);
         }
+        // The databases read their disks first.
+        site.pass(Duration::from_secs(1));
         site
     }
 
