@@ -23,7 +23,10 @@ const SHARES: &[(&str, &str, &str)] = &[
     ("disk_busy", DISK_BUSY_NS, DISK_NS),
 ];
 
-/// Counters of a simulated host itself, nanoseconds: how long its cores have worked, of how long.
+/// Metrics that only the simulator knows.
+pub const SIMULATED_ONLY: &[&str] = &["disk_busy"];
+
+/// Counters of a host itself, nanoseconds: how long its cores have worked, of how long.
 pub const CPU_BUSY_NS: &str = "cpu_busy_ns";
 /// See [`CPU_BUSY_NS`].
 pub const CPU_NS: &str = "cpu_ns";
@@ -32,7 +35,8 @@ pub const DISK_BUSY_NS: &str = "disk_busy_ns";
 /// See [`DISK_BUSY_NS`].
 pub const DISK_NS: &str = "disk_ns";
 
-/// What can be measured about every host, whatever it runs. Real ones do not tell.
+/// What can be measured about every host, whatever it runs; how busy disks are, only in the
+/// simulator.
 pub const HOST_METRICS: &[MetricDef] = &[
     MetricDef { name: "cpu_busy", kind: Kind::Shares, label: "processor busy" },
     MetricDef { name: "disk_busy", kind: Kind::Shares, label: "disk busy" },

@@ -113,7 +113,9 @@ fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
 fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take)]) -> Chart {
     let mut chart = blank(spec);
     let (first, first_take) = &metrics[0];
-    chart.y = Axis::new(first.def.label, unit_of(first.def.kind.unit(*first_take)));
+    let alike = metrics.iter().all(|(metric, _)| metric.def.label == first.def.label);
+    let y = if alike { first.def.label } else { "" };
+    chart.y = Axis::new(y, unit_of(first.def.kind.unit(*first_take)));
     chart.x = match (first.def.kind.along(), &story.sweep) {
         (Some(along), _) => Axis::new(along, Unit::Count),
         (None, Some(sweep)) if sweep.unit.is_empty() => Axis::new(&*sweep.name, Unit::Count),

@@ -69,6 +69,8 @@ pub(super) struct Desk {
     /// The databases, by the number of the host.
     databases: Vec<Option<ServerId>>,
     computes: bool,
+    /// What jobs have computed so far, nanoseconds.
+    pub(super) computed_ns: u64,
 }
 
 impl Desk {
@@ -90,6 +92,7 @@ impl Desk {
             databases,
             dbd,
             computes: config.computes,
+            computed_ns: 0,
             cache: Client::new(config.client.clone(), CLIENT),
             database: config.database.as_ref().map(link),
             asked: BTreeMap::new(),
@@ -204,6 +207,7 @@ impl Hands<'_> {
     /// Computes for so long on this host's core. What is sent in this step leaves behind it.
     pub fn compute(&mut self, length: Duration) {
         self.cx.work(WORK_CPU, nanos(length));
+        self.desk.computed_ns += nanos(length);
         if self.desk.computes {
             let until = Instant::now() + length;
             while Instant::now() < until {

@@ -4,7 +4,7 @@ use super::day::Day;
 use super::figures::Book;
 use super::front::Front;
 use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
-use super::{LANES_MAX, Step, WORK_JOBS, Workload, lock};
+use super::{COMPUTED_NS, LANES_MAX, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::pages::Choose;
 use crate::models::watch::link::Watchers;
@@ -483,6 +483,7 @@ impl<W: Workload> Machine for App<W> {
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         each("jobs_under_way", (self.workers.len() - self.free.len()) as u64);
+        each(COMPUTED_NS, self.desk.computed_ns);
         each("jobs_waiting", self.waiting.len() as u64);
     }
 }

@@ -57,6 +57,9 @@ pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
 /// otherwise.
 pub const WORK_CPU: Work = Work { index: 1, name: "app_cpu" };
 
+/// The counter of what jobs have computed, nanoseconds.
+pub const COMPUTED_NS: &str = "computed_ns";
+
 /// Most jobs that one entry of the timeline begins on one host.
 pub const LANES_MAX: u32 = 64;
 

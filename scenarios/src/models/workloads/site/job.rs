@@ -39,6 +39,8 @@ pub struct Job {
 /// What a page awaits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// That the directory serves.
+    AwaitDirectory,
     /// The directory is being filled: the next request, and how many are under way.
     AwaitSeeds {
         /// The number of the next request.
@@ -97,11 +99,22 @@ impl Site {
                 self.read_rows(hands, job)
             }
             Home::OfTheUser => {
+                if let Some(&place) = self.places.get(&user) {
+                    return self.at_home(hands, job, place);
+                }
                 let key = format!("user:u{user}");
                 self.ask_directory(hands, &job, &[b"GET", key.as_bytes()]);
                 Step::Await(job)
             }
         }
+    }
+
+    /// The user's place is known.
+    fn at_home(&self, hands: &mut Hands<'_>, mut job: Job, place: u64) -> Step<Job> {
+        let cluster = self.numbers.user_clusters.get(place as usize - 1);
+        let Some(&cluster) = cluster else { return self.fail(hands, &job) };
+        (job.cluster, job.place) = (Some(cluster), place);
+        self.read_rows(hands, job)
     }
 
     fn compute_half(&self, hands: &mut Hands<'_>, job: &Job) {
@@ -124,14 +137,21 @@ impl Site {
     }
 
     /// What a job awaited has come.
-    pub(super) fn go_on(&self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
+    pub(super) fn go_on(&mut self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
         let reply = match came {
             Came::Dbd(outcome) => outcome,
-            Came::Woke => return self.look(hands, job),
+            Came::Woke => {
+                return match (job.stage, job.cluster) {
+                    (Stage::AwaitDirectory, Some(cluster)) => self.await_directory(hands, cluster),
+                    _ => self.look(hands, job),
+                };
+            }
             other => unreachable!("a page does not await {other:?}"),
         };
-        if let Stage::AwaitSeeds { .. } = job.stage {
-            return self.seeded(hands, job, reply.as_ref().ok());
+        match job.stage {
+            Stage::AwaitDirectory => return self.directory_said(hands, job, reply.as_ref().ok()),
+            Stage::AwaitSeeds { .. } => return self.seeded(hands, job, reply.as_ref().ok()),
+            _ => {}
         }
         match reply {
             Err(why) => self.unanswered(hands, job, why),
@@ -149,9 +169,9 @@ impl Site {
         }
     }
 
-    fn answered(&self, hands: &mut Hands<'_>, mut job: Job, reply: &Reply) -> Step<Job> {
+    fn answered(&mut self, hands: &mut Hands<'_>, mut job: Job, reply: &Reply) -> Step<Job> {
         match job.stage {
-            Stage::AwaitSeeds { .. } | Stage::AwaitMoment { .. } => {
+            Stage::AwaitDirectory | Stage::AwaitSeeds { .. } | Stage::AwaitMoment { .. } => {
                 unreachable!("handled before")
             }
             Stage::AwaitId => {
@@ -162,10 +182,10 @@ impl Site {
             }
             Stage::AwaitPlace => {
                 let Some(place) = place_of(reply) else { return self.fail(hands, &job) };
-                let cluster = self.numbers.user_clusters.get(place as usize - 1);
-                let Some(&cluster) = cluster else { return self.fail(hands, &job) };
-                (job.cluster, job.place) = (Some(cluster), place);
-                self.read_rows(hands, job)
+                if self.numbers.keep_places {
+                    self.places.insert(job.user, place);
+                }
+                self.at_home(hands, job, place)
             }
             Stage::AwaitRows { waiting, left } => {
                 hands.count("reads", 1);

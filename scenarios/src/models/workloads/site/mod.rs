@@ -25,6 +25,7 @@ use crate::models::app::{Came, Hands, Step, Workload};
 use crate::models::visits::Visits;
 use crate::read::Parts;
 use crate::{app_fields, app_metrics};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// The workload.
@@ -33,6 +34,8 @@ pub struct Site {
     numbers: Numbers,
     visits: Visits,
     part: u32,
+    /// Where users live, as far as this web server has looked it up and keeps it.
+    places: BTreeMap<u32, u64>,
 }
 
 impl Workload for Site {
@@ -54,6 +57,7 @@ impl Workload for Site {
         "connections",
         "directory",
         "user_clusters",
+        "keep_places",
     ];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("reads", Series, "rows read"),
@@ -75,12 +79,12 @@ impl Workload for Site {
     }
 
     fn new(numbers: Numbers, part: u32, _ledger: Arc<Mutex<()>>) -> Self {
-        Self { visits: Visits::new(numbers.visits.clone()), numbers, part }
+        Self { visits: Visits::new(numbers.visits.clone()), numbers, part, places: BTreeMap::new() }
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         match (self.part, self.numbers.directory) {
-            (0, Some(directory)) => self.fill_directory(hands, directory),
+            (0, Some(directory)) => self.await_directory(hands, directory),
             _ => Step::Done,
         }
     }

@@ -17,6 +17,8 @@ pub struct Numbers {
     pub directory: Option<usize>,
     /// The clusters that they live on.
     pub user_clusters: Vec<usize>,
+    /// Whether a web server keeps what it has looked up, for ever: nobody moves.
+    pub keep_places: bool,
 }
 
 impl Numbers {
@@ -55,6 +57,8 @@ impl Numbers {
                 .help("add `directory` and `user_clusters`: the names of `[[cluster]]`s")
                 .into());
         }
-        Ok(Self { visits, clusters: parts.clusters.to_vec(), directory, user_clusters })
+        let keep_places = fields.flag("keep_places", false)?;
+        let clusters = parts.clusters.to_vec();
+        Ok(Self { visits, clusters, directory, user_clusters, keep_places })
     }
 }

@@ -2,10 +2,13 @@
 
 use super::{Job, Site, Stage};
 use crate::models::app::{Hands, Step};
+use std::time::Duration;
 use storytime_database::Reply;
 
 /// Requests under way at once.
 const AT_ONCE: u32 = 64;
+/// How long a directory that does not serve yet is left alone.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 impl Site {
     /// The cluster of a user: users are dealt out in turn. Counted from 1.
@@ -13,8 +16,31 @@ impl Site {
         user % self.numbers.user_clusters.len() as u32 + 1
     }
 
+    /// Waits until the directory serves.
+    pub(super) fn await_directory(&self, hands: &mut Hands<'_>, directory: usize) -> Step<Job> {
+        hands.dbd(self.numbers.clusters[directory].master, &[b"EXISTS", b"user:u0"]);
+        Step::Await(Job { cluster: Some(directory), ..Job::new(0, 0, Stage::AwaitDirectory) })
+    }
+
+    /// It may have answered; if not, it is asked again after a while.
+    pub(super) fn directory_said(
+        &self,
+        hands: &mut Hands<'_>,
+        job: Job,
+        reply: Option<&Reply>,
+    ) -> Step<Job> {
+        let directory = job.cluster.expect("set when it was asked");
+        match reply {
+            Some(Reply::Integer(_)) => self.fill_directory(hands, directory),
+            _ => {
+                hands.pause(PATIENCE);
+                Step::Await(job)
+            }
+        }
+    }
+
     /// Begins to fill the directory.
-    pub(super) fn fill_directory(&self, hands: &mut Hands<'_>, directory: usize) -> Step<Job> {
+    fn fill_directory(&self, hands: &mut Hands<'_>, directory: usize) -> Step<Job> {
         let requests = self.visits.population() * 2;
         let first = AT_ONCE.min(requests);
         (0..first).for_each(|n| self.write_down(hands, directory, n));
