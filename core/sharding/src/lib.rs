@@ -11,6 +11,7 @@
 
 pub mod home;
 pub mod map;
+pub mod mover;
 pub mod tables;
 
 pub use home::{Home, HomeState, Place};
