@@ -1,5 +1,9 @@
 //! The wire: RESP2 and RESP3.
 
+pub mod reply;
+
+pub use reply::{Frame, Garbled, ReplyReader};
+
 use bytes::Bytes;
 
 /// A reply, as clients see it.
