@@ -7,3 +7,5 @@ pub mod options;
 pub mod record;
 pub mod request;
 mod sweep;
+#[cfg(test)]
+mod tests;
