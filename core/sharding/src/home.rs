@@ -11,14 +11,30 @@
 //! never deleted: what a user leaves behind says where to look.
 //!
 //! Unknown words of a value are skipped, so that later versions may add some.
+//!
+//! # Writers
+//!
+//! A write begins with `CHECK home 0 v`, where `v` is the row version (the database's) of an
+//! *active* home that the writer has seen, or 0 where [a home may be absent](Homes::Optional) and
+//! was. No write is accepted once the home row was rewritten, however late it arrives. On
+//! `CHECKFAILED 0` the writer reads the home again and does as [`judge`] says.
+//!
+//! # Readers
+//!
+//! A read takes the home row along in the same instant (`ROW.WITH home 0 …`), and its rows are
+//! shown and cached only if [`judge`] says so: neither what was left behind by a move nor half a
+//! copy is ever taken for a user's rows. Once the new shard takes writes, the old one says `moved`,
+//! always.
 
-use crate::map::ShardId;
+use crate::map::{Flags, ShardId};
 use core::fmt;
 
 /// Table of `home` rows.
 pub const HOME_TABLE: &str = "home";
 /// Table of `place` rows.
 pub const PLACE_TABLE: &str = "place";
+/// The one item of a user's homes and places.
+pub const HOME_ITEM: u64 = 0;
 /// Longest value of either row that is read, bytes.
 pub const VALUE_BYTES_MAX: usize = 256;
 
@@ -96,6 +112,40 @@ pub(crate) fn text(value: &[u8]) -> Result<&str, BadRow> {
     core::str::from_utf8(value).map_err(|_| BadRow("the value is no text"))
 }
 
+/// Whether users must have a home row on their shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Homes {
+    /// Who has none is not here.
+    Required,
+    /// Who has none is here and active: schemes that compute places, and the server from before
+    /// there were shards.
+    Optional,
+}
+
+/// What to do after having seen a home row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The rows are whole, and may be read and written.
+    Active,
+    /// The rows are whole; writes have to wait.
+    ReadOnly,
+    /// The rows are whole if the directory, asked now, gives the same place with the same version
+    /// as before; writes have to wait.
+    Arriving,
+    /// Not here: ask the directory, past every cache.
+    Elsewhere,
+}
+
+/// What a reader or writer does who found this home row on the shard that it was sent to.
+pub fn judge(home: Option<&Home>, homes: Homes) -> Verdict {
+    match (home.map(|home| home.state), homes) {
+        (None, Homes::Required) | (Some(HomeState::Moved), _) => Verdict::Elsewhere,
+        (None, Homes::Optional) | (Some(HomeState::Active), _) => Verdict::Active,
+        (Some(HomeState::ReadOnly), _) => Verdict::ReadOnly,
+        (Some(HomeState::Arriving), _) => Verdict::Arriving,
+    }
+}
+
 impl HomeState {
     /// The word for it in a row.
     pub const fn as_str(self) -> &'static str {
@@ -160,6 +210,12 @@ impl Place {
         Self { shard, readable: true, writable: true, version: 1 }
     }
 
+    /// The place of a user whom the directory does not know and who therefore lives where everybody
+    /// lived before there were shards.
+    pub const fn before_sharding(shard: ShardId) -> Self {
+        Self { version: 0, ..Self::new(shard) }
+    }
+
     /// Reads a row's value.
     ///
     /// # Errors
@@ -178,12 +234,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = match (self.readable, self.writable) {
-            (true, true) => "rw",
-            (true, false) => "r",
-            (false, true) => "w",
-            (false, false) => "-",
-        };
+        let flags = Flags { read: self.readable, write: self.writable };
         write!(f, "shard={} flags={flags} version={}", self.shard.0, self.version)
     }
 }
@@ -206,6 +257,22 @@ mod tests {
             let place = Place { shard: ShardId(2), readable, writable, version: 7 };
             assert_eq!(Place::parse(place.to_string().as_bytes()), Ok(place));
         }
+    }
+
+    #[test]
+    fn only_an_active_user_is_written_and_only_a_whole_one_read() {
+        let home = |state| Home { state, ..Home::new(1) };
+        for (state, verdict) in [
+            (HomeState::Active, Verdict::Active),
+            (HomeState::ReadOnly, Verdict::ReadOnly),
+            (HomeState::Arriving, Verdict::Arriving),
+            (HomeState::Moved, Verdict::Elsewhere),
+        ] {
+            assert_eq!(judge(Some(&home(state)), Homes::Required), verdict);
+            assert_eq!(judge(Some(&home(state)), Homes::Optional), verdict);
+        }
+        assert_eq!(judge(None, Homes::Required), Verdict::Elsewhere);
+        assert_eq!(judge(None, Homes::Optional), Verdict::Active);
     }
 
     #[test]
