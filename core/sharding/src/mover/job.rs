@@ -347,7 +347,7 @@ impl Job {
             dest: facts.record.row.to,
             dest_version: facts.dest.version(),
             frozen: source.state == HomeState::ReadOnly,
-            schemas: (source.schema, facts.record.row.schema),
+            schemas: (source.schema, self.schema_there()),
         };
         let next = self.copier.begin(pass, options);
         match next {
@@ -401,17 +401,27 @@ impl Job {
         Ok(None)
     }
 
+    /// Which form the rows have on the new shard.
+    fn schema_there(&self) -> u32 {
+        let wanted = self.record.map_or(0, |seen| seen.row.schema);
+        match self.source.home() {
+            Some(seen) if wanted == 0 => seen.row.schema,
+            _ => wanted,
+        }
+    }
+
     /// What an action writes into a home.
     fn home_after(&self, action: Action) -> Home {
         let record = self.record.expect("read before anything is decided").row;
         let fence = self.fence.expect("homes are claimed behind the move");
-        let source = self.source.home().map_or(record.schema, |seen| seen.row.schema);
+        let there = self.schema_there();
+        let source = self.source.home().map_or(there, |seen| seen.row.schema);
         let (state, schema, other) = match action {
             Action::Freeze => (HomeState::ReadOnly, source, None),
             Action::Retire => (HomeState::Moved, source, Some(record.to)),
-            Action::ClaimDest => (HomeState::Arriving, record.schema, Some(record.from)),
-            Action::Activate => (HomeState::Active, record.schema, None),
-            Action::Abandon => (HomeState::Moved, record.schema, Some(record.from)),
+            Action::ClaimDest => (HomeState::Arriving, there, Some(record.from)),
+            Action::Activate => (HomeState::Active, there, None),
+            Action::Abandon => (HomeState::Moved, there, Some(record.from)),
             _ => (HomeState::Active, source, None),
         };
         Home { state, schema, fence, other }

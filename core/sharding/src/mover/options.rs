@@ -1,7 +1,16 @@
-//! Options and limits of moving one user.
+//! Options and limits: of moving one user, of a mover, of a coordinator.
 
+use super::list::Delays;
+use crate::map::{ShardId, Store};
 use bytes::Bytes;
 use core::time::Duration;
+use std::collections::BTreeMap;
+use storytime_database::client::{ClientOptions, Keep};
+use storytime_machine::Endpoint;
+use storytime_memcached::client::ServerSpec;
+
+/// Port of a coordinator when none is named.
+pub const PORT: u16 = 7010;
 
 /// A row on its way to a shard where the user has another schema version.
 #[derive(Clone, Debug)]
@@ -87,6 +96,90 @@ impl Default for JobOptions {
             pause: Duration::from_millis(200),
             upgrade: keep_form,
             bug: Bug::None,
+        }
+    }
+}
+
+/// Options and limits of a mover.
+#[derive(Clone, Debug)]
+pub struct MoverOptions {
+    /// Who hands out moves.
+    pub coordinator: Endpoint,
+    /// Where the directory is.
+    pub directory: Store,
+    /// Where the shards are written.
+    pub shards: BTreeMap<ShardId, Store>,
+    /// Where directory entries are cached.
+    pub caches: Vec<ServerSpec>,
+    /// Moves worked on at once.
+    pub jobs_max: u32,
+    /// How often it says that it is there.
+    pub heartbeat: Duration,
+    /// Before it tries to reach the coordinator again.
+    pub reconnect: Duration,
+    /// How databases are asked.
+    pub client: ClientOptions,
+    /// How one user is moved.
+    pub job: JobOptions,
+}
+
+/// Options and limits of a coordinator.
+#[derive(Clone, Debug)]
+pub struct CoordinatorOptions {
+    /// Where movers and those who order moves connect.
+    pub port: u16,
+    /// Where the directory is, and with it the list.
+    pub directory: Store,
+    /// How long it waits for what.
+    pub delays: Delays,
+    /// How often the list is read again: another coordinator may have written to it.
+    pub rescan: Duration,
+    /// Most moves on the list; further ones are refused.
+    pub moves_max: usize,
+    /// How the directory is asked.
+    pub client: ClientOptions,
+}
+
+/// How movers and coordinators ask databases: impatiently, because a user may be read-only
+/// meanwhile.
+fn client_options() -> ClientOptions {
+    ClientOptions {
+        keep: Keep::Pooled(1),
+        timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_millis(500),
+        retry_after: Duration::from_millis(100),
+        reply_bytes_max: 32 << 20,
+        ..ClientOptions::default()
+    }
+}
+
+impl MoverOptions {
+    /// Eight moves at once, no cache.
+    pub fn new(coordinator: Endpoint, directory: Store, shards: BTreeMap<ShardId, Store>) -> Self {
+        Self {
+            coordinator,
+            directory,
+            shards,
+            caches: Vec::new(),
+            jobs_max: 8,
+            heartbeat: Duration::from_secs(1),
+            reconnect: Duration::from_millis(500),
+            client: client_options(),
+            job: JobOptions::default(),
+        }
+    }
+}
+
+impl CoordinatorOptions {
+    /// At the usual port.
+    pub fn new(directory: Store) -> Self {
+        Self {
+            port: PORT,
+            directory,
+            delays: Delays::default(),
+            rescan: Duration::from_secs(30),
+            moves_max: 1 << 20,
+            client: client_options(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct MoveRow {
     pub from: ShardId,
     /// The new shard.
     pub to: ShardId,
-    /// Which form the user's rows shall have on the new shard.
+    /// Which form the user's rows shall have on the new shard, 0 for the form that they have.
     pub schema: u32,
     /// A number drawn by the mover that claimed it last, 0 before the first.
     pub holder: u64,

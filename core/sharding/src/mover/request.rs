@@ -219,7 +219,7 @@ fn array(reply: Reply) -> Result<Vec<Reply>, Trouble> {
 }
 
 /// Numbers above `i64::MAX` come as text.
-fn unsigned(reply: &Reply) -> Result<u64, Trouble> {
+pub(crate) fn unsigned(reply: &Reply) -> Result<u64, Trouble> {
     let number = match reply {
         Reply::Integer(number) => u64::try_from(*number).ok(),
         Reply::Bulk(text) => core::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
