@@ -12,6 +12,7 @@ use crate::suggest::did_you_mean;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use storytime_database as database;
 use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
@@ -21,7 +22,7 @@ use storytime_sim::Factory;
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "diskcheck"];
+pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub enum Program {
     Memcached(Box<memcached::Config>),
     /// A proxy in front of memcached servers.
     Mcproxy(mcproxy::Config),
+    /// A database server.
+    Dbd(Box<database::Config>),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -134,6 +137,15 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
     }
 }
 
+/// Reads a database's words.
+fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("dbd", what);
+    match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
+        database::Command::Serve(config) => Ok(config),
+        _ => Err(usage("this prints something and serves nobody".to_owned())),
+    }
+}
+
 /// Splits a command line at blanks; single and double quotes hold words together.
 fn split(text: &str) -> Result<Vec<String>, ProgramError> {
     if text.len() > COMMAND_BYTES_MAX {
@@ -187,6 +199,7 @@ impl Program {
                 .map(|config| Self::Memcached(Box::new(config)))
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
+            "dbd" => dbd_of(options).map(Self::Dbd),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -199,6 +212,7 @@ impl Program {
         match self {
             Self::Memcached(_) => "memcached",
             Self::Mcproxy(_) => "mcproxy",
+            Self::Dbd(_) => "dbd",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -208,6 +222,7 @@ impl Program {
         match self {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
+            Self::Dbd(_) => "database",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -222,7 +237,7 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Diskcheck(_) => None,
+            Self::Dbd(_) | Self::Diskcheck(_) => None,
         }
     }
 
@@ -230,6 +245,7 @@ impl Program {
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
+            Self::Dbd(config) => Some(config.port),
             _ => self.memcached_port(),
         }
     }
@@ -243,7 +259,7 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_) | Self::Dbd(_) | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -252,6 +268,7 @@ impl Program {
         match self {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
+            Self::Dbd(config) => config.limits(),
             Self::Diskcheck(_) => Limits::default(),
         }
     }
@@ -261,6 +278,7 @@ impl Program {
         match self {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
+            Self::Dbd(_) => DBD_WORKS,
             Self::Diskcheck(_) => &[],
         }
     }
@@ -273,6 +291,7 @@ impl Program {
             Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
+            Self::Dbd(_) => DBD_METRICS,
         }
     }
 
@@ -280,6 +299,7 @@ impl Program {
     pub const fn counters_request(&self) -> &'static str {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
+            Self::Dbd(_) => "INFO\r\n",
             Self::Memcached(_) | Self::Diskcheck(_) => "stats\r\n",
         }
     }
@@ -302,6 +322,9 @@ impl Program {
                 let proxy = mcproxy::Proxy::new(config.clone());
                 boxed(proxy.expect("it was compiled when it was read"), setup)
             }),
+            Self::Dbd(config) => {
+                Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
+            }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
                     boxed(diskcheck::Recorder::new(config), setup)
@@ -392,9 +415,44 @@ const MCPROXY_METRICS: &[MetricDef] = &[
     MetricDef { name: "requests_under_way", kind: Kind::Level, label: "requests under way" },
 ];
 
+const DBD_WORKS: &[Work] = &[
+    database::server::WORK_REQUESTS,
+    database::server::WORK_READS,
+    database::server::WORK_WRITES,
+    database::server::WORK_CONNECTIONS,
+];
+
+/// Counters of a database that both its machine and its `INFO` tell.
+const DBD_METRICS: &[MetricDef] = &[
+    MetricDef { name: "total_commands_processed", kind: Kind::Series, label: "requests" },
+    MetricDef { name: "rows_read", kind: Kind::Series, label: "rows and keys read" },
+    MetricDef { name: "rows_written", kind: Kind::Series, label: "rows and keys written" },
+    MetricDef { name: "records", kind: Kind::Series, label: "records journalled" },
+    MetricDef { name: "transactions", kind: Kind::Series, label: "transactions" },
+    MetricDef { name: "keyspace_hits", kind: Kind::Series, label: "keys found" },
+    MetricDef { name: "keyspace_misses", kind: Kind::Series, label: "keys not found" },
+    MetricDef { name: "expired_keys", kind: Kind::Series, label: "keys that ended" },
+    MetricDef { name: "total_error_replies", kind: Kind::Series, label: "error replies" },
+    MetricDef { name: "busy_replies", kind: Kind::Series, label: "requests refused as too many" },
+    MetricDef {
+        name: "total_connections_received",
+        kind: Kind::Series,
+        label: "connections opened",
+    },
+    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
+    MetricDef { name: "overrun_clients", kind: Kind::Series, label: "clients hung up on" },
+    MetricDef { name: "total_net_input_bytes", kind: Kind::Series, label: "bytes received" },
+    MetricDef { name: "total_net_output_bytes", kind: Kind::Series, label: "bytes sent" },
+    MetricDef { name: "connected_clients", kind: Kind::Level, label: "connections" },
+    MetricDef { name: "running", kind: Kind::Level, label: "requests under way" },
+    MetricDef { name: "keys", kind: Kind::Level, label: "keys" },
+    MetricDef { name: "rows", kind: Kind::Level, label: "rows" },
+    MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
+];
+
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS);
+    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
     programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 
@@ -419,6 +477,14 @@ mod tests {
         let error = Program::from_words(&["mamcached"]).unwrap_err();
         assert_eq!(error, ProgramError::Unknown("mamcached".into()));
         assert_eq!(Program::from_words::<&str>(&[]).unwrap_err(), ProgramError::Nothing);
+    }
+
+    #[test]
+    fn a_database_is_started_from_words() {
+        let program = Program::from_words(&["dbd", "--port", "6380"]).expect("good words");
+        assert_eq!((program.port(), program.role()), (Some(6380), "database"));
+        let error = Program::from_words(&["dbd", "--prot", "1"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("dbd", _)), "{error}");
     }
 
     #[test]

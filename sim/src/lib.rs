@@ -12,6 +12,7 @@
 //! | [`host`] | what hosts and programs are made of | caches, swapping |
 //! | `net` | paths, TCP, listen queues, datagrams | congestion control, routers |
 //! | [`disk`] | sectors, lengths, names, flushes that lie | RAID levels, seek distances |
+//! | [`mod@enumerate`] | every state that a power cut could leave, one by one | a network |
 //! | [`clock`] | offset, drift, steps | NTP |
 //! | [`faults`] | faults, and plans drawn from a seed | |
 //! | [`mod@campaign`] | many seeds, and their failures | threads |
@@ -24,6 +25,7 @@ pub mod campaign;
 pub mod check;
 pub mod clock;
 pub mod disk;
+pub mod enumerate;
 pub mod faults;
 pub mod host;
 mod net;

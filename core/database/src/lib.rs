@@ -4,15 +4,23 @@
 //! |---|---|
 //! | [`resp`] | the wire: requests, replies, RESP2 and RESP3 |
 //! | [`client`] | a client as a part of other machines |
+//! | [`record`] | effects, as they are journalled |
+//! | [`store`] | the content, changed by effects alone |
+//! | [`commands`] | what clients may ask, each family in a file |
 //! | [`config`] | the command line of `dbd` |
 //! | [`server`] | the machine |
 
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod commands;
 pub mod config;
+pub mod record;
 pub mod resp;
 pub mod server;
+pub mod store;
+
+mod glob;
 
 pub use config::{Command, Config, HELP, UsageError, VERSION};
 pub use resp::Reply;

@@ -1,7 +1,8 @@
 //! What a journal tells its owner.
 
-use crate::Lsn;
+use crate::{Lsn, Row, Rows};
 use bytes::Bytes;
+use core::fmt;
 
 /// What a journal tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,10 @@ pub enum JournalEvent {
     Refused(Refusal),
     /// Every record up to this one survives a power cut.
     Durable(Lsn),
-    /// A checkpoint is durable, and segments that it makes needless are gone.
+    /// A checkpoint is durable, and what it makes needless is being removed.
     Checkpointed(Lsn),
+    /// A checkpoint or reset found no room and was given up; try again when there is space.
+    CheckpointFailed(Lsn),
     /// The disk is full: appending refuses until [`JournalEvent::Space`].
     Full,
     /// There is space again.
@@ -30,7 +33,7 @@ pub enum JournalEvent {
     Failed(&'static str),
 }
 
-/// What recovery found: a row of its decision table.
+/// What recovery found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
     /// The last record that is there.
@@ -39,18 +42,20 @@ pub struct Recovery {
     pub checkpoint: Lsn,
     /// Bytes of a torn tail that were cut.
     pub cut_bytes: u64,
+    /// The rows of the decision table that applied.
+    pub rows: Rows,
 }
 
 /// Why recovery refuses, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The row of the decision table.
-    pub why: &'static str,
+    pub row: Row,
     /// Which file.
     pub file: Bytes,
     /// Byte offset in it.
     pub at: u64,
-    /// Records up to this one are whole.
+    /// Records up to this one are whole: what can be saved.
     pub whole_to: Lsn,
 }
 
@@ -77,3 +82,36 @@ pub enum ReadError {
     /// The disk failed, or they are damaged.
     Damaged,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = String::from_utf8_lossy(&self.file);
+        let Self { row, at, whole_to, .. } = self;
+        write!(f, "{row}: {file} at byte {at}; records up to {} are whole", whole_to.0)
+    }
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "the record is too long",
+            Self::Busy => "too much waits for the disk",
+            Self::Full => "the disk is full",
+            Self::NotReady => "the journal is not open",
+        })
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "the records are gone",
+            Self::Ahead => "the records are not there yet",
+            Self::Damaged => "the records cannot be read",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+impl std::error::Error for AppendError {}
+impl std::error::Error for ReadError {}

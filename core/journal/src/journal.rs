@@ -1,40 +1,110 @@
-//! The journal.
+//! The journal: its state, and where completions go.
 
-use crate::{AppendError, JournalEvent, JournalOptions, Lsn, Storage};
+use crate::making::Active;
+use crate::recover::Recovering;
+use crate::segments::Segments;
+use crate::writer::Writer;
+use crate::{JOURNAL_TOKENS, JournalEvent, JournalOptions, Lsn, Storage};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use storytime_machine::{Cx, DiskResult, Token};
 
 /// A durable log.
 #[derive(Debug)]
 pub struct Journal {
-    options: JournalOptions,
+    pub(crate) options: JournalOptions,
+    base: Token,
+    pub(crate) state: State,
+    pub(crate) events: VecDeque<JournalEvent>,
+    /// Counts resets.
+    pub(crate) epoch: u32,
+    pub(crate) segments: Segments,
+    pub(crate) active: Option<Active>,
+    pub(crate) writer: Writer,
+    /// Zeros for reserves.
+    pub(crate) zeros: Bytes,
 }
 
-#[allow(clippy::todo, clippy::needless_pass_by_value, missing_docs, unused_variables)]
+/// What the journal is doing.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Not opened.
+    Closed,
+    /// Finding out what is there.
+    Recovering(Box<Recovering>),
+    /// Taking records.
+    Open,
+    /// Recovery refused, or the disk failed. Completions are ignored.
+    Ended,
+}
+
+/// What a token is for. Several operations on one file may share one: they complete in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tokens {
+    Recovery,
+    Segment,
+    Write,
+    Reserve,
+    Sync,
+    Cut,
+    Ignored,
+}
+
+impl Tokens {
+    const ALL: [Self; 7] = [
+        Self::Recovery,
+        Self::Segment,
+        Self::Write,
+        Self::Reserve,
+        Self::Sync,
+        Self::Cut,
+        Self::Ignored,
+    ];
+}
+
+const _: () = assert!(Tokens::ALL.len() as u64 <= JOURNAL_TOKENS);
+
 impl Journal {
-    /// A journal that is not open yet; its tokens are [`JOURNAL_TOKENS`](crate::JOURNAL_TOKENS)
-    /// consecutive ones from `base`.
+    /// A journal that is not open yet; its tokens are [`JOURNAL_TOKENS`] consecutive ones from
+    /// `base`.
+    ///
+    /// # Panics
+    /// If the options make no sense: see [`JournalOptions::assert_valid`].
     pub fn new(options: JournalOptions, base: Token) -> Self {
-        let _ = base;
-        Self { options }
+        options.assert_valid();
+        Self {
+            zeros: Bytes::from(vec![0; options.reserve_bytes]),
+            options,
+            base,
+            state: State::Closed,
+            events: VecDeque::new(),
+            epoch: 0,
+            segments: Segments::default(),
+            active: None,
+            writer: Writer::new(),
+        }
     }
-    /// Begins recovery: `Checkpoint`s, `Record`s, then `Ready` or `Refused`.
+
+    /// Begins recovery: `Checkpoint`s, `Record`s, then `Ready` or `Refused`. Drain
+    /// [`next_event`](Self::next_event) after each completion: a read's worth of records is told at
+    /// a time.
+    ///
+    /// # Panics
+    /// If it was opened before.
     pub fn open(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
-        todo!("{:?}", self.options)
+        assert!(matches!(self.state, State::Closed), "a journal is opened once");
+        self.begin_recovery(cx, io);
     }
-    /// Takes a record; it is written with the next [`commit`](Self::commit).
-    pub fn append(&mut self, record: &[u8]) -> Result<Lsn, AppendError> {
-        todo!()
+
+    pub(crate) const fn token(&self, what: Tokens) -> Token {
+        Token(self.base.0 + what as u64)
     }
-    /// Starts writing what was appended, unless a write or sync is in flight: then it rides with the
-    /// next. Call it once at the end of each callback that appended.
-    pub fn commit(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
-        todo!()
-    }
+
     /// Whether a disk token is the journal's.
-    pub fn owns(&self, token: Token) -> bool {
-        todo!()
+    pub const fn owns(&self, token: Token) -> bool {
+        token.0 >= self.base.0 && token.0 - self.base.0 < JOURNAL_TOKENS
     }
+
     /// A disk operation of the journal's completed. True if it was the journal's.
     pub fn on_disk(
         &mut self,
@@ -43,52 +113,71 @@ impl Journal {
         token: Token,
         result: DiskResult,
     ) -> bool {
-        todo!()
+        if !self.owns(token) {
+            return false;
+        }
+        let what = Tokens::ALL.get((token.0 - self.base.0) as usize).copied();
+        if matches!(self.state, State::Ended) {
+            return true;
+        }
+        match what {
+            Some(Tokens::Recovery) => self.on_recovery(cx, io, result),
+            Some(Tokens::Segment) => self.on_segment(cx, io, result),
+            Some(Tokens::Write) => self.on_written(&result, true),
+            Some(Tokens::Reserve) => self.on_written(&result, false),
+            Some(Tokens::Sync) => self.on_synced(cx, io, &result),
+            Some(Tokens::Cut) => self.on_cut(cx, io, &result),
+            // A trim, close or removal that fails costs room and nothing else.
+            Some(Tokens::Ignored) | None => {}
+        }
+        true
     }
+
     /// What happened, in order.
     pub fn next_event(&mut self) -> Option<JournalEvent> {
-        todo!()
+        self.events.pop_front()
     }
-    /// The oldest record that can be read, the newest that is durable, the newest appended.
+
+    /// The disk failed: nothing after the last `Durable` may be trusted.
+    pub(crate) fn fail(&mut self, why: &'static str) {
+        self.state = State::Ended;
+        self.events.push_back(JournalEvent::Failed(why));
+    }
+
+    /// The oldest record that can be read; one more than the newest if there is none.
     pub fn oldest(&self) -> Lsn {
-        todo!()
+        self.segments.oldest()
     }
-    pub fn durable(&self) -> Lsn {
-        todo!()
+
+    /// The newest record that is durable.
+    pub const fn durable(&self) -> Lsn {
+        self.writer.durable
     }
-    pub fn last(&self) -> Lsn {
-        todo!()
+
+    /// The newest record appended.
+    pub const fn last(&self) -> Lsn {
+        self.writer.last
     }
-    /// Reads durable records from `from` on, about `bytes_max` bytes of them; one read at a time.
-    /// Answered with `Records` or `ReadFailed`.
-    pub fn read(&mut self, cx: &mut Cx, io: &mut dyn Storage, from: Lsn, bytes_max: usize) {
-        todo!()
-    }
-    /// Begins a checkpoint that stands for every record up to `at`; pieces follow with
-    /// [`checkpoint_piece`](Self::checkpoint_piece). Appending goes on meanwhile.
-    pub fn begin_checkpoint(&mut self, cx: &mut Cx, io: &mut dyn Storage, at: Lsn) {
-        todo!()
-    }
-    /// Whether the next piece may be given now: pieces are bounded by the disk's speed.
-    pub fn wants_checkpoint_piece(&self) -> bool {
-        todo!()
-    }
-    pub fn checkpoint_piece(&mut self, cx: &mut Cx, io: &mut dyn Storage, piece: Bytes) {
-        todo!()
-    }
-    /// The pieces are complete: sync, rename, sync the directory; `Checkpointed` follows.
-    pub fn end_checkpoint(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
-        todo!()
-    }
-    /// Throws everything away and begins anew behind `at`, with the checkpoint whose pieces follow:
-    /// how a replica is seeded. `Checkpointed(at)` tells the end.
-    pub fn reset(&mut self, cx: &mut Cx, io: &mut dyn Storage, at: Lsn) {
-        todo!()
-    }
+
     /// Bytes appended and not yet durable.
-    pub fn pending_bytes(&self) -> usize {
-        todo!()
+    pub const fn pending_bytes(&self) -> usize {
+        self.writer.pending_bytes
     }
+
+    /// Whether the disk is full, so that `append` refuses.
+    pub const fn is_full(&self) -> bool {
+        self.writer.full
+    }
+
     /// Asserts what must hold between calls.
-    pub fn invariants(&self) {}
+    pub fn invariants(&self) {
+        assert!(self.writer.durable <= self.writer.last, "durable records were appended");
+        let all_durable = self.writer.durable == self.writer.last;
+        let open = matches!(self.state, State::Open);
+        assert!(!open || all_durable == (self.writer.pending_bytes == 0), "pending is accounted");
+        if let Some(active) = self.active {
+            assert!(active.sealed <= active.end, "a segment does not shrink below its head");
+            assert!(active.end <= active.reserved, "batches are within what was reserved");
+        }
+    }
 }

@@ -13,13 +13,21 @@
 
 pub mod event;
 pub mod options;
+pub mod rows;
 pub mod storage;
 
+mod format;
 mod journal;
+mod later;
+mod making;
+mod recover;
+mod segments;
+mod writer;
 
 pub use event::{AppendError, JournalEvent, ReadError, Recovery, Refusal};
 pub use journal::Journal;
 pub use options::JournalOptions;
+pub use rows::{Row, Rows};
 pub use storage::{Local, Storage};
 
 /// Number of a record, from 1; 0 stands for "before the first".

@@ -73,6 +73,14 @@ impl<M: Machine> Process<M> {
         &mut self.machine
     }
 
+    /// Calls into the machine outside its inputs and gives it its hands: for parts of machines that
+    /// are reached through no socket. Outputs are drained as after any input. `None` after an exit.
+    pub fn call<R>(&mut self, now: Now, call: impl FnOnce(&mut M, &mut Cx) -> R) -> Option<R> {
+        let result = self.begin(now).then(|| call(&mut self.machine, &mut self.cx));
+        self.settle();
+        result
+    }
+
     pub(crate) fn begin(&mut self, now: Now) -> bool {
         debug_assert!(now.mono >= self.cx.now.mono, "a monotonic clock does not go back");
         self.cx.now = now;

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Memcached(Words),
     /// Stand in front of memcached servers (storytime mcproxy -h)
     Mcproxy(Words),
+    /// Be a database server (storytime dbd -h)
+    Dbd(Words),
     /// Be a memcached client: get, set, stats, top, a load generator
     Mc(crate::mc::McOptions),
     /// Does your disk keep what fsync promised? (record, write, verify)

@@ -6,6 +6,7 @@
 mod build;
 mod campaign;
 mod cli;
+mod dbd;
 mod mc;
 mod mcproxy;
 mod memcached;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
+        Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };

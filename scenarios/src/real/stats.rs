@@ -1,5 +1,5 @@
 //! Counters of real servers, as they tell them themselves: memcached's `stats`, a proxy's
-//! `stats proxy`.
+//! `stats proxy`, a database's `INFO`.
 //!
 //! One connection for each server, kept through the run. It is not counted among the server's
 //! connections; its few requests are among its bytes. A server that does not answer at once has no
@@ -40,6 +40,8 @@ impl Asker {
             ("total_connections", connects),
             ("clients", 1),
             ("clients_total", connects),
+            ("connected_clients", 1),
+            ("total_connections_received", connects),
         ];
         for (name, own) in owns {
             if let Some(count) = reading.get_mut(name) {
@@ -62,7 +64,7 @@ impl Asker {
         };
         stream.write_all(request.as_bytes()).ok()?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-        while !answer.ends_with(b"END\r\n") {
+        while !is_whole(&answer) {
             match stream.read(&mut part) {
                 Ok(n) if n > 0 && answer.len() < ANSWER_BYTES_MAX => {
                     answer.extend_from_slice(&part[..n]);
@@ -74,9 +76,20 @@ impl Asker {
     }
 }
 
-/// Lines of `STAT name number`; others have no number.
+/// Whether an answer is at its end: a line that says so, or the length that it begins with.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(rest) = answer.strip_prefix(b"$") else { return answer.ends_with(b"END\r\n") };
+    let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else { return false };
+    let length = std::str::from_utf8(&rest[..end]).ok().and_then(|digits| digits.parse().ok());
+    length.is_some_and(|length: usize| rest.len() >= end + length + 4)
+}
+
+/// Lines of `STAT name number` or `name:number`; others have no number.
 fn counters(answer: &str) -> Reading {
     let counter = |line: &str| {
+        if let Some((name, value)) = line.split_once(':') {
+            return Some((name.to_owned(), value.parse().ok()?));
+        }
         let mut words = line.split_whitespace();
         let (Some("STAT"), Some(name), Some(value)) = (words.next(), words.next(), words.next())
         else {
@@ -97,5 +110,14 @@ mod tests {
         assert_eq!(reading.get("get_hits"), Some(&7));
         assert_eq!(reading.get("bytes"), Some(&81));
         assert_eq!(reading.len(), 2);
+    }
+
+    #[test]
+    fn a_databases_answer_ends_where_its_length_says() {
+        let answer = "$26\r\n# Stats\r\nrows:7\r\nrole:ma\r\n";
+        let ends = (0..answer.len()).find(|&n| is_whole(answer[..n].as_bytes()));
+        assert_eq!(ends, None, "it lacks two bytes");
+        assert!(is_whole(format!("{answer}\r\n").as_bytes()));
+        assert_eq!(counters(answer).get("rows"), Some(&7));
     }
 }

@@ -1,6 +1,8 @@
 //! The choices that a power cut makes, one by one, so that crash states can be drawn or enumerated.
 
 use super::pages::SECTOR_BYTES;
+use core::fmt;
+use core::str::FromStr;
 use storytime_machine::{Ratio, Rng};
 
 /// Decides what survives a power cut.
@@ -74,6 +76,9 @@ pub enum CrashPlan {
     Only(u32),
     /// The oldest state of one choice and the newest of all others.
     AllBut(u32),
+    /// The newest state of the choices whose bits are set, lowest bit first, and the oldest of all
+    /// others: counting up tries every combination of the first choices.
+    Mask(u64),
     /// At random. Each plan draws a leaning first: none, towards the newest, or towards the oldest;
     /// otherwise states in which nearly everything survived would almost never be seen.
     Random {
@@ -82,6 +87,42 @@ pub enum CrashPlan {
         /// How often a surviving sector is torn.
         tears: Ratio,
     },
+}
+
+impl fmt::Display for CrashPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Everything => f.write_str("everything"),
+            Self::Only(choice) => write!(f, "only:{choice}"),
+            Self::AllBut(choice) => write!(f, "all-but:{choice}"),
+            Self::Mask(mask) => write!(f, "mask:{mask}"),
+            Self::Random { seed, tears } => write!(f, "random:{seed}:{tears}"),
+        }
+    }
+}
+
+impl FromStr for CrashPlan {
+    type Err = &'static str;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected a crash plan such as nothing, everything or only:3";
+        let (kind, rest) = s.split_once(':').unwrap_or((s, ""));
+        let choice = || rest.parse().map_err(|_| EXPECTED);
+        match kind {
+            "nothing" if rest.is_empty() => Ok(Self::Nothing),
+            "everything" if rest.is_empty() => Ok(Self::Everything),
+            "only" => Ok(Self::Only(choice()?)),
+            "all-but" => Ok(Self::AllBut(choice()?)),
+            "mask" => Ok(Self::Mask(rest.parse().map_err(|_| EXPECTED)?)),
+            "random" => {
+                let (seed, tears) = rest.split_once(':').ok_or(EXPECTED)?;
+                let seed = seed.parse().map_err(|_| EXPECTED)?;
+                Ok(Self::Random { seed, tears: tears.parse().map_err(|_| EXPECTED)? })
+            }
+            _ => Err(EXPECTED),
+        }
+    }
 }
 
 /// A plan at work.
@@ -136,6 +177,7 @@ impl Chooser for Plan {
             CrashPlan::Everything => options - 1,
             CrashPlan::Only(only) => newest(only == number),
             CrashPlan::AllBut(but) => newest(but != number),
+            CrashPlan::Mask(mask) => newest(mask.checked_shr(number).unwrap_or(0) & 1 == 1),
             CrashPlan::Random { .. } => {
                 if self.leaning != Leaning::None && self.rng.chance(LEANS) {
                     return newest(self.leaning == Leaning::Newest);
@@ -150,5 +192,31 @@ impl Chooser for Plan {
         let considered = self.leaning == Leaning::None || self.rng.chance(TEARS_CONSIDERED);
         let torn = considered && self.rng.chance(tears);
         if torn { self.rng.index(SECTOR_BYTES) } else { SECTOR_BYTES }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_print_as_they_parse() {
+        let random = CrashPlan::Random { seed: u64::MAX, tears: Ratio::new(1, 8) };
+        let (only, but) = (CrashPlan::Only(3), CrashPlan::AllBut(0));
+        let plans = [CrashPlan::Nothing, CrashPlan::Everything, only, but, random];
+        for plan in plans.into_iter().chain([CrashPlan::Mask(5)]) {
+            assert_eq!(plan.to_string().parse(), Ok(plan));
+        }
+        for bad in ["", "some", "only", "only:x", "random:1", "nothing:1"] {
+            assert!(bad.parse::<CrashPlan>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mask_takes_the_newest_of_the_choices_whose_bits_are_set() {
+        let mut plan = Plan::new(CrashPlan::Mask(0b101));
+        let chosen: Vec<u32> = (0..70).map(|_| plan.choose(Choice::Moment, 4)).collect();
+        assert_eq!(&chosen[..4], &[3, 0, 3, 0]);
+        assert!(chosen[4..].iter().all(|&chosen| chosen == 0), "beyond the mask nothing survives");
     }
 }

@@ -8,7 +8,7 @@ use super::names::PickNames;
 use super::pages::PAGE_BYTES;
 use super::queue::{Lane, Pending};
 use std::collections::{BTreeMap, BTreeSet};
-use storytime_machine::{DiskOp, Ratio, Time};
+use storytime_machine::{DiskOp, Ratio, Time, hash};
 
 /// What a power cut did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct PowerCut {
     pub lost_by_controller: u64,
     /// Those lost because the drive lied.
     pub lost_by_drive: u64,
+    /// Digest of what survived beyond the durable state of before. Two cuts of one disk in one
+    /// [`generation`](SimDisk::generation) that agree in it left the same content.
+    pub survivors: u64,
 }
 
 impl PowerCut {
@@ -40,6 +43,9 @@ impl PowerCut {
         self.sectors_lost += outcome.lost;
         self.sectors_torn += outcome.torn;
         self.lost_by_file_system += outcome.lost_acknowledged;
+        if outcome.survivors != 0 {
+            self.survivors = hash::fold(self.survivors, outcome.survivors);
+        }
     }
 }
 
@@ -71,6 +77,7 @@ impl SimDisk {
     pub fn power_cut_with(&mut self, now: Time, chooser: &mut dyn Chooser) -> PowerCut {
         self.advance(now);
         self.stats.power_cuts += 1;
+        self.generation += 1;
         let mut cut = PowerCut::default();
         // What is queued behind acknowledged writes that are lost is lost before them.
         let all_lost = self.config.lies.file_system || self.device.controller_holds();
@@ -104,6 +111,8 @@ impl SimDisk {
             let (file, sector) = place;
             if chooser.choose(Choice::InDrive { file, sector }, 2) > 0 {
                 self.store(place, &bytes[..]);
+                cut.survivors = hash::fold(cut.survivors, u64::from(file) << 40 | sector);
+                cut.survivors = hash::digest_bytes(cut.survivors, &bytes[..]);
             } else {
                 cut.sectors_lost += 1;
                 cut.lost_by_drive += 1;
@@ -132,13 +141,15 @@ impl SimDisk {
     fn unflushed_versions(&mut self) -> Vec<u64> {
         let mut versions: BTreeSet<u64> =
             self.names.pending().iter().map(|change| change.seq).collect();
-        for file in self.files.iter_mut().flatten() {
-            file.spill();
-            versions.extend(file.lens.iter().map(|length| length.seq));
-            for cached in file.view.values() {
-                versions.extend(cached.dirty_sectors().map(|sector| cached.seqs[sector]));
-                versions.extend(cached.older.iter().map(|older| older.seq));
-            }
+        for number in 0..self.files.len() as u32 {
+            self.with_file(number, |file| {
+                file.spill(); // Counts its dirty bytes anew: by sectors.
+                versions.extend(file.lens.iter().map(|length| length.seq));
+                for cached in file.view.values() {
+                    versions.extend(cached.dirty_sectors().map(|sector| cached.seqs[sector]));
+                    versions.extend(cached.older.iter().map(|older| older.seq));
+                }
+            });
         }
         versions.into_iter().collect()
     }
@@ -153,9 +164,10 @@ impl SimDisk {
     }
 
     fn crash_names(&mut self, pick: PickNames<'_>, cut: &mut PowerCut) {
-        let (lost, acknowledged) = self.names.crash(pick);
+        let (lost, acknowledged, survivors) = self.names.crash(pick);
         cut.names_lost += lost;
         cut.lost_by_file_system += acknowledged;
+        cut.survivors = hash::fold(cut.survivors, survivors);
     }
 
     /// Takes queued operations of one process, or of all, out of the queue; of each lane a prefix

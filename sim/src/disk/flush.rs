@@ -3,7 +3,7 @@
 use super::chooser::{Choice, Chooser};
 use super::file::{Cached, Cut, File, Length};
 use super::pages::{PAGE_SECTORS, SECTOR_BYTES, Sector};
-use storytime_machine::{Rng, Time};
+use storytime_machine::{Rng, Time, hash};
 
 /// What a file sends towards the device.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Outcome {
     pub(super) torn: u64,
     /// Of the lost ones, those that a lying file system had acknowledged.
     pub(super) lost_acknowledged: u64,
+    /// Digest of what changed against the durable content; 0 if nothing did.
+    pub(super) survivors: u64,
 }
 
 impl File {
@@ -168,6 +170,10 @@ impl File {
             self.durable.truncate(cut.len);
         }
         let mut outcome = Outcome::default();
+        if cut_happened || len != self.durable_len {
+            let cut = cut.filter(|_| cut_happened).map_or(u64::MAX, |cut| cut.len);
+            outcome.survives(number, hash::fold(len, cut));
+        }
         for (page, cached) in core::mem::take(&mut self.view) {
             for sector in cached.dirty_sectors() {
                 let id = page * PAGE_SECTORS as u64 + sector as u64;
@@ -177,7 +183,12 @@ impl File {
                     continue;
                 }
                 let survivor = survivor(number, id, &cached, sector, pick);
-                self.crash_sector(id, survivor, pick, rng, &mut outcome);
+                let changed = self.crash_sector(id, survivor, pick, rng, &mut outcome);
+                if id * (SECTOR_BYTES as u64) < len
+                    && let Some(bytes) = changed
+                {
+                    outcome.survives(number, hash::digest_bytes(id, &bytes));
+                }
                 if survivor != Some(cached.sector(sector)) {
                     outcome.lose(oldest(&cached, sector) <= self.acknowledged);
                 }
@@ -208,6 +219,7 @@ impl File {
         (len, self.cut.is_some_and(|cut| cut.seq <= seq))
     }
 
+    /// Decides what a sector holds; its bytes, if they are not those that were durable.
     fn crash_sector(
         &mut self,
         id: u64,
@@ -215,15 +227,16 @@ impl File {
         pick: &mut Pick<'_>,
         rng: &mut Rng,
         outcome: &mut Outcome,
-    ) {
-        let mut bytes: Sector = self.durable.sector(id);
+    ) -> Option<Sector> {
+        let before: Sector = self.durable.sector(id);
+        let mut bytes = before;
         match (survivor, pick) {
             (None, Pick::Each { hostile: true, .. })
                 if id * SECTOR_BYTES as u64 >= self.durable_len =>
             {
                 rng.fill(&mut bytes);
             }
-            (None, _) => return,
+            (None, _) => return None,
             (Some(new), Pick::Each { chooser, hostile }) => {
                 let whole = chooser.tear(id).min(SECTOR_BYTES);
                 bytes[..whole].copy_from_slice(&new[..whole]);
@@ -242,6 +255,7 @@ impl File {
         }
         self.durable.set_sector(id, &bytes);
         self.unreadable.remove(&id);
+        (bytes != before).then_some(bytes)
     }
 }
 
@@ -275,6 +289,10 @@ fn oldest(cached: &Cached, sector: usize) -> u64 {
 }
 
 impl Outcome {
+    fn survives(&mut self, file: u32, what: u64) {
+        self.survivors = hash::fold(hash::fold(self.survivors, u64::from(file)), what);
+    }
+
     fn lose(&mut self, acknowledged: bool) {
         self.lost += 1;
         self.lost_acknowledged += u64::from(acknowledged);

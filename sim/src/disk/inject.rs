@@ -106,6 +106,7 @@ impl SimDisk {
                 file.durable.set_sector(sector, &bytes);
             }
         }
+        self.generation += 1;
         self.damage.note(number, sector, kind);
     }
 

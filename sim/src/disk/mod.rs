@@ -82,6 +82,8 @@ pub struct SimDisk {
     chore: Time,
     /// Counts versions.
     seq: u64,
+    /// Counts what may have changed the medium.
+    generation: u64,
     /// By number; numbers are not used again.
     files: Vec<Option<Box<File>>>,
     handles: Handles,
@@ -142,6 +144,7 @@ impl SimDisk {
             now: Time::ZERO,
             chore: Time::MAX,
             seq: 0,
+            generation: 0,
             files: Vec::new(),
             handles: Handles::default(),
             names: Names::new(),
@@ -301,6 +304,12 @@ impl SimDisk {
             }
         }
         state
+    }
+
+    /// A number that grows whenever what is on the medium, acknowledged caches of lying layers
+    /// included, may have changed: syncs, write-back, drains, damage and power cuts.
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What was carried out so far.

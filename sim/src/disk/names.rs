@@ -239,8 +239,8 @@ impl Names {
     }
 
     /// The power goes: some changes survive, the others never happened. Returns how many were lost,
-    /// and how many of these a lying file system had acknowledged.
-    pub(super) fn crash(&mut self, pick: PickNames<'_>) -> (u64, u64) {
+    /// how many of these a lying file system had acknowledged, and a digest of those that survived.
+    pub(super) fn crash(&mut self, pick: PickNames<'_>) -> (u64, u64, u64) {
         let log = self.take_all();
         let keep = match pick {
             PickNames::None => vec![false; log.len()],
@@ -248,9 +248,10 @@ impl Names {
             PickNames::Prefixes(chooser) => prefixes(&log, chooser),
             PickNames::Subset(chooser) => subset(&log, chooser),
         };
-        let (mut lost, mut lied) = (0, 0);
+        let (mut lost, mut lied, mut survivors) = (0, 0, 0);
         for (change, keep) in log.into_iter().zip(keep) {
             if keep {
+                survivors = change.digest(survivors);
                 self.settle(core::slice::from_ref(&change));
             } else {
                 lost += 1;
@@ -263,7 +264,7 @@ impl Names {
         }
         let reachable = self.reachable();
         self.directories.retain(|number, _| reachable.contains(number));
-        (lost, lied)
+        (lost, lied, survivors)
     }
 
     fn reachable(&self) -> BTreeSet<u32> {
@@ -303,16 +304,21 @@ impl Names {
             for (kind, names) in [&directory.view, &directory.durable].into_iter().enumerate() {
                 state = hash::fold(state, u64::from(*number) << 1 | kind as u64);
                 for (name, target) in names {
-                    let target = match target {
-                        Target::File(file) => u64::from(*file) << 1,
-                        Target::Directory(directory) => u64::from(*directory) << 1 | 1,
-                    };
-                    state = hash::fold(hash::digest_bytes(state, name), target);
+                    state = fold_target(hash::digest_bytes(state, name), Some(*target));
                 }
             }
         }
         hash::fold(state, self.log.len() as u64)
     }
+}
+
+fn fold_target(state: u64, target: Option<Target>) -> u64 {
+    let word = match target {
+        Some(Target::File(file)) => u64::from(file) << 1,
+        Some(Target::Directory(directory)) => u64::from(directory) << 1 | 1,
+        None => u64::MAX,
+    };
+    hash::fold(state, word)
 }
 
 fn set(names: &mut BTreeMap<Bytes, Target>, edit: &Edit) {
@@ -360,6 +366,14 @@ fn subset(log: &[Change], chooser: &mut dyn Chooser) -> Vec<bool> {
 }
 
 impl Change {
+    /// Folds its edits into a digest.
+    fn digest(&self, state: u64) -> u64 {
+        self.edits.iter().fold(state, |state, edit| {
+            let state = hash::fold(state, u64::from(edit.key.0));
+            fold_target(hash::digest_bytes(state, &edit.key.1), edit.target)
+        })
+    }
+
     /// Its directories, each once.
     fn directories(&self) -> impl Iterator<Item = u32> {
         let first = self.edits[0].key.0;

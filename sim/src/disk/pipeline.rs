@@ -18,6 +18,7 @@ impl SimDisk {
     }
 
     fn chores(&mut self) {
+        self.generation += 1;
         let age = self.config.write_back;
         while let Some(&(since, _)) = self.dirty.front()
             && since + age <= self.now
@@ -36,6 +37,7 @@ impl SimDisk {
     /// Writes the file back that heads the list of dirty ones, or puts it where it belongs.
     pub(super) fn write_back_oldest(&mut self) {
         let Some((listed, number)) = self.dirty.pop_front() else { return };
+        self.generation += 1;
         let friendly = self.config.profile == Profile::Friendly;
         let Some(file) = self.file_mut(number) else { return };
         file.listed = false;
@@ -54,6 +56,7 @@ impl SimDisk {
     /// Makes a file's content and length durable, as far as the layers are honest.
     pub(super) fn sync(&mut self, number: u32) -> Result<(), DiskError> {
         self.stats.syncs += 1;
+        self.generation += 1;
         if self.config.lies.file_system {
             self.stats.syncs_lied += 1;
             let seq = self.seq;
@@ -86,6 +89,7 @@ impl SimDisk {
     /// Makes a directory's names durable, as far as the layers are honest.
     pub(super) fn sync_directory(&mut self, directory: u32) -> Result<(), DiskError> {
         self.stats.syncs += 1;
+        self.generation += 1;
         if self.config.lies.file_system {
             self.stats.syncs_lied += 1;
             self.names.acknowledged = self.seq;
@@ -208,6 +212,7 @@ impl SimDisk {
 
     /// Sends all changes of names on their way.
     pub(super) fn flush_names(&mut self) {
+        self.generation += 1;
         let changes = self.names.take_all();
         self.send_names(changes);
         self.flush_device();

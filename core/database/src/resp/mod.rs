@@ -1,4 +1,13 @@
 //! The wire: RESP2 and RESP3.
+//!
+//! Not modelled: streamed strings and aggregates of RESP3, attributes, pushes of keyspace events.
+
+mod inline;
+pub mod out;
+pub mod request;
+
+pub use out::Out;
+pub use request::{Args, Parsed, Parser, ProtocolError};
 
 pub mod reply;
 

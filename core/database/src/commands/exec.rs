@@ -1,0 +1,164 @@
+//! What a command on content works with.
+
+use super::fault::{NO_KEY, WRONG_TYPE};
+use super::{Fault, Marks};
+use crate::record::{Effect, RecordWriter};
+use crate::resp::Out;
+use crate::store::{Entry, Owner, Row, Store, Value};
+use bytes::Bytes;
+use storytime_machine::Rng;
+
+/// What commands keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Longest string, element or row, bytes.
+    pub value_bytes_max: usize,
+    /// Most bytes of names that one request takes out of a collection.
+    pub taken_bytes_max: usize,
+    /// How many databases there are.
+    pub databases: u32,
+}
+
+/// What a command did, for figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows and keys read.
+    pub reads: u64,
+    /// Rows and keys written.
+    pub writes: u64,
+    /// Keys that were looked for and there.
+    pub hits: u64,
+    /// Keys that were looked for and not there.
+    pub misses: u64,
+}
+
+/// A command at work: content, what it changes, and where its reply goes.
+#[derive(Debug)]
+pub struct Exec<'a> {
+    /// The content.
+    pub store: &'a mut Store,
+    /// The effects of this request or transaction.
+    pub record: &'a mut RecordWriter,
+    /// What was read and written.
+    pub marks: &'a mut Marks,
+    /// The reply.
+    pub out: &'a mut Out,
+    /// Chance, for what takes members as they come.
+    pub rng: &'a mut Rng,
+    /// What was done.
+    pub tally: &'a mut Tally,
+    /// The database that the connection has selected.
+    pub db: u32,
+    /// The wall clock, ms since 1970.
+    pub now_ms: u64,
+    /// What it keeps to.
+    pub bounds: Bounds,
+}
+
+impl Exec<'_> {
+    /// Changes something: applied at once, and part of the record.
+    pub fn effect(&mut self, effect: &Effect<'_>) {
+        self.effect_in(self.db, effect);
+    }
+
+    /// The same, in another database.
+    pub fn effect_in(&mut self, db: u32, effect: &Effect<'_>) {
+        self.tally.writes += 1;
+        Self::change(self.store, self.record, self.marks, db, effect);
+    }
+
+    /// The same, for whoever has no request.
+    pub fn change(
+        store: &mut Store,
+        record: &mut RecordWriter,
+        marks: &mut Marks,
+        db: u32,
+        effect: &Effect<'_>,
+    ) {
+        record.push(db, effect);
+        marks.wrote(db, effect);
+        let applied = store.apply(db, effect);
+        applied.expect("a command looks at the type before it changes a key");
+    }
+
+    /// The entry of a key that has not ended.
+    pub fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.marks.read_key(self.db, key);
+        self.marks.touch_key(self.db, key, false);
+        self.tally.reads += 1;
+        let found = self.store.entry(self.db, key, self.now_ms);
+        match found {
+            Some(_) => self.tally.hits += 1,
+            None => self.tally.misses += 1,
+        }
+        found
+    }
+
+    /// The entry of a key that is about to change: one that has ended is deleted first.
+    pub fn entry_to_change(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.drop_ended(key);
+        self.entry(key)
+    }
+
+    /// Deletes a key that has ended.
+    pub fn drop_ended(&mut self, key: &[u8]) {
+        let entry = self.store.db(self.db).and_then(|db| db.keys().get(key));
+        if entry.is_some_and(|entry| entry.has_ended(self.now_ms)) {
+            self.effect(&Effect::Delete { key });
+        }
+    }
+
+    /// Whether a key is there.
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// The string that a key holds.
+    ///
+    /// # Errors
+    /// If it holds something else.
+    pub fn string(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        match self.entry(key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(Value::String(bytes)) => Ok(Some(bytes.clone())),
+            Some(_) => Err(WRONG_TYPE),
+        }
+    }
+
+    /// The string that a key holds, which is about to change.
+    ///
+    /// # Errors
+    /// If it holds something else.
+    pub fn string_to_change(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        self.drop_ended(key);
+        self.string(key)
+    }
+
+    /// When a key ends, ms since 1970; 0 if never.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn end_of(&mut self, key: &[u8]) -> Result<u64, Fault> {
+        self.entry(key).map(|entry| entry.expires_ms).ok_or(NO_KEY)
+    }
+
+    /// Gives a key a string, and keeps when it ends.
+    pub fn set_keeping_end(&mut self, key: &[u8], value: &[u8]) {
+        let entry = self.store.entry(self.db, key, self.now_ms);
+        let expires_ms = entry.map_or(0, |entry| entry.expires_ms);
+        self.effect(&Effect::StringSet { key, value, expires_ms });
+    }
+
+    /// The rows of an owner.
+    pub fn owner(&mut self, table: &[u8], owner: u64) -> Option<&Owner> {
+        self.marks.read_owner(self.db, owner);
+        self.store.db(self.db)?.owner(table, owner)
+    }
+
+    /// A row.
+    pub fn row(&mut self, table: &[u8], owner: u64, item: u64) -> Option<&Row> {
+        self.tally.reads += 1;
+        self.marks.touch_row(self.db, table, owner, item, false);
+        self.owner(table, owner)?.row(item)
+    }
+}

@@ -1,0 +1,116 @@
+//! What commands ask of the server.
+
+use super::session::{Multi, Queued, Session};
+use super::{Call, Counters, Database, Phase};
+use crate::commands::{Commands, Fault, Outcome, Run};
+use crate::{Config, config::OUTPUT_BYTES_MAX};
+use bytes::Bytes;
+use core::time::Duration;
+use storytime_journal::Lsn;
+use storytime_machine::Cx;
+
+impl Database {
+    pub(super) const fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// All connections but the one whose request runs.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().flatten().map(|session| &**session)
+    }
+
+    /// `master` or `slave`, as Redis says it.
+    pub(super) const fn role_name(&self) -> &'static str {
+        "master"
+    }
+
+    /// Term, last record, last durable record.
+    pub const fn position(&self) -> (u64, Lsn, Lsn) {
+        (self.log.term(), self.log.last(), self.log.durable())
+    }
+
+    /// Refuses writes of clients, or takes them again.
+    pub(super) const fn set_read_only(&mut self, on: bool) {
+        self.read_only = on;
+    }
+
+    /// The digest of all content; its reply waits until all of it is durable.
+    pub(super) fn digest(&mut self) -> u64 {
+        self.marks.read_all();
+        self.store.digest()
+    }
+
+    pub(super) fn set_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    pub(super) fn reset_counters(&mut self) {
+        let Counters { connections, total_connections, running, .. } = self.counters;
+        self.counters = Counters { connections, total_connections, running, ..Counters::default() };
+    }
+
+    pub(super) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.at.as_ref().and_then(|at| at.port()).unwrap_or(self.config.port)
+    }
+
+    pub(super) const fn uptime(&self, cx: &Cx) -> Duration {
+        cx.now().since(self.started)
+    }
+
+    pub(super) const fn is_loading(&self) -> bool {
+        matches!(self.phase, Phase::Loading)
+    }
+
+    /// A counter by its name.
+    pub(super) fn counter(&self, wanted: &str) -> u64 {
+        let mut found = 0;
+        self.each_counter(&mut |name, value| {
+            if name == wanted {
+                found = value;
+            }
+        });
+        found
+    }
+
+    /// Watches a key; one that has ended counts as gone.
+    pub(super) fn watch(&mut self, _: &Cx, session: &mut Session, key: Bytes) {
+        let at = (session.db, key);
+        if session.watched.contains(&at) {
+            return;
+        }
+        self.marks.watch(at.0, at.1.clone(), session.conn);
+        session.watched.push(at);
+    }
+
+    /// Runs the requests of a transaction, one after the other.
+    pub(super) fn run_all(
+        &mut self,
+        cx: &mut Cx,
+        call: &mut Call<'_>,
+        queued: &[Queued],
+    ) -> Outcome {
+        assert!(matches!(call.session.multi, Multi::Off), "it is taken before it runs");
+        for request in queued {
+            // What was allowed when it was queued may not be any more: all or nothing.
+            if let Run::Data(_) = request.spec.run {
+                self.admit_data(request.spec).map_err(|fault| -> Fault {
+                    format!("EXECABORT Transaction discarded because of: {fault}").into()
+                })?;
+            }
+        }
+        call.out.array(queued.len());
+        core::mem::swap(&mut self.out, call.out);
+        for request in queued {
+            if self.out.bytes.len() <= OUTPUT_BYTES_MAX {
+                self.run(cx, call.session, request.spec, request.args());
+            }
+        }
+        core::mem::swap(&mut self.out, call.out);
+        self.counters.transactions += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! `MULTI`, `EXEC`, `DISCARD`, `WATCH`, `UNWATCH`.
+//!
+//! The effects of a transaction are one record: all of them are durable, or none.
+
+use crate::commands::Outcome;
+use crate::commands::fault::Fault;
+use crate::server::session::Multi;
+use crate::server::{Call, Database};
+use bytes::Bytes;
+use storytime_machine::Cx;
+
+pub(super) fn multi(_: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    if !matches!(call.session.multi, Multi::Off) {
+        return Err(Fault::of("ERR MULTI calls can not be nested"));
+    }
+    call.session.multi = Multi::Collecting { queued: Vec::new(), bytes: 0, failed: false };
+    call.out.ok();
+    Ok(())
+}
+
+pub(super) fn exec(database: &mut Database, cx: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    let Multi::Collecting { queued, failed, .. } = core::mem::take(&mut call.session.multi) else {
+        return Err(Fault::of("ERR EXEC without MULTI"));
+    };
+    let broken = call.session.broken;
+    database.unwatch(call.session);
+    if failed {
+        return Err(Fault::of("EXECABORT Transaction discarded because of previous errors."));
+    }
+    if broken {
+        call.out.nil_array();
+        return Ok(());
+    }
+    database.run_all(cx, call, &queued)
+}
+
+pub(super) fn discard(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    if matches!(call.session.multi, Multi::Off) {
+        return Err(Fault::of("ERR DISCARD without MULTI"));
+    }
+    call.session.multi = Multi::Off;
+    database.unwatch(call.session);
+    call.out.ok();
+    Ok(())
+}
+
+pub(super) fn watch(database: &mut Database, cx: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    if !matches!(call.session.multi, Multi::Off) {
+        return Err(Fault::of("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in call.args.from(1).iter() {
+        database.watch(cx, call.session, Bytes::copy_from_slice(key));
+    }
+    call.out.ok();
+    Ok(())
+}
+
+pub(super) fn unwatch(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    database.unwatch(call.session);
+    call.out.ok();
+    Ok(())
+}

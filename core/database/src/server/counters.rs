@@ -1,0 +1,65 @@
+//! What happened, in numbers.
+
+use super::Database;
+
+/// What happened since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) connections: u64,
+    pub(super) total_connections: u64,
+    pub(super) rejected_connections: u64,
+    pub(super) requests: u64,
+    pub(super) reads: u64,
+    pub(super) writes: u64,
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+    pub(super) expired_keys: u64,
+    pub(super) error_replies: u64,
+    pub(super) busy_replies: u64,
+    pub(super) bytes_read: u64,
+    pub(super) bytes_written: u64,
+    pub(super) transactions: u64,
+    /// Requests whose reply waits.
+    pub(super) running: u64,
+    /// The most at once.
+    pub(super) running_peak: u64,
+    /// Peers that did not read, and were hung up on.
+    pub(super) overrun_clients: u64,
+    /// Records made.
+    pub(super) records: u64,
+}
+
+impl Database {
+    pub(super) fn each_counter(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        let counters = &self.counters;
+        let (keys, rows) = self.store.dbs().fold((0, 0), |(keys, rows), (_, db)| {
+            let more: u64 = db.tables().map(|(_, table)| table.size().rows).sum();
+            (keys + db.keys().len() as u64, rows + more)
+        });
+        for (name, value) in [
+            ("total_connections_received", counters.total_connections),
+            ("rejected_connections", counters.rejected_connections),
+            ("connected_clients", counters.connections),
+            ("total_commands_processed", counters.requests),
+            ("rows_read", counters.reads),
+            ("rows_written", counters.writes),
+            ("keyspace_hits", counters.hits),
+            ("keyspace_misses", counters.misses),
+            ("expired_keys", counters.expired_keys),
+            ("total_error_replies", counters.error_replies),
+            ("busy_replies", counters.busy_replies),
+            ("total_net_input_bytes", counters.bytes_read),
+            ("total_net_output_bytes", counters.bytes_written),
+            ("transactions", counters.transactions),
+            ("running", counters.running),
+            ("running_peak", counters.running_peak),
+            ("overrun_clients", counters.overrun_clients),
+            ("records", counters.records),
+            ("keys", keys),
+            ("rows", rows),
+            ("used_memory_dataset", self.store.bytes()),
+        ] {
+            each(name, value);
+        }
+    }
+}

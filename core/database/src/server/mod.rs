@@ -1,0 +1,258 @@
+//! The machine.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`session`] | a connection: its parser, transaction and replies that wait |
+//! | [`serve`] | requests of connections |
+//! | [`replies`] | when replies leave |
+//! | [`log`] | where records go, and when they are durable |
+//! | [`tokens`] | names of timers, listeners and disk operations |
+//! | [`counters`] | what happened, in numbers |
+//! | [`ask`] | what commands ask of the server |
+//! | [`commands`] | commands on the server and on connections |
+
+mod ask;
+mod commands;
+mod counters;
+mod ends;
+mod log;
+mod replies;
+mod serve;
+mod session;
+mod tokens;
+
+pub(crate) use commands::COMMANDS;
+pub use session::Call;
+
+use crate::Config;
+use crate::commands::{Commands, Marks, Tally};
+use crate::record::RecordWriter;
+use crate::resp::Out;
+use crate::store::Store;
+use bytes::BytesMut;
+use counters::Counters;
+use log::Log;
+use session::Session;
+use storytime_machine::{
+    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Listen, Machine, Open,
+    Time, Token, Work,
+};
+
+/// Requests; one unit each.
+pub const WORK_REQUESTS: Work = Work { index: 0, name: "dbd_requests" };
+/// Rows read; one unit each.
+pub const WORK_READS: Work = Work { index: 1, name: "dbd_reads" };
+/// Rows written, by clients or by replication; one unit each.
+pub const WORK_WRITES: Work = Work { index: 2, name: "dbd_writes" };
+/// Connections taken; one unit each.
+pub const WORK_CONNECTIONS: Work = Work { index: 3, name: "dbd_connections" };
+
+/// What a peer above the connection limit is told.
+const TOO_MANY: &str = "ERR max number of clients reached";
+
+/// Where a server's life is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The content is not there yet.
+    Loading,
+    /// As it should be.
+    Serving,
+    /// Asked to end: what was promised becomes durable first.
+    Stopping,
+}
+
+/// A database server.
+#[derive(Debug)]
+pub struct Database {
+    config: Config,
+    phase: Phase,
+    store: Store,
+    commands: Commands,
+    marks: Marks,
+    /// The record being made.
+    record: RecordWriter,
+    /// The reply being made.
+    out: Out,
+    log: Log,
+    /// By slot of the connection.
+    sessions: Vec<Option<Box<Session>>>,
+    /// Connections whose replies wait.
+    waiting: Vec<Conn>,
+    counters: Counters,
+    /// Where it listens.
+    at: Option<Endpoint>,
+    /// When it started.
+    started: Time,
+    /// Whether writes of clients are refused.
+    read_only: bool,
+    /// What a restart forgets of its random name.
+    run_id: String,
+}
+
+impl Database {
+    /// A server that has not started.
+    pub fn new(config: Config) -> Self {
+        let read_only = config.read_only;
+        Self {
+            phase: Phase::Loading,
+            store: Store::new(0),
+            commands: Commands::new(),
+            marks: Marks::default(),
+            record: RecordWriter::default(),
+            out: Out::default(),
+            log: Log::new(config.durability),
+            sessions: Vec::new(),
+            waiting: Vec::new(),
+            counters: Counters::default(),
+            at: None,
+            started: Time::ZERO,
+            read_only,
+            run_id: String::new(),
+            config,
+        }
+    }
+
+    /// The options.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The content.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn take_session(&mut self, conn: Conn) -> Option<Box<Session>> {
+        let place = self.sessions.get_mut(conn.index())?;
+        if place.as_ref().is_some_and(|session| session.conn == conn) { place.take() } else { None }
+    }
+
+    fn give_back(&mut self, session: Box<Session>) {
+        let place = session.conn.index();
+        assert!(self.sessions[place].is_none(), "a session is taken once at a time");
+        self.sessions[place] = Some(session);
+    }
+
+    fn session(&mut self, conn: Conn) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(conn.index())?.as_deref_mut()?;
+        (session.conn == conn).then_some(session)
+    }
+
+    fn count(&mut self, cx: &mut Cx, tally: Tally) {
+        cx.work(WORK_READS, tally.reads);
+        cx.work(WORK_WRITES, tally.writes);
+        let counters = &mut self.counters;
+        counters.reads += tally.reads;
+        counters.writes += tally.writes;
+        counters.hits += tally.hits;
+        counters.misses += tally.misses;
+    }
+
+    fn listen(&self, cx: &mut Cx) {
+        let port = self.config.port;
+        let at = self.config.bind.map_or_else(|| Endpoint::any(port), |ip| Endpoint::tcp(ip, port));
+        cx.listen(tokens::LISTENER, Listen::at(at));
+    }
+
+    fn refuse(&mut self, cx: &mut Cx, conn: Conn) {
+        self.counters.rejected_connections += 1;
+        cx.reached("dbd: connection refused");
+        let mut out = Out { bytes: BytesMut::new(), resp3: false };
+        out.error(TOO_MANY);
+        if let Some(tx) = cx.tx(conn) {
+            tx.put(&out.bytes);
+        }
+        cx.close(conn, Close::Flush);
+    }
+}
+
+impl Machine for Database {
+    fn start(&mut self, cx: &mut Cx, _boot: Boot) {
+        self.started = cx.now();
+        self.store = Store::new(cx.rng().u64());
+        self.run_id = (0..5).map(|_| format!("{:08x}", cx.rng().u64() as u32)).collect();
+        self.phase = Phase::Serving;
+        self.listen(cx);
+        cx.after(tokens::TICK, ends::TICK);
+    }
+
+    fn stop(&mut self, cx: &mut Cx) {
+        self.phase = Phase::Stopping;
+        cx.exit(Exit::Stopped);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        let Open::Accepted { peer, .. } = how else {
+            unreachable!("only parts connect, and they take what is theirs first");
+        };
+        cx.work(WORK_CONNECTIONS, 1);
+        if self.counters.connections >= u64::from(self.config.clients_max) {
+            return self.refuse(cx, conn);
+        }
+        self.counters.connections += 1;
+        self.counters.total_connections += 1;
+        let id = self.counters.total_connections;
+        if self.sessions.len() <= conn.index() {
+            self.sessions.resize_with(conn.index() + 1, || None);
+        }
+        assert!(self.sessions[conn.index()].is_none(), "a slot is freed before it is used again");
+        let knows_password = self.config.password.is_none();
+        let session = Session::new(conn, id, peer, knows_password, cx.now());
+        self.sessions[conn.index()] = Some(Box::new(session));
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        self.serve(cx, conn, rx);
+        self.settle(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        self.hang_up_after_replies(cx, conn);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        self.resume(cx, conn);
+    }
+
+    fn gone(&mut self, _cx: &mut Cx, conn: Conn, _why: Gone) {
+        self.forget(conn);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        match timer {
+            tokens::TICK => self.tick(cx),
+            other => unreachable!("no timer {other:?} is set"),
+        }
+        self.settle(cx);
+    }
+
+    fn disk(&mut self, cx: &mut Cx, _op: Token, _result: DiskResult) {
+        self.settle(cx);
+    }
+
+    fn bound(&mut self, cx: &mut Cx, _socket: Token, result: Result<Endpoint, BindError>) {
+        match result {
+            Ok(at) => self.at = Some(at),
+            Err(_) => cx.exit(Exit::Failed("cannot listen; is the port taken? try another --port")),
+        }
+    }
+
+    fn invariants(&self) {
+        self.store.invariants();
+        let open = self.sessions.iter().flatten().count() as u64;
+        assert_eq!(open, self.counters.connections, "connections are counted");
+        for session in self.sessions.iter().flatten() {
+            session.invariants();
+        }
+    }
+
+    fn memory(&self) -> u64 {
+        let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
+        let connections = self.counters.connections * self.config.connection_bytes;
+        self.store.bytes() + connections + held.sum::<u64>()
+    }
+
+    fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        self.each_counter(each);
+    }
+}

@@ -1,0 +1,272 @@
+//! Requests of connections.
+
+use super::session::{Call, Multi, Queued, Session};
+use super::{Database, Phase, WORK_REQUESTS};
+use crate::commands::exec::{Bounds, Exec, Tally};
+use crate::commands::fault::{self, Fault};
+use crate::commands::{Flags, Outcome, Run, Spec};
+use crate::config::{REQUEST_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::resp::request::Bounds as Wire;
+use crate::resp::{Args, Parsed, Parser};
+use bytes::{Buf as _, BytesMut};
+use storytime_journal::Lsn;
+use storytime_machine::{Conn, Cx};
+
+/// Most words of an unknown command that are told back, bytes.
+const TOLD_BYTES_MAX: usize = 128;
+
+impl Database {
+    /// Serves a connection what it sent.
+    pub(super) fn serve(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        let Some(mut session) = self.take_session(conn) else {
+            rx.clear();
+            return;
+        };
+        let before = rx.len();
+        let mut parser = core::mem::take(&mut session.parser);
+        self.serve_all(cx, &mut session, &mut parser, rx);
+        session.parser = parser;
+        self.counters.bytes_read += (before - rx.len()) as u64;
+        session.last = cx.now();
+        let leaving = session.leaving;
+        self.give_back(session);
+        if leaving {
+            self.hang_up_after_replies(cx, conn);
+        }
+    }
+
+    fn serve_all(
+        &mut self,
+        cx: &mut Cx,
+        session: &mut Session,
+        parser: &mut Parser,
+        rx: &mut BytesMut,
+    ) {
+        let mut requests = 0;
+        loop {
+            if session.leaving {
+                rx.clear();
+                break;
+            }
+            if Self::is_slow(cx, session) {
+                session.paused = true;
+                cx.pause(session.conn, true);
+                break;
+            }
+            let wire = Wire {
+                word_bytes_max: VALUE_BYTES_MAX,
+                request_bytes_max: REQUEST_BYTES_MAX,
+                stranger: !session.known,
+            };
+            match parser.parse(rx, &wire) {
+                Ok(Parsed::Partial) => break,
+                Ok(Parsed::Request { len }) => {
+                    let args = parser.args(rx);
+                    if !args.is_empty() {
+                        requests += 1;
+                        self.request(cx, session, args);
+                    }
+                    rx.advance(len);
+                    parser.reset();
+                }
+                Err(wrong) => {
+                    self.begin_reply(session);
+                    self.fail(&format!("ERR {wrong}").into());
+                    self.reply(cx, session, Lsn(0), 0);
+                    session.leaving = true;
+                }
+            }
+        }
+        self.counters.requests += requests;
+        cx.work(WORK_REQUESTS, requests);
+    }
+
+    fn begin_reply(&mut self, session: &Session) {
+        self.out.bytes.clear();
+        self.out.resp3 = session.resp3;
+        self.marks.begin();
+    }
+
+    /// Answers with an error in place of whatever was written.
+    fn fail(&mut self, fault: &Fault) {
+        self.counters.error_replies += 1;
+        self.out.error(&fault.0);
+    }
+
+    /// One request, from its words to its reply.
+    fn request(&mut self, cx: &mut Cx, session: &mut Session, args: Args<'_>) {
+        self.begin_reply(session);
+        let spec = match self.admit(session, args) {
+            Ok(spec) => spec,
+            Err(fault) => {
+                if let Multi::Collecting { failed, .. } = &mut session.multi {
+                    *failed = true;
+                }
+                self.fail(&fault);
+                return self.reply(cx, session, Lsn(0), 0);
+            }
+        };
+        session.last_command = spec.name;
+        if self.queue(session, spec, args) {
+            return self.reply(cx, session, Lsn(0), 0);
+        }
+        self.record.begin(self.log.term(), cx.wall_clock().0 / 1_000_000);
+        self.run(cx, session, spec, args);
+        self.finish(cx, session);
+    }
+
+    /// Records what was changed, and replies when that is due.
+    fn finish(&mut self, cx: &mut Cx, session: &mut Session) {
+        if !self.record.is_empty() {
+            let lsn = self.append(cx);
+            self.marks.recorded(lsn);
+        }
+        let wait = self.marks.seen();
+        self.reply(cx, session, wait, 0);
+        self.break_watches(session);
+    }
+
+    /// Transactions that watched what was changed have failed.
+    pub(super) fn break_watches(&mut self, own: &mut Session) {
+        while let Some(conn) = self.marks.next_broken() {
+            if conn == own.conn {
+                own.broken = true;
+            } else if let Some(session) = self.session(conn) {
+                session.broken = true;
+            }
+        }
+    }
+
+    /// Runs a command; its reply is in `out`, its effects in `record`.
+    pub(super) fn run(
+        &mut self,
+        cx: &mut Cx,
+        session: &mut Session,
+        spec: &'static Spec,
+        args: Args<'_>,
+    ) {
+        let before = self.out.bytes.len();
+        let outcome = match spec.run {
+            Run::Data(run) => self.run_data(cx, session.db, run, args),
+            Run::Server(run) => {
+                let mut out = core::mem::take(&mut self.out);
+                let mut call = Call { session, args, out: &mut out };
+                let outcome = run(self, cx, &mut call);
+                self.out = out;
+                outcome
+            }
+        };
+        if let Err(fault) = outcome {
+            self.out.bytes.truncate(before);
+            self.fail(&fault);
+        }
+    }
+
+    fn run_data(
+        &mut self,
+        cx: &mut Cx,
+        db: u32,
+        run: fn(&mut Exec<'_>, Args<'_>) -> Outcome,
+        args: Args<'_>,
+    ) -> Outcome {
+        let mut tally = Tally::default();
+        let now_ms = cx.wall_clock().0 / 1_000_000;
+        let mut exec = Exec {
+            store: &mut self.store,
+            record: &mut self.record,
+            marks: &mut self.marks,
+            out: &mut self.out,
+            rng: cx.rng(),
+            tally: &mut tally,
+            db,
+            now_ms,
+            bounds: Bounds {
+                value_bytes_max: VALUE_BYTES_MAX,
+                taken_bytes_max: REQUEST_BYTES_MAX,
+                databases: self.config.databases,
+            },
+        };
+        let outcome = run(&mut exec, args);
+        self.count(cx, tally);
+        outcome
+    }
+
+    /// Whether a request may run now.
+    fn admit(&mut self, session: &Session, args: Args<'_>) -> Result<&'static Spec, Fault> {
+        let spec = self.commands.find(args.at(0)).ok_or_else(|| unknown(args))?;
+        if !spec.takes(args.len()) {
+            return Err(fault::arity(spec.name));
+        }
+        if !session.known && !spec.flags.has(Flags::NO_AUTH) {
+            return Err(Fault::of("NOAUTH Authentication required."));
+        }
+        if self.phase == Phase::Loading && !spec.flags.has(Flags::LOADING) {
+            return Err(Fault::of("LOADING dbd is loading the dataset in memory"));
+        }
+        if spec.flags.has(Flags::NO_MULTI) && !matches!(session.multi, Multi::Off) {
+            return Err(Fault::of("ERR Command not allowed inside a transaction"));
+        }
+        if let Run::Data(_) = spec.run {
+            self.admit_data(spec)?;
+        }
+        Ok(spec)
+    }
+
+    pub(super) fn admit_data(&mut self, spec: &Spec) -> Outcome {
+        let limit = u64::from(self.config.runnable_max);
+        if limit > 0 && self.counters.running >= limit {
+            self.counters.busy_replies += 1;
+            return Err(Fault::of("BUSY too many requests are running; try again later"));
+        }
+        if !spec.flags.has(Flags::WRITE) {
+            return Ok(());
+        }
+        if self.phase == Phase::Stopping {
+            return Err(Fault::of("READONLY the server is shutting down"));
+        }
+        if self.read_only {
+            return Err(Fault::of("READONLY You can't write against a read only server."));
+        }
+        let limit = self.config.memory_bytes_max;
+        if limit > 0 && spec.flags.has(Flags::DENY_OOM) && self.store.bytes() > limit {
+            return Err(Fault::of("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        Ok(())
+    }
+
+    /// Puts a request into the transaction being collected; whether there is one.
+    fn queue(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>) -> bool {
+        let Multi::Collecting { queued, bytes, failed } = &mut session.multi else {
+            return false;
+        };
+        if spec.flags.has(Flags::AT_ONCE) {
+            return false;
+        }
+        *bytes += args.bytes() + 8 * args.len();
+        if *bytes > REQUEST_BYTES_MAX {
+            *failed = true;
+            queued.clear();
+            self.fail(&Fault::of("ERR the transaction is too large"));
+        } else {
+            queued.push(Queued::new(spec, args));
+            self.out.simple("QUEUED");
+        }
+        true
+    }
+}
+
+fn unknown(args: Args<'_>) -> Fault {
+    let told = |word: &[u8], most: usize| {
+        String::from_utf8_lossy(&word[..word.len().min(most)]).into_owned()
+    };
+    let mut words = String::new();
+    for word in args.from(1).iter() {
+        if words.len() >= TOLD_BYTES_MAX {
+            break;
+        }
+        let left = TOLD_BYTES_MAX - words.len();
+        words.push_str(&format!("'{}' ", told(word, left)));
+    }
+    let name = told(args.at(0), TOLD_BYTES_MAX);
+    format!("ERR unknown command '{name}', with args beginning with: {words}").into()
+}

@@ -1,0 +1,188 @@
+//! A connection: its parser, transaction and replies that wait.
+
+use crate::commands::Spec;
+use crate::resp::{Args, Out, Parser};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use storytime_journal::Lsn;
+use storytime_machine::{Conn, Endpoint, Time};
+
+/// A reply that waits, or several that wait for the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// The record that has to be durable first.
+    pub(super) wait: Lsn,
+    /// Pages that have to be read first.
+    pub(super) pages: u32,
+    /// Its bytes.
+    pub(super) bytes: usize,
+}
+
+/// A request of a transaction.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) spec: &'static Spec,
+    bytes: Vec<u8>,
+    spans: Vec<(u32, u32)>,
+}
+
+impl Queued {
+    pub(super) fn new(spec: &'static Spec, args: Args<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(args.bytes());
+        let mut spans = Vec::with_capacity(args.len());
+        for word in args.iter() {
+            let from = bytes.len() as u32;
+            bytes.extend_from_slice(word);
+            spans.push((from, bytes.len() as u32));
+        }
+        Self { spec, bytes, spans }
+    }
+
+    pub(super) fn args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.spans)
+    }
+}
+
+/// Whether requests are collected.
+#[derive(Debug, Default)]
+pub(super) enum Multi {
+    /// They run as they come.
+    #[default]
+    Off,
+    /// They run at `EXEC`.
+    Collecting {
+        /// So far.
+        queued: Vec<Queued>,
+        /// Their bytes.
+        bytes: usize,
+        /// One of them was refused: `EXEC` will be, too.
+        failed: bool,
+    },
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) conn: Conn,
+    pub(super) id: u64,
+    pub(super) peer: Endpoint,
+    pub(super) name: Bytes,
+    pub(super) library: Bytes,
+    pub(super) library_version: Bytes,
+    pub(super) db: u32,
+    pub(super) resp3: bool,
+    pub(super) known: bool,
+    pub(super) opened: Time,
+    pub(super) last: Time,
+    pub(super) last_command: &'static str,
+    pub(super) parser: Parser,
+    pub(super) multi: Multi,
+    /// Keys that it watches.
+    pub(super) watched: Vec<(u32, Bytes)>,
+    /// One of them has changed.
+    pub(super) broken: bool,
+    /// Replies that wait, in order, and their bytes.
+    held: VecDeque<Held>,
+    held_out: BytesMut,
+    /// The number of the first of them.
+    pub(super) first_held: u64,
+    /// On the server's list of those whose replies wait.
+    pub(super) waiting: bool,
+    /// Not read until its replies have left.
+    pub(super) paused: bool,
+    /// Hung up on once its replies have left; reads nothing more.
+    pub(super) leaving: bool,
+}
+
+/// A request on the server or a connection.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Whose it is.
+    pub session: &'a mut Session,
+    /// Its words.
+    pub args: Args<'a>,
+    /// The reply.
+    pub out: &'a mut Out,
+}
+
+impl Session {
+    pub(super) fn new(conn: Conn, id: u64, peer: Endpoint, known: bool, now: Time) -> Self {
+        Self {
+            conn,
+            id,
+            peer,
+            name: Bytes::new(),
+            library: Bytes::new(),
+            library_version: Bytes::new(),
+            db: 0,
+            resp3: false,
+            known,
+            opened: now,
+            last: now,
+            last_command: "NULL",
+            parser: Parser::default(),
+            multi: Multi::Off,
+            watched: Vec::new(),
+            broken: false,
+            held: VecDeque::new(),
+            held_out: BytesMut::new(),
+            first_held: 0,
+            waiting: false,
+            paused: false,
+            leaving: false,
+        }
+    }
+
+    /// Bytes of replies that wait.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_out.len()
+    }
+
+    /// How many replies wait.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Puts a reply behind those that wait; its number, unless it leaves with the one before.
+    pub(super) fn hold(&mut self, wait: Lsn, pages: u32, reply: &[u8]) -> Option<u64> {
+        self.held_out.extend_from_slice(reply);
+        if let Some(last) = self.held.back_mut()
+            && wait <= last.wait
+            && pages == 0
+        {
+            last.bytes += reply.len();
+            return None;
+        }
+        self.held.push_back(Held { wait, pages, bytes: reply.len() });
+        Some(self.first_held + self.held.len() as u64 - 1)
+    }
+
+    /// A page that a reply waits for is there.
+    pub(super) fn page_is_there(&mut self, number: u64) {
+        let Some(at) = number.checked_sub(self.first_held) else { return };
+        if let Some(held) = usize::try_from(at).ok().and_then(|at| self.held.get_mut(at)) {
+            held.pages = held.pages.saturating_sub(1);
+        }
+    }
+
+    /// Takes the replies that need wait no longer, and how many they are.
+    pub(super) fn release(&mut self, settled: Lsn) -> (BytesMut, u32) {
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(held) = self.held.front()
+            && held.wait <= settled
+            && held.pages == 0
+        {
+            bytes += held.bytes;
+            count += 1;
+            self.held.pop_front();
+        }
+        self.first_held += u64::from(count);
+        (self.held_out.split_to(bytes), count)
+    }
+
+    pub(super) fn invariants(&self) {
+        let bytes: usize = self.held.iter().map(|held| held.bytes).sum();
+        assert_eq!(bytes, self.held_out.len(), "every byte belongs to a reply");
+        assert!(self.held.is_empty() || self.waiting, "who waits is on the list");
+    }
+}

@@ -1,0 +1,5 @@
+//! The journal on a simulated disk.
+
+mod host;
+mod life;
+mod owner;
