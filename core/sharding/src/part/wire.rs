@@ -32,14 +32,15 @@ pub(super) fn reply_of(
     }
 }
 
-/// Which `CHECK` of a batch did not hold, by its place among the clauses.
+/// Which `CHECK` of a batch did not hold, by its place among the clauses, from 0.
 pub(super) fn failed_check(error: &Error) -> Option<usize> {
     let Error::Refused { text, .. } = error else { return None };
     if error_code(text) != b"CHECKFAILED" {
         return None;
     }
     let clause = text.split(|&byte| byte == b' ').nth(1)?;
-    core::str::from_utf8(clause).ok()?.parse().ok()
+    let number: usize = core::str::from_utf8(clause).ok()?.parse().ok()?;
+    number.checked_sub(1)
 }
 
 /// A number that is not negative.

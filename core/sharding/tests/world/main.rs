@@ -1,0 +1,7 @@
+//! Sites in the simulated world: real database and memcached machines, and applications that embed
+//! the part.
+
+mod app;
+mod basics;
+mod homes;
+mod rig;
