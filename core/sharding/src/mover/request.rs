@@ -5,6 +5,7 @@ use bytes::Bytes;
 use core::fmt;
 use storytime_database::Reply;
 use storytime_database::client::error_code;
+pub(crate) use storytime_database::commands::row_digest as digest;
 
 /// Whom a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -191,11 +192,6 @@ pub(crate) struct TableOf {
 
 /// A value and its version.
 pub(crate) type Valued = (u64, Bytes);
-
-/// The digest that `ROW.RANGE … HASH` gives for a value.
-pub(crate) fn digest(value: &[u8]) -> u64 {
-    storytime_machine::hash::digest_bytes(0, value) & i64::MAX as u64
-}
 
 /// A reply that is no error.
 pub(crate) fn reply(answer: Answer) -> Result<Reply, Trouble> {
