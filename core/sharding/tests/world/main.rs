@@ -4,4 +4,5 @@
 mod app;
 mod basics;
 mod homes;
+mod moves;
 mod rig;
