@@ -96,8 +96,10 @@ impl Moving {
     fn menu(&self, seconds: u64) -> Menu {
         let mut hosts = vec![self.coordinator];
         hosts.extend(self.movers.iter().copied());
+        if std::env::var("DBS").is_ok() {
         hosts.extend(self.site.databases.iter().map(|host| (*host, self.process_of(*host))));
         hosts.push((self.site.directory, self.process_of(self.site.directory)));
+        }
         Menu {
             hosts: hosts.into_iter().map(|(host, process)| (host, vec![process])).collect(),
             budget: 2,
@@ -123,7 +125,25 @@ impl Moving {
                 return;
             }
         }
-        panic!("moves do not come to their end");
+        panic!("moves do not come to their end:\n{}", self.scene());
+    }
+
+    /// How everything stands, for whoever looks for the reason.
+    fn scene(&self) -> String {
+        let mut text = String::new();
+        for host in self.site.world.hosts() {
+            for process in self.site.world.processes(host) {
+                let exit = self.site.world.exit(process);
+                text += &format!("{host:?} {process:?} exit {exit:?}:");
+                self.site.world.counters(process, &mut |name, value| {
+                    if value > 0 {
+                        text += &format!(" {name}={value}");
+                    }
+                });
+                text.push('\n');
+            }
+        }
+        text
     }
 
     fn totals(&mut self) -> (u64, u64, u64) {
