@@ -262,6 +262,70 @@ pub(crate) fn records(batch: &Bytes, header: BatchHeader) -> impl Iterator<Item 
     })
 }
 
+/// What stands before a piece of a checkpoint: its length and checksum.
+pub(crate) const PIECE_HEADER_BYTES: usize = 8;
+/// In place of a length: the checkpoint ends here.
+const END: u32 = u32::MAX;
+
+/// What comes next in a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// So many bytes from there on would tell.
+    Needs(usize),
+    /// A whole piece of this length, behind its header.
+    Whole(usize),
+    /// The end; everything before it is there.
+    End,
+    /// None of these.
+    No,
+}
+
+impl Piece {
+    /// Looks at the `index`-th place of a checkpoint.
+    pub(crate) fn look(window: &[u8], left: u64, salt: u64, index: u64) -> Self {
+        if left < PIECE_HEADER_BYTES as u64 {
+            return Self::No;
+        }
+        if window.len() < PIECE_HEADER_BYTES {
+            return Self::Needs(PIECE_HEADER_BYTES);
+        }
+        let (len, sum) = (u32_at(window, 0), u32_at(window, 4));
+        if len == END {
+            return if sum == piece_sum(salt, index, b"end") { Self::End } else { Self::No };
+        }
+        let bytes = PIECE_HEADER_BYTES + len as usize;
+        if bytes > IO_BYTES_MAX || bytes as u64 > left {
+            return Self::No;
+        }
+        if window.len() < bytes {
+            return Self::Needs(bytes);
+        }
+        let whole = sum == piece_sum(salt, index, &window[PIECE_HEADER_BYTES..bytes]);
+        if whole { Self::Whole(len as usize) } else { Self::No }
+    }
+}
+
+/// Appends the `index`-th piece of a checkpoint.
+pub(crate) fn put_piece(into: &mut BytesMut, salt: u64, index: u64, piece: &[u8]) {
+    into.put_u32_le(piece.len() as u32);
+    into.put_u32_le(piece_sum(salt, index, piece));
+    into.put_slice(piece);
+}
+
+/// Appends the end of a checkpoint of `index` pieces.
+pub(crate) fn put_end(into: &mut BytesMut, salt: u64, index: u64) {
+    into.put_u32_le(END);
+    into.put_u32_le(piece_sum(salt, index, b"end"));
+}
+
+fn piece_sum(salt: u64, index: u64, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&salt.to_le_bytes());
+    hasher.update(&index.to_le_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
 /// Rounded up to whole sectors.
 pub(crate) const fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(SECTOR_BYTES)

@@ -1,6 +1,8 @@
 //! The journal: its state, and where completions go.
 
+use crate::checkpoint::{Checkpointing, WaitingReset};
 use crate::making::Active;
+use crate::read::Reader;
 use crate::recover::Recovering;
 use crate::segments::Segments;
 use crate::writer::Writer;
@@ -21,6 +23,13 @@ pub struct Journal {
     pub(crate) segments: Segments,
     pub(crate) active: Option<Active>,
     pub(crate) writer: Writer,
+    pub(crate) reader: Reader,
+    /// The records that the kept checkpoints stand at, in order. Record 0 stands for the beginning,
+    /// which needs no file.
+    pub(crate) checkpoints: Vec<Lsn>,
+    pub(crate) checkpointing: Option<Checkpointing>,
+    /// A reset that waits for the end of a checkpoint.
+    pub(crate) waiting_reset: Option<WaitingReset>,
     /// Zeros for reserves.
     pub(crate) zeros: Bytes,
 }
@@ -34,6 +43,8 @@ pub(crate) enum State {
     Recovering(Box<Recovering>),
     /// Taking records.
     Open,
+    /// Taking the checkpoint that another history begins with.
+    Resetting,
     /// Recovery refused, or the disk failed. Completions are ignored.
     Ended,
 }
@@ -47,17 +58,25 @@ pub(crate) enum Tokens {
     Reserve,
     Sync,
     Cut,
+    Read,
+    /// The file of a checkpoint.
+    Checkpoint,
+    /// The name of a checkpoint.
+    CheckpointName,
     Ignored,
 }
 
 impl Tokens {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Recovery,
         Self::Segment,
         Self::Write,
         Self::Reserve,
         Self::Sync,
         Self::Cut,
+        Self::Read,
+        Self::Checkpoint,
+        Self::CheckpointName,
         Self::Ignored,
     ];
 }
@@ -82,6 +101,10 @@ impl Journal {
             segments: Segments::default(),
             active: None,
             writer: Writer::new(),
+            reader: Reader::default(),
+            checkpoints: Vec::new(),
+            checkpointing: None,
+            waiting_reset: None,
         }
     }
 
@@ -127,6 +150,9 @@ impl Journal {
             Some(Tokens::Reserve) => self.on_written(&result, false),
             Some(Tokens::Sync) => self.on_synced(cx, io, &result),
             Some(Tokens::Cut) => self.on_cut(cx, io, &result),
+            Some(Tokens::Read) => self.on_read(cx, io, result),
+            Some(Tokens::Checkpoint) => self.on_checkpoint(cx, io, result),
+            Some(Tokens::CheckpointName) => self.on_checkpoint_name(cx, io, &result),
             // A trim, close or removal that fails costs room and nothing else.
             Some(Tokens::Ignored) | None => {}
         }
@@ -136,6 +162,10 @@ impl Journal {
     /// What happened, in order.
     pub fn next_event(&mut self) -> Option<JournalEvent> {
         self.events.pop_front()
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
     }
 
     /// The disk failed: nothing after the last `Durable` may be trusted.

@@ -16,10 +16,11 @@ pub mod options;
 pub mod rows;
 pub mod storage;
 
+mod checkpoint;
 mod format;
 mod journal;
-mod later;
 mod making;
+mod read;
 mod recover;
 mod segments;
 mod writer;

@@ -7,11 +7,23 @@ use std::collections::VecDeque;
 
 /// A segment.
 #[derive(Clone, Debug)]
-pub(crate) struct Segment {
-    pub(crate) name: Name,
+struct Segment {
+    name: Name,
+    /// `None` for one that recovery had no need to read: it is kept for an older checkpoint.
+    salt: Option<u64>,
     /// Where batches begin, some of them: the first, and then one each [`INDEX_BYTES`].
     places: Vec<(Lsn, u64)>,
     /// Where its durable batches end.
+    end: u64,
+}
+
+/// A place in a segment to look for records from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: Name,
+    pub(crate) salt: u64,
+    pub(crate) at: u64,
+    /// Where the segment's durable batches end.
     pub(crate) end: u64,
 }
 
@@ -23,41 +35,44 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// A segment that ends at `end`; it replaces the last one if that begins with the same record.
-    pub(crate) fn begin(&mut self, name: Name, end: u64) {
+    pub(crate) fn begin(&mut self, name: Name, salt: Option<u64>, end: u64) {
         if self.list.back().is_some_and(|last| last.name == name) {
             self.list.pop_back();
         }
         assert!(self.list.back().is_none_or(|last| last.name < name), "segments are in order");
-        self.list.push_back(Segment { name, places: Vec::new(), end });
+        self.list.push_back(Segment { name, salt, places: Vec::new(), end });
     }
 
     /// A batch of the last segment, from `at` to `end`, is durable.
     pub(crate) fn note_batch(&mut self, first: Lsn, at: u64, end: u64) {
         let last = self.list.back_mut().expect("a batch is in a segment");
+        assert!(last.end <= end, "a segment grows");
         last.end = end;
         if last.places.last().is_none_or(|&(_, place)| at >= place + INDEX_BYTES) {
             last.places.push((first, at));
         }
     }
 
-    /// The first record of the first segment.
+    /// The first record of the first segment that was read or written.
     pub(crate) fn oldest(&self) -> Lsn {
-        self.list.front().map_or(Lsn(1), |segment| segment.name.lsn)
+        let known = self.list.iter().find(|segment| segment.salt.is_some());
+        known.map_or(Lsn(1), |segment| segment.name.lsn)
     }
 
-    /// The segment that holds a record, and a place at or before it to look from.
-    pub(crate) fn find(&self, lsn: Lsn) -> Option<(&Segment, u64)> {
+    /// A place that was found before, with the segment's present end.
+    pub(crate) fn renew(&self, place: Place) -> Option<Place> {
+        let found = self.list.binary_search_by_key(&place.name, |segment| segment.name).ok()?;
+        let segment = &self.list[found];
+        (segment.salt == Some(place.salt)).then_some(Place { end: segment.end, ..place })
+    }
+
+    /// A place at or before a record.
+    pub(crate) fn find(&self, lsn: Lsn) -> Option<Place> {
         let behind = self.list.partition_point(|segment| segment.name.lsn <= lsn);
         let segment = self.list.get(behind.checked_sub(1)?)?;
         let place = segment.places.partition_point(|&(first, _)| first <= lsn);
-        let (_, at) = segment.places.get(place.checked_sub(1)?)?;
-        Some((segment, *at))
-    }
-
-    /// The first record of the segment behind the one called `name`.
-    pub(crate) fn next_first(&self, name: Name) -> Option<Lsn> {
-        let behind = self.list.partition_point(|segment| segment.name <= name);
-        self.list.get(behind).map(|segment| segment.name.lsn)
+        let &(_, at) = segment.places.get(place.checked_sub(1)?)?;
+        Some(Place { name: segment.name, salt: segment.salt?, at, end: segment.end })
     }
 
     /// Forgets the segments before the one that holds the record behind `at`, and names them.

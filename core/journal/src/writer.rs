@@ -59,6 +59,12 @@ pub(crate) struct InFlight {
     pending: usize,
 }
 
+impl InFlight {
+    const fn last(&self) -> Lsn {
+        Lsn(self.first.0 + self.count as u64 - 1)
+    }
+}
+
 /// Everything between `append` and `Durable`.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -95,6 +101,22 @@ impl Writer {
         self.batches.clear();
         (self.in_flight, self.pending_bytes) = (None, 0);
         (self.last, self.durable) = (last, last);
+    }
+
+    /// Drops what is not on its way.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.batches.clear();
+        let parked = match &self.writing {
+            Writing::Space => true,
+            Writing::Segment(making) => making.is_parked(),
+            _ => false,
+        };
+        if parked {
+            (self.writing, self.in_flight) = (Writing::Idle, None);
+        }
+        let sent = self.in_flight.as_ref();
+        self.pending_bytes = sent.map_or(0, |batch| batch.pending);
+        self.last = sent.map_or(self.durable, InFlight::last);
     }
 
     fn push(&mut self, record: &[u8], batch_bytes_max: usize) {
@@ -177,7 +199,7 @@ impl Journal {
         let end = active.end + padded(batch.bytes.len()) as u64;
         if end > self.options.segment_bytes && active.end > active.sealed {
             let first = batch.first;
-            self.begin_segment(cx, io, first);
+            self.begin_segment(cx, io, Name::segment(self.epoch, first));
             return;
         }
         let mut batch = self.writer.batches.pop_front().expect("it was looked at above");
@@ -283,11 +305,13 @@ impl Journal {
             let at = active.end;
             active.end += batch.bytes.len() as u64;
             active.reserved = active.reserved.max(active.end);
-            self.writer.durable = Lsn(batch.first.0 + u64::from(batch.count) - 1);
+            self.writer.durable = batch.last();
             self.writer.pending_bytes -= batch.pending;
             self.segments.note_batch(batch.first, at, active.end);
             self.writer.recycle(batch.bytes);
-            self.events.push_back(JournalEvent::Durable(self.writer.durable));
+            if matches!(self.state, State::Open) {
+                self.events.push_back(JournalEvent::Durable(self.writer.durable));
+            }
         }
         let looked = outcome.reserve.is_some();
         let full_reserve = self.zeros.is_empty() || active.reserved >= self.options.segment_bytes;
@@ -321,9 +345,8 @@ impl Journal {
         self.went_on(cx, io);
     }
 
-    /// Closes the segment and begins the next with `first`.
-    pub(crate) fn begin_segment(&mut self, cx: &mut Cx, io: &mut dyn Storage, first: Lsn) {
-        let name = Name::segment(self.epoch, first);
+    /// Begins another segment.
+    pub(crate) fn begin_segment(&mut self, cx: &mut Cx, io: &mut dyn Storage, name: Name) {
         let sealed = format::SECTOR_BYTES as u64;
         let header = Header { name, salt: cx.rng().u64(), sealed };
         let token = self.token(Tokens::Segment);
@@ -345,6 +368,10 @@ impl Journal {
         };
         match making.on_disk(cx, io, &self.options.dir, result) {
             Made::NotYet => {}
+            Made::NoRoom if matches!(self.state, State::Resetting) => {
+                // The owner has thrown its own state away: a restart finds the old one.
+                self.fail("no room to reset the journal");
+            }
             Made::NoRoom => {
                 self.writer.looked_at = cx.now();
                 self.set_full(true);
@@ -353,8 +380,12 @@ impl Journal {
             Made::Done(active, full) => {
                 self.writer.writing = Writing::Idle;
                 self.set_full(full);
-                self.switch_to(cx, io, active);
-                self.went_on(cx, io);
+                if matches!(self.state, State::Resetting) {
+                    self.reset_segment(cx, io, active);
+                } else {
+                    self.switch_to(cx, io, active);
+                    self.went_on(cx, io);
+                }
             }
         }
     }
@@ -367,7 +398,7 @@ impl Journal {
             io.submit(cx, ignored, DiskOp::SetLen { file: old.file, len: old.end });
             io.submit(cx, ignored, DiskOp::Close { file: old.file });
         }
-        self.segments.begin(active.name, active.end);
+        self.segments.begin(active.name, Some(active.salt), active.end);
     }
 
     /// What may follow a completed step of the writer.
@@ -375,5 +406,6 @@ impl Journal {
         if matches!(self.writer.writing, Writing::Idle) && !self.writer.batches.is_empty() {
             self.write_next(cx, io);
         }
+        self.checkpoint_on(cx, io);
     }
 }

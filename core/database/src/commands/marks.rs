@@ -179,6 +179,14 @@ impl Marks {
         self.seen = lsn;
     }
 
+    /// Recovery is over: everything up to this record is durable.
+    pub fn recovered(&mut self, last: Lsn) {
+        assert!(last >= self.newest, "recovery comes first");
+        self.newest = last;
+        self.broken.clear();
+        self.begin();
+    }
+
     /// The record that has to be durable before the request's reply leaves.
     pub const fn seen(&self) -> Lsn {
         self.seen

@@ -25,8 +25,8 @@ impl Database {
     }
 
     /// Term, last record, last durable record.
-    pub const fn position(&self) -> (u64, Lsn, Lsn) {
-        (self.log.term(), self.log.last(), self.log.durable())
+    pub fn position(&self) -> (u64, Lsn, Lsn) {
+        (self.term, self.engine.log.last(), self.engine.log.durable())
     }
 
     /// Refuses writes of clients, or takes them again.
@@ -36,8 +36,8 @@ impl Database {
 
     /// The digest of all content; its reply waits until all of it is durable.
     pub(super) fn digest(&mut self) -> u64 {
-        self.marks.read_all();
-        self.store.digest()
+        self.engine.marks.read_all();
+        self.engine.store.digest()
     }
 
     pub(super) fn set_config(&mut self, config: Config) {
@@ -65,6 +65,36 @@ impl Database {
         matches!(self.phase, Phase::Loading)
     }
 
+    /// Begins a checkpoint.
+    ///
+    /// # Errors
+    /// If one is under way, or there is nothing that could keep it.
+    pub(super) fn checkpoint(&mut self, cx: &mut Cx) -> Outcome {
+        if !self.engine.log.is_kept() {
+            return Err(Fault::of("ERR nothing is kept on disk (--appendonly no)"));
+        }
+        if !self.engine.begin_checkpoint(cx) {
+            return Err(Fault::of("ERR Background save already in progress"));
+        }
+        Ok(())
+    }
+
+    /// The reply to the request under way waits for the end of the checkpoint.
+    pub(super) const fn wait_for_checkpoint(&mut self) {
+        self.waits_for_checkpoint = true;
+    }
+
+    /// When the last checkpoint became durable, seconds since 1970; the start if there was none.
+    pub(super) fn last_save(&self, cx: &Cx) -> u64 {
+        let started = cx.wall_clock().as_secs() - self.uptime(cx).as_secs();
+        self.engine.checkpointing.last_secs().max(started)
+    }
+
+    /// Whether a checkpoint is under way.
+    pub(super) fn is_checkpointing(&self) -> bool {
+        self.engine.checkpointing.is_under_way()
+    }
+
     /// A counter by its name.
     pub(super) fn counter(&self, wanted: &str) -> u64 {
         let mut found = 0;
@@ -82,7 +112,7 @@ impl Database {
         if session.watched.contains(&at) {
             return;
         }
-        self.marks.watch(at.0, at.1.clone(), session.conn);
+        self.engine.marks.watch(at.0, at.1.clone(), session.conn);
         session.watched.push(at);
     }
 

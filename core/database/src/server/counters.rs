@@ -27,12 +27,14 @@ pub(super) struct Counters {
     pub(super) overrun_clients: u64,
     /// Records made.
     pub(super) records: u64,
+    /// Bytes of a torn tail that recovery cut.
+    pub(super) recovered_cut_bytes: u64,
 }
 
 impl Database {
     pub(super) fn each_counter(&self, each: &mut dyn FnMut(&'static str, u64)) {
         let counters = &self.counters;
-        let (keys, rows) = self.store.dbs().fold((0, 0), |(keys, rows), (_, db)| {
+        let (keys, rows) = self.engine.store.dbs().fold((0, 0), |(keys, rows), (_, db)| {
             let more: u64 = db.tables().map(|(_, table)| table.size().rows).sum();
             (keys + db.keys().len() as u64, rows + more)
         });
@@ -55,9 +57,11 @@ impl Database {
             ("running_peak", counters.running_peak),
             ("overrun_clients", counters.overrun_clients),
             ("records", counters.records),
+            ("checkpoints", self.engine.checkpointing.count()),
+            ("recovered_cut_bytes", counters.recovered_cut_bytes),
             ("keys", keys),
             ("rows", rows),
-            ("used_memory_dataset", self.store.bytes()),
+            ("used_memory_dataset", self.engine.store.bytes()),
         ] {
             each(name, value);
         }

@@ -1,30 +1,50 @@
-//! What is done from time to time: keys that have ended are deleted.
+//! What is done from time to time: keys that have ended are deleted, a full disk is looked at.
 
 use super::{Database, Phase, tokens};
-use crate::commands::Exec;
+use crate::commands::{Exec, Tally};
 use crate::record::Effect;
 use bytes::Bytes;
 use core::time::Duration;
 use storytime_machine::Cx;
 
-/// Time between two looks.
-pub(super) const TICK: Duration = Duration::from_millis(100);
+/// Shortest time between two looks.
+const LOOK_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two looks: the wall clock may be set.
+const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Most keys that are deleted in one look.
 const ENDED_KEYS_MAX: usize = 1000;
 
 impl Database {
-    pub(super) fn tick(&mut self, cx: &mut Cx) {
-        if self.phase == Phase::Serving && !self.read_only {
+    /// Sets the timer for the next thing that is to be done, if there is any.
+    pub(super) fn set_alarm(&mut self, cx: &mut Cx) {
+        let now_ms = cx.wall_clock().0 / 1_000_000;
+        let first_end = self.engine.store.dbs().filter_map(|(_, db)| db.first_end()).min();
+        let wait = if self.engine.log.is_full() {
+            LOOK_MIN
+        } else if let Some((end_ms, _)) = first_end.filter(|_| !self.read_only) {
+            Duration::from_millis(end_ms.saturating_sub(now_ms)).clamp(LOOK_MIN, LOOK_MAX)
+        } else {
+            return;
+        };
+        let due = cx.now() + wait;
+        if self.alarm.is_none_or(|alarm| alarm > due) {
+            self.alarm = Some(due);
+            cx.at(tokens::ALARM, due);
+        }
+    }
+
+    pub(super) fn alarm(&mut self, cx: &mut Cx) {
+        self.alarm = None;
+        if self.phase == Phase::Serving && !self.read_only && self.engine.log.admits().is_ok() {
             self.delete_ended(cx);
         }
-        cx.after(tokens::TICK, TICK);
     }
 
     /// Deletes keys that have ended. A replica waits for its master to do so.
     fn delete_ended(&mut self, cx: &mut Cx) {
         let now_ms = cx.wall_clock().0 / 1_000_000;
         let mut ended: Vec<(u32, Bytes)> = Vec::new();
-        for (number, db) in self.store.dbs() {
+        for (number, db) in self.engine.store.dbs() {
             let keys = db.ended_by(now_ms).take(ENDED_KEYS_MAX - ended.len());
             ended.extend(keys.map(|key| (number, key.clone())));
         }
@@ -32,28 +52,15 @@ impl Database {
             return;
         }
         self.counters.expired_keys += ended.len() as u64;
-        self.marks.begin();
-        self.record.begin(self.log.term(), now_ms);
-        let mut tally = crate::commands::Tally::default();
+        let engine = &mut self.engine;
+        engine.marks.begin();
+        engine.record.begin(self.term, now_ms);
         for (db, key) in &ended {
             let effect = Effect::Delete { key };
-            Exec::change(&mut self.store, &mut self.record, &mut self.marks, *db, &effect);
-            tally.writes += 1;
+            Exec::change(&mut engine.store, &mut engine.record, &mut engine.marks, *db, &effect);
         }
-        self.count(cx, tally);
-        let lsn = self.append(cx);
-        self.marks.recorded(lsn);
-        while let Some(conn) = self.marks.next_broken() {
-            if let Some(session) = self.session(conn) {
-                session.broken = true;
-            }
-        }
-    }
-
-    /// What ends every callback: what was appended is on its way to the disk.
-    pub(super) fn settle(&mut self, cx: &mut Cx) {
-        if !self.waiting.is_empty() {
-            self.release_all(cx);
-        }
+        self.count(cx, Tally { writes: ended.len() as u64, ..Tally::default() });
+        self.append(cx);
+        self.break_watches(None);
     }
 }

@@ -5,33 +5,39 @@
 //! | [`session`] | a connection: its parser, transaction and replies that wait |
 //! | [`serve`] | requests of connections |
 //! | [`replies`] | when replies leave |
-//! | [`log`] | where records go, and when they are durable |
+//! | [`engine`] | content and log together |
+//! | [`log`], [`storage`] | where records go, and when they are durable |
+//! | [`checkpoint`] | the content as pieces in the journal |
+//! | [`life`], [`ends`] | recovery and the end; what is done from time to time |
 //! | [`tokens`] | names of timers, listeners and disk operations |
 //! | [`counters`] | what happened, in numbers |
 //! | [`ask`] | what commands ask of the server |
 //! | [`commands`] | commands on the server and on connections |
 
 mod ask;
+mod checkpoint;
 mod commands;
 mod counters;
 mod ends;
+mod engine;
+mod life;
 mod log;
 mod replies;
 mod serve;
 mod session;
+mod storage;
 mod tokens;
 
 pub(crate) use commands::COMMANDS;
 pub use session::Call;
 
 use crate::Config;
-use crate::commands::{Commands, Marks, Tally};
-use crate::record::RecordWriter;
+use crate::commands::{Commands, Tally};
 use crate::resp::Out;
 use crate::store::Store;
 use bytes::BytesMut;
 use counters::Counters;
-use log::Log;
+use engine::Engine;
 use session::Session;
 use storytime_machine::{
     BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Listen, Machine, Open,
@@ -66,14 +72,10 @@ enum Phase {
 pub struct Database {
     config: Config,
     phase: Phase,
-    store: Store,
+    engine: Engine,
     commands: Commands,
-    marks: Marks,
-    /// The record being made.
-    record: RecordWriter,
     /// The reply being made.
     out: Out,
-    log: Log,
     /// By slot of the connection.
     sessions: Vec<Option<Box<Session>>>,
     /// Connections whose replies wait.
@@ -85,6 +87,12 @@ pub struct Database {
     started: Time,
     /// Whether writes of clients are refused.
     read_only: bool,
+    /// The history that records belong to.
+    term: u64,
+    /// The reply to the request under way waits for the end of the checkpoint.
+    waits_for_checkpoint: bool,
+    /// When something is to be done.
+    alarm: Option<Time>,
     /// What a restart forgets of its random name.
     run_id: String,
 }
@@ -95,18 +103,18 @@ impl Database {
         let read_only = config.read_only;
         Self {
             phase: Phase::Loading,
-            store: Store::new(0),
+            engine: Engine::new(&config),
             commands: Commands::new(),
-            marks: Marks::default(),
-            record: RecordWriter::default(),
             out: Out::default(),
-            log: Log::new(config.durability),
             sessions: Vec::new(),
             waiting: Vec::new(),
             counters: Counters::default(),
             at: None,
             started: Time::ZERO,
             read_only,
+            term: 1,
+            waits_for_checkpoint: false,
+            alarm: None,
             run_id: String::new(),
             config,
         }
@@ -119,7 +127,7 @@ impl Database {
 
     /// The content.
     pub const fn store(&self) -> &Store {
-        &self.store
+        &self.engine.store
     }
 
     fn take_session(&mut self, conn: Conn) -> Option<Box<Session>> {
@@ -169,16 +177,14 @@ impl Database {
 impl Machine for Database {
     fn start(&mut self, cx: &mut Cx, _boot: Boot) {
         self.started = cx.now();
-        self.store = Store::new(cx.rng().u64());
+        self.engine.store = Store::new(cx.rng().u64());
         self.run_id = (0..5).map(|_| format!("{:08x}", cx.rng().u64() as u32)).collect();
-        self.phase = Phase::Serving;
-        self.listen(cx);
-        cx.after(tokens::TICK, ends::TICK);
+        self.recover(cx);
     }
 
     fn stop(&mut self, cx: &mut Cx) {
-        self.phase = Phase::Stopping;
-        cx.exit(Exit::Stopped);
+        self.end(cx);
+        self.settle(cx);
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
@@ -220,13 +226,16 @@ impl Machine for Database {
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         match timer {
-            tokens::TICK => self.tick(cx),
+            tokens::ALARM => self.alarm(cx),
             other => unreachable!("no timer {other:?} is set"),
         }
         self.settle(cx);
     }
 
-    fn disk(&mut self, cx: &mut Cx, _op: Token, _result: DiskResult) {
+    fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
+        if self.engine.log.on_disk(cx, op, result) {
+            self.hear_journal(cx);
+        }
         self.settle(cx);
     }
 
@@ -238,7 +247,7 @@ impl Machine for Database {
     }
 
     fn invariants(&self) {
-        self.store.invariants();
+        self.engine.invariants();
         let open = self.sessions.iter().flatten().count() as u64;
         assert_eq!(open, self.counters.connections, "connections are counted");
         for session in self.sessions.iter().flatten() {
@@ -249,7 +258,7 @@ impl Machine for Database {
     fn memory(&self) -> u64 {
         let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
-        self.store.bytes() + connections + held.sum::<u64>()
+        self.engine.store.bytes() + connections + held.sum::<u64>()
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -10,11 +10,16 @@ use storytime_machine::{Close, Conn, Cx};
 const HELD_MAX: usize = 1024;
 
 impl Database {
-    /// Sends the reply that was made, or has it wait.
-    pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Lsn, pages: u32) {
+    /// The last record whose replies may leave.
+    fn settled(&self) -> Lsn {
+        self.engine.log.settled()
+    }
+
+    /// Sends the reply that was made, or has it wait for a record and for so many other things.
+    pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Lsn, things: u32) {
         let reply = &self.out.bytes;
         let conn = session.conn;
-        let is_held = session.held() > 0 || pages > 0 || wait > self.settled();
+        let is_held = session.held() > 0 || things > 0 || wait > self.settled();
         if cx.pending(conn) + session.held_bytes() + reply.len() > OUTPUT_BYTES_MAX {
             self.counters.overrun_clients += 1;
             cx.reached("dbd: a client that does not read was hung up on");
@@ -23,7 +28,11 @@ impl Database {
         }
         self.counters.bytes_written += reply.len() as u64;
         if is_held {
-            if session.hold(wait, pages, reply).is_some() {
+            let number = session.hold(wait, things, reply);
+            if let (Some(number), true) = (number, self.waits_for_checkpoint) {
+                self.engine.checkpointing.wait(conn, number);
+            }
+            if number.is_some() {
                 self.counters.running += 1;
                 let running = self.counters.running;
                 self.counters.running_peak = self.counters.running_peak.max(running);
@@ -99,7 +108,7 @@ impl Database {
     /// Watches no key any longer.
     pub(super) fn unwatch(&mut self, session: &mut Session) {
         for (db, key) in session.watched.drain(..) {
-            self.marks.unwatch(db, key, session.conn);
+            self.engine.marks.unwatch(db, key, session.conn);
         }
         session.broken = false;
     }

@@ -84,7 +84,7 @@ impl Database {
     fn begin_reply(&mut self, session: &Session) {
         self.out.bytes.clear();
         self.out.resp3 = session.resp3;
-        self.marks.begin();
+        self.engine.marks.begin();
     }
 
     /// Answers with an error in place of whatever was written.
@@ -110,29 +110,38 @@ impl Database {
         if self.queue(session, spec, args) {
             return self.reply(cx, session, Lsn(0), 0);
         }
-        self.record.begin(self.log.term(), cx.wall_clock().0 / 1_000_000);
+        self.engine.record.begin(self.term, cx.wall_clock().0 / 1_000_000);
         self.run(cx, session, spec, args);
         self.finish(cx, session);
     }
 
     /// Records what was changed, and replies when that is due.
     fn finish(&mut self, cx: &mut Cx, session: &mut Session) {
-        if !self.record.is_empty() {
-            let lsn = self.append(cx);
-            self.marks.recorded(lsn);
+        self.append(cx);
+        let wait = self.engine.marks.seen();
+        let things = u32::from(self.waits_for_checkpoint);
+        self.reply(cx, session, wait, things);
+        self.waits_for_checkpoint = false;
+        self.break_watches(Some(session));
+    }
+
+    /// Appends the record that was made, if it has effects.
+    pub(super) fn append(&mut self, _cx: &mut Cx) {
+        if self.engine.append().is_some() {
+            self.counters.records += 1;
         }
-        let wait = self.marks.seen();
-        self.reply(cx, session, wait, 0);
-        self.break_watches(session);
     }
 
     /// Transactions that watched what was changed have failed.
-    pub(super) fn break_watches(&mut self, own: &mut Session) {
-        while let Some(conn) = self.marks.next_broken() {
-            if conn == own.conn {
-                own.broken = true;
-            } else if let Some(session) = self.session(conn) {
-                session.broken = true;
+    pub(super) fn break_watches(&mut self, mut own: Option<&mut Session>) {
+        while let Some(conn) = self.engine.marks.next_broken() {
+            match &mut own {
+                Some(own) if own.conn == conn => own.broken = true,
+                _ => {
+                    if let Some(session) = self.session(conn) {
+                        session.broken = true;
+                    }
+                }
             }
         }
     }
@@ -172,9 +181,9 @@ impl Database {
         let mut tally = Tally::default();
         let now_ms = cx.wall_clock().0 / 1_000_000;
         let mut exec = Exec {
-            store: &mut self.store,
-            record: &mut self.record,
-            marks: &mut self.marks,
+            store: &mut self.engine.store,
+            record: &mut self.engine.record,
+            marks: &mut self.engine.marks,
             out: &mut self.out,
             rng: cx.rng(),
             tally: &mut tally,
@@ -227,8 +236,9 @@ impl Database {
         if self.read_only {
             return Err(Fault::of("READONLY You can't write against a read only server."));
         }
+        self.engine.log.admits()?;
         let limit = self.config.memory_bytes_max;
-        if limit > 0 && spec.flags.has(Flags::DENY_OOM) && self.store.bytes() > limit {
+        if limit > 0 && spec.flags.has(Flags::DENY_OOM) && self.engine.store.bytes() > limit {
             return Err(Fault::of("OOM command not allowed when used memory > 'maxmemory'."));
         }
         Ok(())

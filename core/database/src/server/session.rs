@@ -12,8 +12,8 @@ use storytime_machine::{Conn, Endpoint, Time};
 pub(super) struct Held {
     /// The record that has to be durable first.
     pub(super) wait: Lsn,
-    /// Pages that have to be read first.
-    pub(super) pages: u32,
+    /// Other things that have to be there first: pages, a checkpoint.
+    pub(super) things: u32,
     /// Its bytes.
     pub(super) bytes: usize,
 }
@@ -144,24 +144,24 @@ impl Session {
     }
 
     /// Puts a reply behind those that wait; its number, unless it leaves with the one before.
-    pub(super) fn hold(&mut self, wait: Lsn, pages: u32, reply: &[u8]) -> Option<u64> {
+    pub(super) fn hold(&mut self, wait: Lsn, things: u32, reply: &[u8]) -> Option<u64> {
         self.held_out.extend_from_slice(reply);
         if let Some(last) = self.held.back_mut()
             && wait <= last.wait
-            && pages == 0
+            && things == 0
         {
             last.bytes += reply.len();
             return None;
         }
-        self.held.push_back(Held { wait, pages, bytes: reply.len() });
+        self.held.push_back(Held { wait, things, bytes: reply.len() });
         Some(self.first_held + self.held.len() as u64 - 1)
     }
 
-    /// A page that a reply waits for is there.
-    pub(super) fn page_is_there(&mut self, number: u64) {
+    /// One of the things that a reply waits for is there.
+    pub(super) fn thing_is_there(&mut self, number: u64) {
         let Some(at) = number.checked_sub(self.first_held) else { return };
         if let Some(held) = usize::try_from(at).ok().and_then(|at| self.held.get_mut(at)) {
-            held.pages = held.pages.saturating_sub(1);
+            held.things = held.things.saturating_sub(1);
         }
     }
 
@@ -170,7 +170,7 @@ impl Session {
         let (mut bytes, mut count) = (0, 0);
         while let Some(held) = self.held.front()
             && held.wait <= settled
-            && held.pages == 0
+            && held.things == 0
         {
             bytes += held.bytes;
             count += 1;

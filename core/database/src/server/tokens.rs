@@ -5,7 +5,7 @@ use storytime_machine::Token;
 /// The clients' listener.
 pub(crate) const LISTENER: Token = Token(0);
 /// The timer of what is done from time to time.
-pub(crate) const TICK: Token = Token(1);
+pub(crate) const ALARM: Token = Token(1);
 /// The journal's names from here on.
 pub(crate) const JOURNAL_BASE: Token = Token(1 << 20);
 /// Names of the pages' disk operations from here on.

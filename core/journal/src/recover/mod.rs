@@ -18,7 +18,6 @@ mod scan;
 use crate::format::{self, BatchHeader, Header, Kind, Name, UNFINISHED};
 use crate::journal::{Journal, State, Tokens};
 use crate::making::{Made, Making};
-use crate::options::Mistake;
 use crate::{JournalEvent, Lsn, Recovery, Refusal, Row, Rows, Storage};
 use bytes::{Bytes, BytesMut};
 use checkpoint::CheckpointScan;
@@ -60,6 +59,7 @@ enum Step {
     Checkpoint(CheckpointScan),
     Segment(Scan),
     NewSegment(Box<Making>),
+    Leftovers,
 }
 
 /// What a part of recovery wants next.
@@ -141,15 +141,18 @@ impl Journal {
                     Made::Done(active, full) => {
                         self.writer.full = full;
                         self.switch_to(cx, io, active);
-                        Turn::Done
+                        self.note_kept(&mut r);
+                        self.remove_next(&mut r, cx, io)
                     }
                 }
             }
+            // What cannot be removed costs room and nothing else.
+            (Step::Leftovers, _) => self.remove_next(&mut r, cx, io),
             (Step::List, Ok(_)) => panic!("a list is names"),
         };
         match turn {
             Turn::Wait => self.state = State::Recovering(r),
-            Turn::Done => self.ready(*r, cx, io),
+            Turn::Done => self.ready(*r),
             Turn::Refuse(refusal) => {
                 self.state = State::Ended;
                 self.events.push_back(JournalEvent::Refused(refusal));
@@ -229,21 +232,42 @@ impl Journal {
         Turn::Wait
     }
 
-    /// Recovery is over.
-    fn ready(&mut self, mut r: Recovering, cx: &mut Cx, io: &mut dyn Storage) {
+    /// The new segment is there: notes what is kept, and what is needless.
+    fn note_kept(&mut self, r: &mut Recovering) {
         if let Some((header, _)) = &r.last {
             let sector = format::SECTOR_BYTES as u64;
-            if self.options.mistake != Mistake::GoesOnInPlace {
-                self.segments.note_batch(header.first, sector, sector + header.stride());
-            }
+            self.segments.note_batch(header.first, sector, sector + header.stride());
         }
+        let from_one = r.segments.first().is_none_or(|name| name.lsn == Lsn(1));
+        if self.epoch == 0 && from_one {
+            self.checkpoints.push(Lsn(0));
+        }
+        let older = r.checkpoints.iter().map(|name| name.lsn);
+        self.checkpoints.extend(older);
+        if self.checkpoints.last() != Some(&r.checkpoint) {
+            self.checkpoints.push(r.checkpoint);
+        }
+        let needless = self.take_needless();
+        if !needless.is_empty() {
+            r.rows.insert(Row::Needless);
+            r.leftovers.extend(needless);
+        }
+    }
+
+    /// Removes the next leftover. The directory was synced since it was listed, so what made the
+    /// file needless is durable; and its name may be used again, so its removal is waited for.
+    fn remove_next(&self, r: &mut Recovering, cx: &mut Cx, io: &mut dyn Storage) -> Turn {
+        let Some(name) = r.leftovers.pop() else { return Turn::Done };
+        r.step = Step::Leftovers;
+        let path = name.path(&self.options.dir);
+        io.submit(cx, self.token(Tokens::Recovery), DiskOp::Unlink { path });
+        Turn::Wait
+    }
+
+    /// Recovery is over.
+    fn ready(&mut self, mut r: Recovering) {
         if self.writer.full {
             r.rows.insert(Row::NoRoom);
-        }
-        // The directory was synced: what made these files needless is durable.
-        for name in &r.leftovers {
-            let path = name.path(&self.options.dir);
-            io.submit(cx, self.token(Tokens::Ignored), DiskOp::Unlink { path });
         }
         self.state = State::Open;
         let recovery = Recovery {

@@ -62,6 +62,9 @@ impl Journal {
         let next = Lsn(r.checkpoint.0 + 1);
         let behind = r.segments.partition_point(|name| name.lsn <= next);
         if let Some(index) = behind.checked_sub(1) {
+            for &name in &r.segments[..index] {
+                self.segments.begin(name, None, 0);
+            }
             return self.open_segment(r, cx, io, index, r.segments[index].lsn);
         }
         if r.segments.is_empty() && r.checkpoint == Lsn(0) && self.epoch == 0 {
@@ -92,6 +95,8 @@ impl Journal {
     ) -> Turn {
         let name = r.segments[index];
         let until = r.segments.get(index + 1).map(|name| name.lsn);
+        // Batches of the segments before were durable before this one was made.
+        r.last = None;
         r.step = Step::Segment(Scan {
             name,
             index,
@@ -174,7 +179,10 @@ impl Journal {
             let Step::Segment(scan) = &mut r.step else { panic!("a segment is being read") };
             let Some(header) = scan.header else {
                 match scan.read_header() {
-                    Ok(true) => self.segments.begin(scan.name, scan.at),
+                    Ok(true) => {
+                        let salt = scan.header.map(|header| header.salt);
+                        self.segments.begin(scan.name, salt, scan.at);
+                    }
                     Ok(false) => return Found::Needs(SECTOR_BYTES.min(scan.len as usize)),
                     Err(row) => return Found::Bad(row, 0),
                 }

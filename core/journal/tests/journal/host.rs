@@ -1,10 +1,12 @@
 //! A host with one disk and one process, driven by hand.
 
-use crate::owner::{Ask, Lie, Owner, Seen};
+use crate::lying::Lie;
+use crate::owner::{Owner, Seen};
 use std::collections::VecDeque;
-use storytime_journal::{JournalOptions, Lsn};
+use storytime_journal::{JournalOptions, Lsn, ReadError};
 use storytime_machine::{
-    Boot, Bytes, Drive as _, Effect, Now, Process, Rng, Setup, Signal, Time, WallTime,
+    Boot, Bytes, Cx, DiskOp, DiskResult, Drive as _, Effect, Now, OpKey, Process, Rng, Setup, Time,
+    Token, WallTime,
 };
 use storytime_sim::disk::{CrashPlan, DiskConfig, Plan, Profile, SimDisk};
 
@@ -107,18 +109,41 @@ impl Host {
         self.seen()
     }
 
-    pub(crate) fn ask(&mut self, ask: Ask) {
+    pub(crate) fn call(&mut self, call: impl FnOnce(&mut Owner, &mut Cx)) {
         let now = self.now();
-        let process = self.process.as_mut().expect("a process runs");
-        process.machine_mut().asks.push_back(ask);
-        process.signal(now, Signal::User1);
+        self.process.as_mut().expect("a process runs").call(now, call);
         self.effects();
     }
 
     /// Appends these records in one callback.
     pub(crate) fn append<const N: usize>(&mut self, records: [&str; N]) {
-        let records = records.map(|r| Bytes::copy_from_slice(r.as_bytes())).to_vec();
-        self.ask(Ask::Append(records));
+        let records = records.map(|r| Bytes::copy_from_slice(r.as_bytes()));
+        self.call(|owner, cx| owner.append(cx, &records));
+    }
+
+    /// Appends, and waits until it is durable.
+    pub(crate) fn keep<const N: usize>(&mut self, records: [&str; N]) {
+        self.append(records);
+        self.settle();
+        assert_eq!(self.seen().durable, self.owner().journal.last(), "{:?}", self.seen().failed);
+    }
+
+    /// Writes a checkpoint of these pieces at the last record.
+    pub(crate) fn checkpoint<const N: usize>(&mut self, pieces: [&str; N]) {
+        let pieces = pieces.map(|r| Bytes::copy_from_slice(r.as_bytes()));
+        let at = self.owner().journal.last();
+        self.call(|owner, cx| owner.checkpoint(cx, at, &pieces));
+    }
+
+    /// Reads from a record on.
+    pub(crate) fn read(&mut self, from: u64, bytes_max: usize) -> Result<Vec<String>, ReadError> {
+        self.call(|owner, cx| owner.read(cx, Lsn(from), bytes_max));
+        self.settle();
+        let read = self.seen().read.clone().expect("every read is answered")?;
+        for (index, (lsn, _)) in read.iter().enumerate() {
+            assert_eq!(lsn.0, from + index as u64, "in order, from the right one on");
+        }
+        Ok(read.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect())
     }
 
     pub(crate) fn seen(&self) -> &Seen {
@@ -144,6 +169,15 @@ impl Host {
         self.disk.process_died(self.now, OWNER);
         self.queue.clear();
         self.process = None;
+    }
+
+    /// Carries out an operation on the disk, beside the process.
+    pub(crate) fn by_hand(&mut self, op: DiskOp) -> DiskResult {
+        assert!(self.queue.is_empty(), "nothing is under way");
+        let key = OpKey::Machine(Token(0));
+        let submitted = self.disk.submit(self.now, OWNER + 1, key, op);
+        self.now = self.now.max(submitted.at);
+        self.disk.complete(submitted.id).expect("it is carried out").2
     }
 
     /// The records told, as text.

@@ -2,4 +2,5 @@
 
 mod host;
 mod life;
+mod lying;
 mod owner;

@@ -70,10 +70,12 @@ fn memory(database: &Database, _: &Cx, text: &mut String) {
     line(text, "maxmemory_policy", "noeviction");
 }
 
-fn persistence(database: &Database, _: &Cx, text: &mut String) {
+fn persistence(database: &Database, cx: &Cx, text: &mut String) {
     let config = database.config();
     line(text, "loading", u8::from(database.is_loading()));
     line(text, "aof_enabled", u8::from(config.durability != Durability::Never));
+    line(text, "rdb_bgsave_in_progress", u8::from(database.is_checkpointing()));
+    line(text, "rdb_last_save_time", database.last_save(cx));
     let (term, last, durable) = database.position();
     line(text, "journal_term", term);
     line(text, "journal_last", last.0);

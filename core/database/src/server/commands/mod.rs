@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod db;
 mod info;
+mod save;
 mod transactions;
 
 use crate::commands::Spec;
@@ -34,6 +35,10 @@ pub(crate) const COMMANDS: &[Spec] = &[
     server("discard", 1, AT_ONCE, transactions::discard),
     server("watch", -2, AT_ONCE, transactions::watch),
     server("unwatch", 1, Flags::LOADING.and(Flags::FAST), transactions::unwatch),
+    server("save", 1, Flags::ADMIN.and(Flags::NO_MULTI), save::save),
+    server("bgsave", -1, Flags::ADMIN, save::save_behind),
+    server("lastsave", 1, Flags::LOADING.and(Flags::FAST), save::last_save),
+    server("shutdown", -1, ADMIN.and(Flags::NO_MULTI), save::shutdown),
     server("db.position", 1, Flags::LOADING, db::position),
     server("db.readonly", 2, Flags::ADMIN, db::read_only),
     server("db.digest", 1, Flags::ADMIN, db::digest),
