@@ -122,7 +122,8 @@ impl Log {
 
     /// The last record that a power cut cannot take back; without a journal, the last at all.
     pub(crate) fn durable(&self) -> Lsn {
-        self.journal.as_ref().map_or(self.last, |journal| journal.durable())
+        // While it recovers, the journal is ahead of what was told.
+        self.journal.as_ref().map_or(self.last, |journal| journal.durable().min(self.last))
     }
 
     /// The last record whose replies may leave.

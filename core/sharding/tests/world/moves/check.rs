@@ -5,8 +5,8 @@ use super::writer::{Asked, Noted, Told};
 use crate::rig::DIRECTORY;
 use std::collections::{BTreeMap, BTreeSet};
 use storytime_database::Reply;
-use storytime_machine::Time;
-use storytime_sharding::{Home, HomeState, Place, ShardId, UserId};
+use storytime_machine::{Bytes, Duration, Time};
+use storytime_sharding::{Error, Home, HomeState, Outcome, Place, Request, ShardId, UserId};
 use storytime_sim::check::linear::{Model, Operation, Search, Verdict};
 
 /// One row: a value, or none.
@@ -70,8 +70,21 @@ fn text(reply: &Reply) -> &[u8] {
     }
 }
 
+/// Asks a database as it stands; a connection that died unnoticed is tried again.
+fn raw(moving: &mut Moving, shard: ShardId, words: &[&str]) -> Reply {
+    let words = || words.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+    for _ in 0..8 {
+        match moving.site.try_ask(Request::Shard { shard, words: words() }) {
+            Ok(Outcome::Reply(reply)) => return reply,
+            Err(Error::Failed { .. }) => moving.site.pass(Duration::from_secs(1)),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("shard {shard} does not answer")
+}
+
 fn get(moving: &mut Moving, shard: ShardId, table: &str, user: UserId) -> Option<Vec<u8>> {
-    match moving.site.raw(shard, &["ROW.GET", table, &user.to_string(), "0"]) {
+    match raw(moving, shard, &["ROW.GET", table, &user.to_string(), "0"]) {
         Reply::Array(row) => Some(text(&row[1]).to_vec()),
         _ => None,
     }
@@ -79,7 +92,7 @@ fn get(moving: &mut Moving, shard: ShardId, table: &str, user: UserId) -> Option
 
 fn rows(moving: &mut Moving, shard: ShardId, user: UserId) -> BTreeMap<u64, u64> {
     let words = ["ROW.RANGE", "blog", &user.to_string(), "-", "+"];
-    let Reply::Array(rows) = moving.site.raw(shard, &words) else { panic!("no rows") };
+    let Reply::Array(rows) = raw(moving, shard, &words) else { panic!("no rows") };
     let number = |reply: &Reply| match reply {
         Reply::Integer(number) => u64::try_from(*number).expect("from 1"),
         other => core::str::from_utf8(text(other)).expect("digits").parse().expect("a number"),

@@ -11,9 +11,8 @@ use orderer::Orderer;
 use std::sync::Arc;
 use storytime_machine::{Duration, Endpoint, Machine, Process};
 use storytime_sharding::UserId;
-use storytime_sharding::mover::{
-    Coordinator, CoordinatorOptions, Mover, MoverOptions, options::PORT,
-};
+use storytime_sharding::mover::options::{Bug, PORT};
+use storytime_sharding::mover::{Coordinator, CoordinatorOptions, Mover, MoverOptions};
 use storytime_sim::{Fault, FaultPlan, HostConfig, HostId, Menu, ProcessId, ProgramConfig};
 use writer::{Notebook, Writer};
 
@@ -96,10 +95,8 @@ impl Moving {
     fn menu(&self, seconds: u64) -> Menu {
         let mut hosts = vec![self.coordinator];
         hosts.extend(self.movers.iter().copied());
-        if std::env::var("DBS").is_ok() {
         hosts.extend(self.site.databases.iter().map(|host| (*host, self.process_of(*host))));
         hosts.push((self.site.directory, self.process_of(self.site.directory)));
-        }
         Menu {
             hosts: hosts.into_iter().map(|(host, process)| (host, vec![process])).collect(),
             budget: 2,
@@ -199,6 +196,24 @@ fn nothing_is_lost_or_doubled_whatever_dies() {
     assert!(moved > 20 && later > 0, "{moved} moved, {later} given back");
 }
 
+/// Whether a mistake made on purpose shows within a few seeds.
+fn finds(bug: Bug) {
+    let found = (0..12).find(|&seed| {
+        std::panic::catch_unwind(|| troubled(seed, |options| options.job.bug = bug)).is_err()
+    });
+    assert!(found.is_some(), "{bug:?} is not found");
+}
+
+#[test]
+fn number_spaces_that_begin_anew_are_found() {
+    finds(Bug::CountersNotCarried);
+}
+
+#[test]
+fn a_directory_switched_before_the_copy_is_verified_is_found() {
+    finds(Bug::SwitchBeforeVerify);
+}
+
 /// All seeds of a range in the environment: `MOVES=0..1000`.
 #[test]
 fn a_campaign_of_moves() {
@@ -209,6 +224,7 @@ fn a_campaign_of_moves() {
     for seed in from..to {
         let run = std::panic::catch_unwind(|| troubled(seed, |_| {}));
         let Ok(totals) = run else { panic!("seed {seed} fails") };
+        eprintln!("seed {seed}: {totals:?}");
         moved += totals.0;
         later += totals.1;
         longest = longest.max(totals.2);
