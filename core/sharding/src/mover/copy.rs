@@ -12,6 +12,7 @@ use super::request::{self, Answer, Batch, Request, TableOf, Target, Trouble};
 use crate::home::HOME_TABLE;
 use crate::map::{ShardId, UserId};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 /// Most verifications in a row that find a difference: after that, digests are computed wrongly.
 const VERIFICATIONS_MAX: u32 = 3;
@@ -62,7 +63,7 @@ enum State {
     SourcePage(Walk),
     Values(Walk, Backlog, Vec<u64>),
     Stored(Walk, Backlog, Vec<Fetched>, Vec<u64>),
-    Floors,
+    Floors(Vec<TableOf>),
 }
 
 /// What a pass works on.
@@ -105,7 +106,10 @@ pub(crate) struct Copier {
     pass: Option<Pass>,
     found: u64,
     verifications: u32,
+    /// Number spaces of the old shard, still to be carried over.
     spaces: Vec<TableOf>,
+    /// Number spaces of the new shard, as far as they are known.
+    carried: BTreeMap<Bytes, u64>,
     copied: u64,
 }
 
@@ -119,6 +123,7 @@ impl Copier {
             found: 0,
             verifications: 0,
             spaces: Vec::new(),
+            carried: BTreeMap::new(),
             copied: 0,
         }
     }
@@ -139,6 +144,7 @@ impl Copier {
     /// Something went wrong: what the new shard has must be listed again.
     pub(crate) fn interrupt(&mut self) {
         self.surveyed = false;
+        self.carried.clear();
         self.state = State::Idle;
         self.verifications = 0;
     }
@@ -216,8 +222,9 @@ impl Copier {
                 self.copied += stored.len() as u64;
                 self.work_off(walk, backlog, options)
             }
-            State::Floors => {
+            State::Floors(floors) => {
                 request::versions(reply)?;
+                self.carried.extend(floors.into_iter().map(|space| (space.name, space.next)));
                 Ok(self.carry_spaces(options))
             }
         }
@@ -266,13 +273,11 @@ impl Copier {
             self.state = State::SourcePage(walk);
             return Ok(Next::Ask(page));
         }
-        if !pass.frozen {
-            return Ok(Next::Done(Passed::Near(self.found)));
-        }
         if options.bug == Bug::CountersNotCarried {
             self.spaces.clear();
         }
-        self.spaces.retain(|table| table.next > 1);
+        let carried = &self.carried;
+        self.spaces.retain(|table| table.next > carried.get(&table.name).copied().unwrap_or(1));
         Ok(self.carry_spaces(options))
     }
 
@@ -280,16 +285,22 @@ impl Copier {
     fn carry_spaces(&mut self, options: &JobOptions) -> Next {
         let pass = *self.pass();
         if self.spaces.is_empty() {
-            return self.list_dest(Listing::Verify { as_known: true });
+            return if pass.frozen {
+                self.list_dest(Listing::Verify { as_known: true })
+            } else {
+                Next::Done(Passed::Near(self.found))
+            };
         }
         let mut batch =
             Batch::new(Target::Shard(pass.dest), pass.user).check(HOME_TABLE, pass.dest_version);
+        let mut floors = Vec::new();
         while batch.clauses() < options.clauses_max
             && let Some(space) = self.spaces.pop()
         {
             batch.floor(&space.name, space.next);
+            floors.push(space);
         }
-        self.state = State::Floors;
+        self.state = State::Floors(floors);
         Next::Ask(batch.build())
     }
 

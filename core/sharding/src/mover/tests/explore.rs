@@ -75,11 +75,22 @@ fn a_mover_without_patience_and_its_successor_in_every_order() {
     assert!(states > 1_000, "{states}");
 }
 
+/// Every order of events, until a mistake shows; how it does.
+fn finds(bug: Bug, site: Site) -> String {
+    let run = || explore(site, &options(bug), 1_000_000);
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("it shows");
+    found.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
 #[test]
 fn a_lease_without_a_fence_is_found() {
-    let site = Site::new(0, 1, IMPATIENT);
-    let run = || explore(site, &options(Bug::LeaseWithoutFence), 1_000_000);
-    let found = std::panic::catch_unwind(run).expect_err("it is found");
-    let text = found.downcast_ref::<String>().cloned().unwrap_or_default();
+    let text = finds(Bug::LeaseWithoutFence, Site::new(0, 1, IMPATIENT));
     assert!(text.contains("written where nobody looks"), "{text}");
+}
+
+#[test]
+fn a_directory_switched_before_the_copy_is_verified_is_found() {
+    let site = Site::new(2, 1, Budget { writes: 1, ..NONE });
+    let text = finds(Bug::SwitchBeforeVerify, site);
+    assert!(text.contains("rows on shard 1"), "{text}");
 }

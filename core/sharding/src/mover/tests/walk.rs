@@ -26,25 +26,20 @@ pub(super) fn walk(seed: u64, options: &JobOptions) {
 
 #[test]
 fn many_moves_with_many_movers_lose_nothing() {
-    for seed in 0..100 {
+    for seed in 0..30 {
         walk(seed, &options(Bug::None));
     }
 }
 
 fn finds(bug: Bug) {
     let found =
-        (0..2_000).find(|&seed| std::panic::catch_unwind(|| walk(seed, &options(bug))).is_err());
+        (0..500).find(|&seed| std::panic::catch_unwind(|| walk(seed, &options(bug))).is_err());
     assert!(found.is_some(), "{bug:?} is not found");
 }
 
 #[test]
 fn rows_copied_without_a_check_of_home_are_found() {
     finds(Bug::NoHomeCheck);
-}
-
-#[test]
-fn a_directory_switched_before_the_copy_is_verified_is_found() {
-    finds(Bug::SwitchBeforeVerify);
 }
 
 #[test]

