@@ -81,6 +81,7 @@
 //! | [`machine`] | a mover |
 //! | [`coordinator`], [`list`] | who is sent to which move, and when |
 //! | [`wire`] | the lines that they exchange |
+//! | [`config`], [`named`] | command lines; hosts by name |
 //!
 //! # Not modelled
 //!
@@ -89,6 +90,7 @@
 //! written past the check of `home`. A user whose rows do not fit into a mover's ledger
 //! ([`JobOptions::rows_max`]) is not moved.
 
+pub mod config;
 pub mod coordinator;
 mod copy;
 pub mod decide;
@@ -96,6 +98,7 @@ pub mod job;
 mod ledger;
 pub mod list;
 pub mod machine;
+pub mod named;
 pub mod options;
 pub mod record;
 pub mod request;
@@ -105,7 +108,9 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use config::{CoordinatorConfig, MoverConfig};
 pub use coordinator::Coordinator;
 pub use list::Delays;
 pub use machine::Mover;
+pub use named::Named;
 pub use options::{CoordinatorOptions, JobOptions, MoverOptions};
