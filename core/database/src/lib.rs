@@ -7,6 +7,7 @@
 //! | [`record`] | effects, as they are journalled |
 //! | [`store`] | the content, changed by effects alone |
 //! | [`commands`] | what clients may ask, each family in a file |
+//! | [`replication`] | masters and replicas: log shipping, promotion, divergence |
 //! | [`config`] | the command line of `dbd` |
 //! | [`server`] | the machine |
 
@@ -16,6 +17,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod record;
+pub mod replication;
 pub mod resp;
 pub mod server;
 pub mod store;

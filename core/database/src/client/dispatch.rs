@@ -142,7 +142,7 @@ impl Client {
         if refused.is_empty() {
             refused.extend(self.servers[server as usize].waiting.pop_front());
         }
-        // Those who ask are told each time. A connection that nobody needed is not tried again soon.
+        // Who asks is told each time; a connection that nobody needed is not tried again soon.
         let blame = refused.is_empty();
         for slot in refused {
             self.ends(slot, Ok(reply.clone()));

@@ -20,8 +20,8 @@
 //!   silent for all that time is broken. Other connections are broken at once.
 //! * A server that could not be reached, or lost a connection with requests on it, is not connected
 //!   to for [`retry_after`](ClientOptions::retry_after), doubled with each failure in a row up to
-//!   [`RETRY_DOUBLINGS_MAX`] times, and up to a quarter more by chance. Meanwhile requests that find
-//!   no open connection end as `NotSent` at once.
+//!   [`RETRY_DOUBLINGS_MAX`] times, and up to a quarter more by chance. Meanwhile requests that
+//!   find no open connection end as `NotSent` at once.
 //! * A server that says it has too many clients took none of the requests on that connection: each
 //!   of them ends with that error as its reply.
 //! * Each method named `on_…` says whether the event was the client's.

@@ -1,6 +1,6 @@
 //! When keys end.
 
-use super::fault::{Fault, NOT_INTEGER, bad_expire};
+use super::fault::{Fault, bad_expire};
 use super::number::integer;
 use super::spec::{Spec, read_fast, write_fast};
 use super::{Exec, Outcome};
@@ -107,8 +107,8 @@ impl When {
 }
 
 fn expire(exec: &mut Exec<'_>, args: Args<'_>, clock: Clock) -> Outcome {
-    let (key, amount) = (args.at(1), integer(args.at(2)).map_err(|_| NOT_INTEGER)?);
     let when = When::read(args.from(3))?;
+    let (key, amount) = (args.at(1), integer(args.at(2))?);
     let name = || String::from_utf8_lossy(args.at(0)).to_ascii_lowercase();
     let at = instant(clock, amount, exec.now_ms).ok_or_else(|| bad_expire(&name()))?;
     let Some(ends) = exec.entry_to_change(key).map(|entry| entry.expires_ms) else {
@@ -146,8 +146,7 @@ fn left(exec: &mut Exec<'_>, args: Args<'_>, clock: Clock) -> Outcome {
             let ms = if clock.is_relative() { ends.saturating_sub(now_ms) } else { ends };
             let ms = i64::try_from(ms).unwrap_or(i64::MAX);
             match clock {
-                Clock::InSeconds => ms.saturating_add(500) / 1000,
-                Clock::AtSeconds => ms / 1000,
+                Clock::InSeconds | Clock::AtSeconds => ms.saturating_add(500) / 1000,
                 Clock::InMillis | Clock::AtMillis => ms,
             }
         }

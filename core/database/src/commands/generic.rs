@@ -128,6 +128,6 @@ fn flush_all(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 /// # Errors
 /// If there is no such database.
 pub(crate) fn database(word: &[u8], databases: u32) -> Result<u32, Fault> {
-    let number = integer(word).map_err(|_| Fault::of("ERR invalid DB index"))?;
+    let number = integer(word)?;
     u32::try_from(number).ok().filter(|&number| number < databases).ok_or(NO_DB)
 }

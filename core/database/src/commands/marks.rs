@@ -187,6 +187,18 @@ impl Marks {
         self.begin();
     }
 
+    /// The content is another one from here on, which stands at this record.
+    pub fn reset(&mut self, at: Lsn) {
+        let watched = core::mem::take(&mut self.watched);
+        let broken = watched.into_values().flatten().chain(core::mem::take(&mut self.broken));
+        *self = Self {
+            newest: at,
+            broken: broken.collect(),
+            page_rows: self.page_rows,
+            ..Self::default()
+        };
+    }
+
     /// The record that has to be durable before the request's reply leaves.
     pub const fn seen(&self) -> Lsn {
         self.seen

@@ -21,9 +21,13 @@ pub mod table;
 mod counters;
 mod expire;
 mod generic;
+mod hashes;
+mod lists;
 pub(crate) mod number;
 mod rows;
 mod scan;
+mod sets;
+mod sorted;
 mod strings;
 
 pub use exec::{Bounds, Exec, Tally};

@@ -10,8 +10,10 @@ pub(super) const TABLE_BYTES_MAX: usize = 64;
 const FRACTION_DIGITS: u32 = 17;
 /// One, at that scale.
 const ONE: i128 = 10i128.pow(FRACTION_DIGITS);
-/// Largest exponent and number of digits that are summed exactly.
-const EXACT_DIGITS_MAX: usize = 18;
+/// Most digits of a number that is summed exactly.
+const EXACT_DIGITS_MAX: usize = 20;
+/// Largest power of ten that fits 127 bits.
+const POWER_MAX: u32 = 38;
 
 /// A whole number.
 pub(crate) fn integer(text: &[u8]) -> Result<i64, Fault> {
@@ -47,7 +49,9 @@ pub(super) fn float(text: &[u8]) -> Option<f64> {
 pub(super) fn sum(left: &[u8], right: &[u8]) -> Result<Option<String>, Fault> {
     let (a, b) = (float(left).ok_or(NOT_FLOAT)?, float(right).ok_or(NOT_FLOAT)?);
     if let (Some(a), Some(b)) = (decimal(left), decimal(right)) {
-        return Ok(Some(text_of(a + b)));
+        if let Some(sum) = a.checked_add(b) {
+            return Ok(Some(text_of(sum)));
+        }
     }
     let sum = a + b;
     if sum.is_nan() || sum.is_infinite() {
@@ -74,10 +78,8 @@ fn decimal(text: &[u8]) -> Option<i128> {
     }
     let n: i128 = format!("{whole}{fraction}").parse().ok()?;
     let shift = FRACTION_DIGITS as i32 + exponent - fraction.len() as i32;
-    if !(0..=EXACT_DIGITS_MAX as i32).contains(&shift) {
-        return None;
-    }
-    let n = n.checked_mul(10i128.pow(shift.unsigned_abs()))?;
+    let shift = u32::try_from(shift).ok().filter(|&shift| shift <= POWER_MAX)?;
+    let n = n.checked_mul(10i128.pow(shift))?;
     Some(if negative { -n } else { n })
 }
 

@@ -161,24 +161,29 @@ fn get_and_delete(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 
 fn get_and_expire(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let at_ms = match (args.get(2), args.get(3), args.len()) {
-        (None, None, _) => None,
-        (Some(word), None, _) if word.eq_ignore_ascii_case(b"PERSIST") => Some(0),
-        (Some(word), Some(amount), 4) => {
-            let clock = Clock::named(word).ok_or(SYNTAX)?;
-            Some(end_from(clock, integer(amount)?, exec.now_ms, "getex")?)
-        }
+    let (persist, clock) = match (args.get(2), args.get(3), args.len()) {
+        (None, None, _) => (false, None),
+        (Some(word), None, _) if word.eq_ignore_ascii_case(b"PERSIST") => (true, None),
+        (Some(word), Some(amount), 4) => (false, Some((Clock::named(word).ok_or(SYNTAX)?, amount))),
         _ => return Err(SYNTAX),
     };
-    let old = exec.string_to_change(key)?;
-    if let (Some(at_ms), true) = (at_ms, old.is_some()) {
+    // Without a key the amount is not looked at, as in the original.
+    let Some(old) = exec.string_to_change(key)? else {
+        exec.out.nil();
+        return Ok(());
+    };
+    let at_ms = match clock {
+        Some((clock, amount)) => Some(end_from(clock, integer(amount)?, exec.now_ms, "getex")?),
+        None => persist.then_some(0),
+    };
+    if let Some(at_ms) = at_ms {
         if at_ms != 0 && at_ms <= exec.now_ms {
             exec.effect(&Effect::Delete { key });
         } else if exec.end_of(key)? != at_ms {
             exec.effect(&Effect::Expire { key, at_ms });
         }
     }
-    exec.out.bulk_or_nil(old.as_deref());
+    exec.out.bulk(&old);
     Ok(())
 }
 
@@ -238,18 +243,19 @@ fn set_many_if_new(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 /// is empty.
 pub(super) fn clip(from: i64, to: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;
-    let place = |n: i64| if n < 0 { (len + n).max(0) } else { n };
-    if from < 0 && to < 0 && from > to {
-        return None;
-    }
-    let (from, to) = (place(from), place(to).min(len - 1));
-    (from <= to && len > 0).then_some((from as usize, to as usize))
+    let place = |n: i64| if n < 0 { len.saturating_add(n) } else { n };
+    let (from, to) = (place(from).max(0), place(to).min(len - 1));
+    (from <= to).then_some((from as usize, to as usize))
 }
 
 fn get_range(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (from, to) = (integer(args.at(2))?, integer(args.at(3))?);
     let value = exec.string(args.at(1))?.unwrap_or_default();
-    let part = clip(from, to, value.len()).map_or(&[][..], |(from, to)| &value[from..=to]);
+    // Of strings, an end before the first byte is the first byte, unless both ends are.
+    let backwards = from < 0 && to < 0 && from > to;
+    let to = if to < 0 { to.max(-(value.len().max(1) as i64)) } else { to };
+    let part = clip(from, to, value.len()).filter(|_| !backwards);
+    let part = part.map_or(&[][..], |(from, to)| &value[from..=to]);
     exec.out.bulk(part);
     Ok(())
 }

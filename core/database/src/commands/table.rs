@@ -1,7 +1,7 @@
 //! All commands, by name.
 
 use super::spec::Spec;
-use super::{counters, expire, generic, rows, scan, strings};
+use super::{counters, expire, generic, hashes, lists, rows, scan, sets, sorted, strings};
 
 /// Longest name of a command, bytes.
 const NAME_BYTES_MAX: usize = 32;
@@ -13,6 +13,10 @@ const FAMILIES: &[&[Spec]] = &[
     generic::COMMANDS,
     expire::COMMANDS,
     scan::COMMANDS,
+    hashes::COMMANDS,
+    lists::COMMANDS,
+    sets::COMMANDS,
+    sorted::COMMANDS,
     rows::COMMANDS,
     crate::server::COMMANDS,
 ];

@@ -51,6 +51,8 @@ pub enum Effect<'a> {
     RowDropAll { owner: u64 },
     /// Versions of rows up to this one are used up.
     Versions { last: u64 },
+    /// Nothing changes: the record came from this one of another server's log.
+    Origin { server: u64, lsn: u64 },
     /// Numbers up to this one of an owner's number space are used up.
     Number { table: &'a [u8], owner: u64, last: u64 },
 }
@@ -116,4 +118,5 @@ pub(super) mod op {
     pub(crate) const NUMBER: u8 = 23;
     pub(crate) const VERSIONS: u8 = 24;
     pub(crate) const TABLE: u8 = 25;
+    pub(crate) const ORIGIN: u8 = 26;
 }

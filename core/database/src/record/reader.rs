@@ -80,7 +80,7 @@ impl<'a> Effects<'a> {
                 }
                 op::KEY => self.key = self.word()?,
                 op::TABLE => self.table = self.word()?,
-                op::FLUSH..=op::VERSIONS => return Ok((self.db, self.row(op)?)),
+                op::FLUSH..=op::VERSIONS | op::ORIGIN => return Ok((self.db, self.row(op)?)),
                 _ => return Ok((self.db, self.keyed(op)?)),
             }
         }
@@ -147,6 +147,7 @@ impl<'a> Effects<'a> {
             }
             op::ROW_DROP => Effect::RowDrop { table, owner: self.number()? },
             op::ROW_DROP_ALL => Effect::RowDropAll { owner: self.number()? },
+            op::ORIGIN => Effect::Origin { server: self.number()?, lsn: self.number()? },
             op::VERSIONS => Effect::Versions { last: self.number()? },
             op::NUMBER => Effect::Number { table, owner: self.number()?, last: self.number()? },
             _ => return Err(Garbled),

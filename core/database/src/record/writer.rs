@@ -51,7 +51,9 @@ impl RecordWriter {
         {
             Self::name(&mut self.bytes, &mut self.table, op::TABLE, table);
         }
-        if effect.owner().is_some() || matches!(effect, Effect::Flush | Effect::Versions { .. }) {
+        if effect.owner().is_some()
+            || matches!(effect, Effect::Flush | Effect::Versions { .. } | Effect::Origin { .. })
+        {
             self.row(effect);
         } else {
             self.keyed(effect);
@@ -129,6 +131,7 @@ impl RecordWriter {
             }
             Effect::RowDrop { owner, .. } => self.numbers(op::ROW_DROP, &[owner]),
             Effect::RowDropAll { owner } => self.numbers(op::ROW_DROP_ALL, &[owner]),
+            Effect::Origin { server, lsn } => self.numbers(op::ORIGIN, &[server, lsn]),
             Effect::Versions { last } => self.numbers(op::VERSIONS, &[last]),
             Effect::Number { owner, last, .. } => self.numbers(op::NUMBER, &[owner, last]),
             _ => unreachable!("only effects on rows come here"),

@@ -1,8 +1,10 @@
 //! What commands ask of the server.
 
+use super::replies::Awaits;
 use super::session::{Multi, Queued, Session};
 use super::{Call, Counters, Database, Phase};
 use crate::commands::{Commands, Fault, Outcome, Run};
+use crate::replication::{Caller, Handled};
 use crate::{Config, config::OUTPUT_BYTES_MAX};
 use bytes::Bytes;
 use core::time::Duration;
@@ -21,12 +23,12 @@ impl Database {
 
     /// `master` or `slave`, as Redis says it.
     pub(super) const fn role_name(&self) -> &'static str {
-        "master"
+        if self.replication.is_replica() { "slave" } else { "master" }
     }
 
     /// Term, last record, last durable record.
     pub fn position(&self) -> (u64, Lsn, Lsn) {
-        (self.term, self.engine.log.last(), self.engine.log.durable())
+        (self.replication.term().0, self.engine.log.last(), self.engine.log.durable())
     }
 
     /// Refuses writes of clients, or takes them again.
@@ -73,7 +75,8 @@ impl Database {
         if !self.engine.log.is_kept() {
             return Err(Fault::of("ERR nothing is kept on disk (--appendonly no)"));
         }
-        if !self.engine.begin_checkpoint(cx) {
+        let head = self.replication.history_piece();
+        if !self.engine.begin_checkpoint(cx, &head) {
             return Err(Fault::of("ERR Background save already in progress"));
         }
         Ok(())
@@ -81,7 +84,7 @@ impl Database {
 
     /// The reply to the request under way waits for the end of the checkpoint.
     pub(super) const fn wait_for_checkpoint(&mut self) {
-        self.waits_for_checkpoint = true;
+        self.awaits = Awaits::Checkpoint;
     }
 
     /// When the last checkpoint became durable, seconds since 1970; the start if there was none.
@@ -93,6 +96,29 @@ impl Database {
     /// Whether a checkpoint is under way.
     pub(super) fn is_checkpointing(&self) -> bool {
         self.engine.checkpointing.is_under_way()
+    }
+
+    /// The lines of `INFO` on replication.
+    pub(super) fn replication_info(&self, cx: &Cx, text: &mut String) {
+        self.replication.info(&self.engine, cx.now(), text);
+    }
+
+    /// Has replication carry a request out.
+    pub(super) fn ask_replication(&mut self, cx: &mut Cx, call: &mut Call<'_>) {
+        let words: Vec<Bytes> = call.args.iter().map(Bytes::copy_from_slice).collect();
+        let session = &mut *call.session;
+        let caller = Caller {
+            conn: session.conn,
+            peer: Some(&session.peer),
+            last_write: session.last_write,
+        };
+        let out = &mut call.out.bytes;
+        match self.replication.command(cx, &mut self.engine, &caller, &words, out) {
+            Handled::Done => {}
+            Handled::Waits => self.awaits = Awaits::Replicas,
+            Handled::Adopted => session.adopted = true,
+            Handled::No => unreachable!("the table names its commands alone"),
+        }
     }
 
     /// A counter by its name.
@@ -127,7 +153,7 @@ impl Database {
         for request in queued {
             // What was allowed when it was queued may not be any more: all or nothing.
             if let Run::Data(_) = request.spec.run {
-                self.admit_data(request.spec).map_err(|fault| -> Fault {
+                self.admit_data(cx.now(), request.spec).map_err(|fault| -> Fault {
                     format!("EXECABORT Transaction discarded because of: {fault}").into()
                 })?;
             }

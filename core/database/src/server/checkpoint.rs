@@ -2,12 +2,9 @@
 //! first record.
 
 use super::Database;
-use super::engine::Engine;
+use super::engine::{Engine, Reset};
 use storytime_journal::Lsn;
-use storytime_machine::{Conn, Cx};
-
-/// The first piece of a checkpoint says what it is.
-pub(super) const HEAD: &[u8] = b"dbd checkpoint 1";
+use storytime_machine::{Conn, Cx, Exit};
 
 /// Where a checkpoint is.
 #[derive(Debug, Default)]
@@ -52,19 +49,29 @@ impl Checkpointing {
 }
 
 impl Engine {
-    /// Begins a checkpoint; whether that was possible.
-    pub(super) fn begin_checkpoint(&mut self, cx: &mut Cx) -> bool {
-        if self.checkpointing.is_under_way() || self.store.has_snapshot() {
+    /// Begins a checkpoint whose first piece is `head`; whether that was possible.
+    pub(super) fn begin_checkpoint(&mut self, cx: &mut Cx, head: &[u8]) -> bool {
+        let busy = self.checkpointing.is_under_way() || self.store.has_snapshot();
+        if busy || self.reset != Reset::No {
             return false;
         }
         let at = self.log.last();
         let Some((journal, storage)) = self.log.parts() else { return false };
         journal.begin_checkpoint(cx, storage, at);
-        journal.checkpoint_piece(cx, storage, HEAD);
+        journal.checkpoint_piece(cx, storage, head);
         self.log.covered();
         self.store.begin_snapshot();
         self.checkpointing.phase = Phase::Pieces;
         true
+    }
+
+    /// The content is about to be replaced: what was snapshot of it is needed no more. The journal
+    /// gives its checkpoint up, too.
+    pub(super) fn give_up_checkpoint(&mut self) {
+        self.store.abandon_snapshot();
+        if self.checkpointing.phase == Phase::Pieces {
+            self.checkpointing.phase = Phase::AwaitDurable;
+        }
     }
 
     /// Gives the journal the pieces that it takes now.
@@ -89,12 +96,20 @@ impl Engine {
 impl Database {
     /// A checkpoint is durable, or was given up.
     pub(super) fn checkpoint_over(&mut self, cx: &mut Cx, well: Option<Lsn>) {
+        if !self.engine.checkpointing.is_under_way() && self.engine.reset != Reset::No {
+            if well.is_none() {
+                return cx.exit(Exit::Failed("the disk has no room for the master's content"));
+            }
+            assert_eq!(self.engine.reset, Reset::AwaitDurable, "a reset ends with its pieces");
+            self.engine.reset = Reset::No;
+            return self.replication.on_reset_done(cx, &mut self.engine);
+        }
         let checkpointing = &mut self.engine.checkpointing;
         checkpointing.phase = Phase::Idle;
         if well.is_some() {
             checkpointing.last_secs = cx.wall_clock().as_secs();
             checkpointing.count += 1;
-        } else {
+        } else if !self.engine.seeding {
             self.engine.store.abandon_snapshot();
         }
         for (conn, number) in core::mem::take(&mut self.engine.checkpointing.waiters) {

@@ -21,7 +21,9 @@ impl Database {
         let first_end = self.engine.store.dbs().filter_map(|(_, db)| db.first_end()).min();
         let wait = if self.engine.log.is_full() {
             LOOK_MIN
-        } else if let Some((end_ms, _)) = first_end.filter(|_| !self.read_only) {
+        } else if let Some((end_ms, _)) =
+            first_end.filter(|_| !self.read_only && !self.replication.is_replica())
+        {
             Duration::from_millis(end_ms.saturating_sub(now_ms)).clamp(LOOK_MIN, LOOK_MAX)
         } else {
             return;
@@ -35,7 +37,9 @@ impl Database {
 
     pub(super) fn alarm(&mut self, cx: &mut Cx) {
         self.alarm = None;
-        if self.phase == Phase::Serving && !self.read_only && self.engine.log.admits().is_ok() {
+        let may = self.phase == Phase::Serving && !self.read_only;
+        let may = may && self.replication.may_write(&self.engine, cx.now()).is_ok();
+        if may && self.engine.log.admits().is_ok() {
             self.delete_ended(cx);
         }
     }
@@ -54,7 +58,7 @@ impl Database {
         self.counters.expired_keys += ended.len() as u64;
         let engine = &mut self.engine;
         engine.marks.begin();
-        engine.record.begin(self.term, now_ms);
+        engine.record.begin(self.replication.term().0, now_ms);
         for (db, key) in &ended {
             let effect = Effect::Delete { key };
             Exec::change(&mut engine.store, &mut engine.record, &mut engine.marks, *db, &effect);

@@ -18,6 +18,30 @@ pub(crate) struct Engine {
     pub(crate) record: RecordWriter,
     pub(crate) log: Log,
     pub(super) checkpointing: Checkpointing,
+    /// The content is being replaced.
+    pub(super) reset: Reset,
+    /// The snapshot is a replica's.
+    pub(super) seeding: bool,
+    /// The content that waiting replies tell of is there no more.
+    pub(super) orphaned: bool,
+    /// A record from elsewhere did not fit: the server has to end.
+    pub(super) broken: Option<NotApplied>,
+    /// Effects of records from elsewhere, for figures.
+    pub(super) foreign_effects: u64,
+}
+
+/// Whether the content is being replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// It is not.
+    #[default]
+    No,
+    /// The first piece is for the journal alone.
+    AwaitHead,
+    /// Pieces come.
+    Pieces,
+    /// All are there; they become durable.
+    AwaitDurable,
 }
 
 /// A record that cannot be applied: the content is not what it was when the record was made.
@@ -46,6 +70,11 @@ impl Engine {
             record: RecordWriter::default(),
             log: Log::new(config),
             checkpointing: Checkpointing::default(),
+            reset: Reset::No,
+            seeding: false,
+            orphaned: false,
+            broken: None,
+            foreign_effects: 0,
         }
     }
 

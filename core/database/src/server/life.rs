@@ -1,15 +1,18 @@
 //! A server's life: recovery, what the journal tells, and the end.
 
-use super::checkpoint::HEAD;
 use super::{Database, Phase};
+use crate::commands::Tally;
+use crate::replication::ReplicationEvent;
+use bytes::Bytes;
 use storytime_journal::{JournalEvent, Recovery};
-use storytime_machine::{Cx, Exit};
+use storytime_machine::{Close, Cx, Exit};
 
 impl Database {
     /// Begins recovery; serves at once if there is nothing to recover.
     pub(super) fn recover(&mut self, cx: &mut Cx) {
         self.listen(cx);
         if !self.engine.log.open(cx) {
+            self.replication.ready(cx, &mut self.engine);
             self.serve_from_now_on(cx);
         }
     }
@@ -27,7 +30,9 @@ impl Database {
         while let Some(event) = self.engine.log.next_event() {
             match event {
                 JournalEvent::Checkpoint(piece) => self.restore(cx, &piece),
-                JournalEvent::Record(_, record) => {
+                JournalEvent::Record(lsn, record) => {
+                    self.engine.log.recovered(lsn);
+                    self.replication.recovered(lsn, &record);
                     if let Err(why) = self.engine.apply(&record) {
                         return give_up(cx, format!("recovery stops: {why}"));
                     }
@@ -42,22 +47,29 @@ impl Database {
                         ),
                     );
                 }
-                JournalEvent::Durable(_) => {}
+                JournalEvent::Durable(_) => self.replication.on_durable(cx, &mut self.engine),
                 JournalEvent::Checkpointed(at) => self.checkpoint_over(cx, Some(at)),
                 JournalEvent::CheckpointFailed(_) => self.checkpoint_over(cx, None),
                 JournalEvent::Full => cx.reached("dbd: disk full"),
                 JournalEvent::Space => cx.reached("dbd: space again"),
-                JournalEvent::Records(_) | JournalEvent::ReadFailed(_) => {
-                    unreachable!("nobody reads records")
+                JournalEvent::Records(records) => {
+                    self.replication.on_records(cx, &mut self.engine, &records);
+                }
+                JournalEvent::ReadFailed(why) => {
+                    self.replication.on_read_failed(cx, &mut self.engine, why);
                 }
                 JournalEvent::Failed(why) => return cx.exit(Exit::Failed(why)),
             }
         }
     }
 
-    /// A piece of a checkpoint: a record, but for the first.
+    /// A piece of a checkpoint: a record, but for the first, which is the history's.
     fn restore(&mut self, cx: &mut Cx, piece: &[u8]) {
-        if piece == HEAD {
+        if !self.restoring {
+            self.restoring = true;
+            if self.replication.restore(piece).is_err() {
+                give_up(cx, "recovery stops: the checkpoint does not begin with a history".into());
+            }
             return;
         }
         if let Err(why) = self.engine.apply(piece) {
@@ -68,6 +80,7 @@ impl Database {
     fn ready(&mut self, cx: &mut Cx, found: &Recovery) {
         self.engine.log.recovered(found.last);
         self.engine.marks.recovered(found.last);
+        self.replication.ready(cx, &mut self.engine);
         self.counters.recovered_cut_bytes = found.cut_bytes;
         self.serve_from_now_on(cx);
     }
@@ -83,12 +96,30 @@ impl Database {
     /// What ends every callback: what was appended is on its way to the disk, and replies whose
     /// time has come leave.
     pub(super) fn settle(&mut self, cx: &mut Cx) {
+        self.hear_replication();
+        let engine = &mut self.engine;
+        if let Some(why) = engine.broken {
+            return give_up(cx, format!("this replica's content is not its master's: {why}"));
+        }
+        if core::mem::take(&mut engine.orphaned) {
+            // What their replies tell was never acknowledged, and never will be.
+            self.waiting.iter().for_each(|&conn| cx.close(conn, Close::Abort));
+        }
         let engine = &mut self.engine;
         if engine.log.uncovered_bytes() >= self.config.checkpoint_bytes {
-            engine.begin_checkpoint(cx);
+            let head = self.replication.history_piece();
+            engine.begin_checkpoint(cx, &head);
         }
         engine.feed_checkpoint(cx);
         engine.log.commit(cx);
+        if !self.engine.log.is_kept() {
+            self.hear_journal(cx);
+        }
+        let foreign = core::mem::take(&mut self.engine.foreign_effects);
+        if foreign > 0 {
+            self.count(cx, Tally { writes: foreign, ..Tally::default() });
+            self.break_watches(None);
+        }
         if !self.waiting.is_empty() {
             self.release_all(cx);
         }
@@ -96,6 +127,21 @@ impl Database {
             cx.exit(Exit::Stopped);
         }
         self.set_alarm(cx);
+    }
+}
+
+impl Database {
+    fn hear_replication(&mut self) {
+        while let Some(event) = self.replication.next_event() {
+            match event {
+                ReplicationEvent::WaitOver { conn, replicas } => {
+                    if let Some(session) = self.session(conn) {
+                        session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
+                    }
+                }
+                ReplicationEvent::Notice(text) => self.notice = text,
+            }
+        }
     }
 }
 

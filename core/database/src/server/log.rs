@@ -5,7 +5,7 @@ use super::tokens;
 use crate::commands::Fault;
 use crate::config::{Config, Durability, RECORD_BYTES_MAX};
 use bytes::Bytes;
-use storytime_journal::{Journal, JournalEvent, JournalOptions, Lsn};
+use storytime_journal::{AppendError, Journal, JournalEvent, JournalOptions, Lsn, ReadError};
 use storytime_machine::{Cx, DiskResult, Token};
 
 /// Most bytes of records that are not durable yet.
@@ -16,8 +16,6 @@ const FULL: Fault =
     Fault::of("FULL the disk is full: writes are refused until there is space again, reads go on");
 /// The disk is behind.
 const BUSY: Fault = Fault::of("BUSY too much waits for the disk; try again later");
-/// The journal has failed.
-const ENDED: Fault = Fault::of("ERR the journal has failed; the server is about to end");
 
 /// The records of this server.
 #[derive(Debug)]
@@ -30,6 +28,8 @@ pub(crate) struct Log {
     last: Lsn,
     /// Bytes appended since the last checkpoint began.
     uncovered_bytes: u64,
+    /// What a journal that is not there would have told.
+    without: Option<JournalEvent>,
 }
 
 impl Log {
@@ -49,6 +49,7 @@ impl Log {
             storage: Storages::new(),
             last: Lsn(0),
             uncovered_bytes: 0,
+            without: None,
         }
     }
 
@@ -83,17 +84,10 @@ impl Log {
     ///
     /// # Errors
     /// If the journal does not take it: nothing of it is kept.
-    pub(crate) fn append(&mut self, record: &[u8]) -> Result<Lsn, Fault> {
+    pub(crate) fn append(&mut self, record: &[u8]) -> Result<Lsn, AppendError> {
         self.last = match &mut self.journal {
             None => Lsn(self.last.0 + 1),
-            Some(journal) => {
-                use storytime_journal::AppendError::{Busy, Full, NotReady, TooLong};
-                journal.append(record).map_err(|error| match error {
-                    Busy => BUSY,
-                    Full => FULL,
-                    NotReady | TooLong => ENDED,
-                })?
-            }
+            Some(journal) => journal.append(record)?,
         };
         self.uncovered_bytes += record.len() as u64;
         Ok(self.last)
@@ -112,7 +106,10 @@ impl Log {
     }
 
     pub(super) fn next_event(&mut self) -> Option<JournalEvent> {
-        self.journal.as_mut()?.next_event()
+        match &mut self.journal {
+            Some(journal) => journal.next_event(),
+            None => self.without.take(),
+        }
     }
 
     /// The last record.
@@ -122,16 +119,52 @@ impl Log {
 
     /// The last record that a power cut cannot take back; without a journal, the last at all.
     pub(crate) fn durable(&self) -> Lsn {
-        // While it recovers, the journal is ahead of what was told.
+        // In recovery and in a reset the journal is ahead of what is known of it.
         self.journal.as_ref().map_or(self.last, |journal| journal.durable().min(self.last))
     }
 
-    /// The last record whose replies may leave.
-    pub(super) fn settled(&self) -> Lsn {
-        match self.durability {
-            Durability::Always => self.durable(),
-            Durability::Behind | Durability::Never => Lsn(u64::MAX),
+    /// The oldest record that can be read.
+    pub(super) fn oldest(&self) -> Lsn {
+        self.journal.as_ref().map_or(Lsn(self.last.0 + 1), |journal| journal.oldest())
+    }
+
+    /// Reads records; an event tells them.
+    pub(super) fn read(&mut self, cx: &mut Cx, from: Lsn, bytes_max: usize) {
+        match &mut self.journal {
+            Some(journal) => journal.read(cx, &mut self.storage, from, bytes_max),
+            None => self.without = Some(JournalEvent::ReadFailed(ReadError::Gone)),
         }
+    }
+
+    /// Throws everything away and begins anew behind `at`.
+    pub(super) fn begin_reset(&mut self, cx: &mut Cx, at: Lsn) {
+        if let Some(journal) = &mut self.journal {
+            journal.reset(cx, &mut self.storage, at);
+        }
+        (self.last, self.uncovered_bytes) = (at, 0);
+    }
+
+    /// A piece of the content with which it begins anew; false if it is not taken now.
+    pub(super) fn reset_piece(&mut self, cx: &mut Cx, piece: &[u8]) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        let wanted = journal.wants_checkpoint_piece();
+        if wanted {
+            journal.checkpoint_piece(cx, &mut self.storage, piece);
+        }
+        wanted
+    }
+
+    /// The content with which it begins anew is complete.
+    pub(super) fn end_reset(&mut self, cx: &mut Cx) {
+        match &mut self.journal {
+            Some(journal) => journal.end_checkpoint(cx, &mut self.storage),
+            None => self.without = Some(JournalEvent::Checkpointed(self.last)),
+        }
+    }
+
+    /// Whether replies wait for the disk.
+    pub(super) const fn is_awaited(&self) -> bool {
+        matches!(self.durability, Durability::Always)
     }
 
     /// Whether the disk has no room.

@@ -5,7 +5,7 @@
 //! | [`session`] | a connection: its parser, transaction and replies that wait |
 //! | [`serve`] | requests of connections |
 //! | [`replies`] | when replies leave |
-//! | [`engine`] | content and log together |
+//! | [`engine`], [`host`] | content and log together, and for replication |
 //! | [`log`], [`storage`] | where records go, and when they are durable |
 //! | [`checkpoint`] | the content as pieces in the journal |
 //! | [`life`], [`ends`] | recovery and the end; what is done from time to time |
@@ -20,6 +20,7 @@ mod commands;
 mod counters;
 mod ends;
 mod engine;
+mod host;
 mod life;
 mod log;
 mod replies;
@@ -33,15 +34,17 @@ pub use session::Call;
 
 use crate::Config;
 use crate::commands::{Commands, Tally};
+use crate::replication::{Replication, ReplicationOptions};
 use crate::resp::Out;
 use crate::store::Store;
 use bytes::BytesMut;
 use counters::Counters;
 use engine::Engine;
+use replies::Awaits;
 use session::Session;
 use storytime_machine::{
-    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, Listen, Machine, Open,
-    Time, Token, Work,
+    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Listen, Machine,
+    Open, ResolveError, Time, Token, Work,
 };
 
 /// Requests; one unit each.
@@ -87,14 +90,28 @@ pub struct Database {
     started: Time,
     /// Whether writes of clients are refused.
     read_only: bool,
-    /// The history that records belong to.
-    term: u64,
-    /// The reply to the request under way waits for the end of the checkpoint.
-    waits_for_checkpoint: bool,
+    replication: Replication,
+    /// The last thing that replication wants an operator to know.
+    notice: String,
+    /// Whether recovery has seen the first piece of a checkpoint.
+    restoring: bool,
+    /// What the reply to the request under way waits for.
+    awaits: Awaits,
     /// When something is to be done.
     alarm: Option<Time>,
     /// What a restart forgets of its random name.
     run_id: String,
+}
+
+fn replication_options(config: &Config) -> ReplicationOptions {
+    ReplicationOptions {
+        port: config.port,
+        master: config.replica_of.as_ref().map(|place| (place.host.clone(), place.port)),
+        master_password: config.password.as_ref().map(|word| word.clone().into()),
+        replicas_to_write: config.replicas_to_write,
+        replicas_lag_max: config.replicas_lag_max,
+        ..ReplicationOptions::default()
+    }
 }
 
 impl Database {
@@ -112,8 +129,10 @@ impl Database {
             at: None,
             started: Time::ZERO,
             read_only,
-            term: 1,
-            waits_for_checkpoint: false,
+            replication: Replication::new(replication_options(&config), tokens::REPLICATION_BASE),
+            notice: String::new(),
+            restoring: false,
+            awaits: Awaits::Nothing,
             alarm: None,
             run_id: String::new(),
             config,
@@ -188,6 +207,9 @@ impl Machine for Database {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        if self.replication.on_open(cx, conn, &how) {
+            return self.settle(cx);
+        }
         let Open::Accepted { peer, .. } = how else {
             unreachable!("only parts connect, and they take what is theirs first");
         };
@@ -208,26 +230,52 @@ impl Machine for Database {
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.serve(cx, conn, rx);
+        if !self.replication.on_data(cx, &mut self.engine, conn, rx) {
+            self.serve(cx, conn, rx);
+        }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.hang_up_after_replies(cx, conn);
+        if self.replication.on_eof(cx, &mut self.engine, conn) {
+            self.settle(cx);
+        } else {
+            self.hang_up_after_replies(cx, conn);
+        }
     }
 
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.resume(cx, conn);
+        if self.replication.on_drained(cx, &mut self.engine, conn) {
+            self.settle(cx);
+        } else {
+            self.resume(cx, conn);
+        }
     }
 
-    fn gone(&mut self, _cx: &mut Cx, conn: Conn, _why: Gone) {
-        self.forget(conn);
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        if self.replication.on_gone(cx, &mut self.engine, conn, why) {
+            self.settle(cx);
+        } else {
+            self.forget(conn);
+        }
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        self.replication.on_failed(cx, connect, why);
+        self.settle(cx);
+    }
+
+    fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
+        self.replication.on_resolved(cx, lookup, &result);
+        self.settle(cx);
     }
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        match timer {
-            tokens::ALARM => self.alarm(cx),
-            other => unreachable!("no timer {other:?} is set"),
+        if timer == tokens::ALARM {
+            self.alarm(cx);
+        } else {
+            let known = self.replication.on_timer(cx, &mut self.engine, timer);
+            assert!(known, "no timer {timer:?} is set");
         }
         self.settle(cx);
     }
@@ -248,6 +296,7 @@ impl Machine for Database {
 
     fn invariants(&self) {
         self.engine.invariants();
+        self.replication.invariants();
         let open = self.sessions.iter().flatten().count() as u64;
         assert_eq!(open, self.counters.connections, "connections are counted");
         for session in self.sessions.iter().flatten() {
@@ -258,7 +307,7 @@ impl Machine for Database {
     fn memory(&self) -> u64 {
         let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
-        self.engine.store.bytes() + connections + held.sum::<u64>()
+        self.engine.store.bytes() + self.replication.memory() + connections + held.sum::<u64>()
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -1,55 +1,88 @@
 //! When replies leave: in order, and none before what it tells is durable and its pages are read.
 
 use super::Database;
-use super::session::Session;
+use super::session::{Held, Session};
 use crate::config::OUTPUT_BYTES_MAX;
+use crate::replication::Verdict;
 use storytime_journal::Lsn;
 use storytime_machine::{Close, Conn, Cx};
 
 /// Most replies of one connection that wait; it is not read while there are so many.
 const HELD_MAX: usize = 1024;
 
+/// What a reply waits for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wait {
+    /// The record that has to be as safe as was asked for.
+    pub(super) lsn: Lsn,
+    /// How many other things have to be there.
+    pub(super) things: u32,
+    /// Whether it tells of a change.
+    pub(super) write: bool,
+}
+
+/// What the reply to the request under way waits for beside records and pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaits {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The end of the checkpoint.
+    Checkpoint,
+    /// Replicas, whose number is the reply.
+    Replicas,
+}
+
 impl Database {
-    /// The last record whose replies may leave.
-    fn settled(&self) -> Lsn {
-        self.engine.log.settled()
+    /// What may be said of a record to whoever asked for it, or saw what it changed.
+    fn verdict(&self, lsn: Lsn) -> Verdict {
+        if !self.engine.log.is_awaited() && self.config.replicas_to_write == 0 {
+            return Verdict::Acknowledged;
+        }
+        self.replication.verdict(&self.engine, lsn)
     }
 
     /// Sends the reply that was made, or has it wait for a record and for so many other things.
-    pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Lsn, things: u32) {
-        let reply = &self.out.bytes;
+    pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Wait) {
         let conn = session.conn;
-        let is_held = session.held() > 0 || things > 0 || wait > self.settled();
-        if cx.pending(conn) + session.held_bytes() + reply.len() > OUTPUT_BYTES_MAX {
+        let bytes = self.out.bytes.len();
+        if cx.pending(conn) + session.held_bytes() + bytes > OUTPUT_BYTES_MAX {
             self.counters.overrun_clients += 1;
             cx.reached("dbd: a client that does not read was hung up on");
             session.leaving = true;
             return cx.close(conn, Close::Abort);
         }
-        self.counters.bytes_written += reply.len() as u64;
-        if is_held {
-            let number = session.hold(wait, things, reply);
-            if let (Some(number), true) = (number, self.waits_for_checkpoint) {
-                self.engine.checkpointing.wait(conn, number);
+        self.counters.bytes_written += bytes as u64;
+        let is_due = wait.things == 0 && self.verdict(wait.lsn) != Verdict::Await;
+        if is_due && session.held() == 0 {
+            let reply = &self.out.bytes;
+            if let Some(tx) = cx.tx(conn) {
+                tx.put(reply);
             }
-            if number.is_some() {
-                self.counters.running += 1;
-                let running = self.counters.running;
-                self.counters.running_peak = self.counters.running_peak.max(running);
+            return;
+        }
+        let Wait { lsn, things, write } = wait;
+        let held = Held { wait: lsn, things, bytes, write };
+        let together = self.config.replicas_to_write == 0;
+        if let Some(number) = session.hold(held, &self.out.bytes, together) {
+            self.counters.running += 1;
+            self.counters.running_peak = self.counters.running_peak.max(self.counters.running);
+            match core::mem::take(&mut self.awaits) {
+                Awaits::Nothing => {}
+                Awaits::Checkpoint => self.engine.checkpointing.wait(conn, number),
+                Awaits::Replicas => session.hold_late(number),
             }
-            if !session.waiting {
-                session.waiting = true;
-                self.waiting.push(conn);
-            }
-        } else if let Some(tx) = cx.tx(conn) {
-            tx.put(reply);
+        }
+        if !session.waiting {
+            session.waiting = true;
+            self.waiting.push(conn);
         }
     }
 
     /// Whether a connection has so much waiting that it is not read.
     pub(super) fn is_slow(cx: &Cx, session: &Session) -> bool {
         let pending = cx.pending(session.conn) + session.held_bytes();
-        pending > cx.limits().tx_high || session.held() >= HELD_MAX
+        pending > cx.limits().tx_high || session.held() >= HELD_MAX || session.is_late()
     }
 
     /// Sends what need wait no longer.
@@ -62,18 +95,33 @@ impl Database {
 
     /// Sends what of one connection need wait no longer; whether something still waits.
     fn release(&mut self, cx: &mut Cx, conn: Conn) -> bool {
-        let settled = self.settled();
-        let Some(session) = self.session(conn) else { return false };
-        let (bytes, count) = session.release(settled);
+        let Some(mut session) = self.take_session(conn) else { return false };
+        while let Some(first) = session.first()
+            && first.things == 0
+        {
+            let verdict = self.verdict(first.wait);
+            if verdict == Verdict::Await {
+                break;
+            }
+            let mut reply = session.release();
+            self.counters.running -= 1;
+            if verdict == Verdict::NotReplicated && first.write {
+                self.out.bytes.clear();
+                let text = self.replication.not_replicated(first.wait);
+                self.counters.error_replies += 1;
+                self.out.error(&text);
+                core::mem::swap(&mut reply, &mut self.out.bytes);
+            }
+            if let Some(tx) = cx.tx(conn) {
+                tx.put(&reply);
+            }
+        }
         let still = session.held() > 0;
         session.waiting = still;
-        self.counters.running -= u64::from(count);
-        if let Some(tx) = cx.tx(conn) {
-            tx.put(&bytes);
-        }
-        if !still && self.session(conn).is_some_and(|session| session.leaving) {
+        if !still && session.leaving {
             cx.close(conn, Close::Flush);
         }
+        self.give_back(session);
         self.resume(cx, conn);
         still
     }
@@ -101,6 +149,7 @@ impl Database {
         let Some(mut session) = self.take_session(conn) else { return };
         self.counters.connections -= 1;
         self.counters.running -= session.held() as u64;
+        self.replication.on_client_gone(conn);
         self.waiting.retain(|&waiting| waiting != conn);
         self.unwatch(&mut session);
     }

@@ -1,5 +1,6 @@
 //! Requests of connections.
 
+use super::replies::{Awaits, Wait};
 use super::session::{Call, Multi, Queued, Session};
 use super::{Database, Phase, WORK_REQUESTS};
 use crate::commands::exec::{Bounds, Exec, Tally};
@@ -10,7 +11,7 @@ use crate::resp::request::Bounds as Wire;
 use crate::resp::{Args, Parsed, Parser};
 use bytes::{Buf as _, BytesMut};
 use storytime_journal::Lsn;
-use storytime_machine::{Conn, Cx};
+use storytime_machine::{Conn, Cx, Time};
 
 /// Most words of an unknown command that are told back, bytes.
 const TOLD_BYTES_MAX: usize = 128;
@@ -28,9 +29,14 @@ impl Database {
         session.parser = parser;
         self.counters.bytes_read += (before - rx.len()) as u64;
         session.last = cx.now();
-        let leaving = session.leaving;
+        let (leaving, adopted) = (session.leaving, session.adopted);
         self.give_back(session);
-        if leaving {
+        if adopted {
+            self.forget(conn);
+            if !rx.is_empty() {
+                self.replication.on_data(cx, &mut self.engine, conn, rx);
+            }
+        } else if leaving {
             self.hang_up_after_replies(cx, conn);
         }
     }
@@ -44,6 +50,9 @@ impl Database {
     ) {
         let mut requests = 0;
         loop {
+            if session.adopted {
+                break;
+            }
             if session.leaving {
                 rx.clear();
                 break;
@@ -72,7 +81,7 @@ impl Database {
                 Err(wrong) => {
                     self.begin_reply(session);
                     self.fail(&format!("ERR {wrong}").into());
-                    self.reply(cx, session, Lsn(0), 0);
+                    self.reply(cx, session, Wait::default());
                     session.leaving = true;
                 }
             }
@@ -96,40 +105,58 @@ impl Database {
     /// One request, from its words to its reply.
     fn request(&mut self, cx: &mut Cx, session: &mut Session, args: Args<'_>) {
         self.begin_reply(session);
-        let spec = match self.admit(session, args) {
+        let spec = match self.admit(cx.now(), session, args) {
             Ok(spec) => spec,
             Err(fault) => {
-                if let Multi::Collecting { failed, .. } = &mut session.multi {
-                    *failed = true;
-                }
+                let fault = self.abandon(session, args, fault);
                 self.fail(&fault);
-                return self.reply(cx, session, Lsn(0), 0);
+                return self.reply(cx, session, Wait::default());
             }
         };
         session.last_command = spec.name;
         if self.queue(session, spec, args) {
-            return self.reply(cx, session, Lsn(0), 0);
+            return self.reply(cx, session, Wait::default());
         }
-        self.engine.record.begin(self.term, cx.wall_clock().0 / 1_000_000);
+        self.engine.record.begin(self.replication.term().0, cx.wall_clock().0 / 1_000_000);
         self.run(cx, session, spec, args);
         self.finish(cx, session);
     }
 
+    /// A request was refused: what follows for the transaction that it was to be part of.
+    fn abandon(&mut self, session: &mut Session, args: Args<'_>, fault: Fault) -> Fault {
+        if args.at(0).eq_ignore_ascii_case(b"exec") {
+            session.multi = Multi::Off;
+            self.unwatch(session);
+            let why = fault.0.strip_prefix("ERR ").unwrap_or(&fault.0);
+            return format!("EXECABORT Transaction discarded because of: {why}").into();
+        }
+        if let Multi::Collecting { failed, .. } = &mut session.multi {
+            *failed = true;
+        }
+        fault
+    }
+
     /// Records what was changed, and replies when that is due.
     fn finish(&mut self, cx: &mut Cx, session: &mut Session) {
-        self.append(cx);
-        let wait = self.engine.marks.seen();
-        let things = u32::from(self.waits_for_checkpoint);
-        self.reply(cx, session, wait, things);
-        self.waits_for_checkpoint = false;
+        let write = self.append(cx);
+        if let Some(lsn) = write {
+            session.last_write = lsn;
+        }
+        let lsn = self.engine.marks.seen();
+        let things = u32::from(self.awaits != Awaits::Nothing);
+        if !session.adopted {
+            self.reply(cx, session, Wait { lsn, things, write: write.is_some() });
+        }
+        self.awaits = Awaits::Nothing;
         self.break_watches(Some(session));
     }
 
     /// Appends the record that was made, if it has effects.
-    pub(super) fn append(&mut self, _cx: &mut Cx) {
-        if self.engine.append().is_some() {
-            self.counters.records += 1;
-        }
+    pub(super) fn append(&mut self, cx: &Cx) -> Option<Lsn> {
+        let lsn = self.engine.append()?;
+        self.replication.appended(cx, lsn, self.engine.record.bytes());
+        self.counters.records += 1;
+        Some(lsn)
     }
 
     /// Transactions that watched what was changed have failed.
@@ -201,7 +228,12 @@ impl Database {
     }
 
     /// Whether a request may run now.
-    fn admit(&mut self, session: &Session, args: Args<'_>) -> Result<&'static Spec, Fault> {
+    fn admit(
+        &mut self,
+        now: Time,
+        session: &Session,
+        args: Args<'_>,
+    ) -> Result<&'static Spec, Fault> {
         let spec = self.commands.find(args.at(0)).ok_or_else(|| unknown(args))?;
         if !spec.takes(args.len()) {
             return Err(fault::arity(spec.name));
@@ -209,19 +241,20 @@ impl Database {
         if !session.known && !spec.flags.has(Flags::NO_AUTH) {
             return Err(Fault::of("NOAUTH Authentication required."));
         }
-        if self.phase == Phase::Loading && !spec.flags.has(Flags::LOADING) {
+        let loading = self.phase == Phase::Loading || self.replication.is_loading();
+        if loading && !spec.flags.has(Flags::LOADING) {
             return Err(Fault::of("LOADING dbd is loading the dataset in memory"));
         }
         if spec.flags.has(Flags::NO_MULTI) && !matches!(session.multi, Multi::Off) {
             return Err(Fault::of("ERR Command not allowed inside a transaction"));
         }
         if let Run::Data(_) = spec.run {
-            self.admit_data(spec)?;
+            self.admit_data(now, spec)?;
         }
         Ok(spec)
     }
 
-    pub(super) fn admit_data(&mut self, spec: &Spec) -> Outcome {
+    pub(super) fn admit_data(&mut self, now: Time, spec: &Spec) -> Outcome {
         let limit = u64::from(self.config.runnable_max);
         if limit > 0 && self.counters.running >= limit {
             self.counters.busy_replies += 1;
@@ -236,6 +269,9 @@ impl Database {
         if self.read_only {
             return Err(Fault::of("READONLY You can't write against a read only server."));
         }
+        self.replication
+            .may_write(&self.engine, now)
+            .map_err(|text| Fault::from(String::from_utf8_lossy(&text).into_owned()))?;
         self.engine.log.admits()?;
         let limit = self.config.memory_bytes_max;
         if limit > 0 && spec.flags.has(Flags::DENY_OOM) && self.engine.store.bytes() > limit {

@@ -16,6 +16,8 @@ pub(super) struct Held {
     pub(super) things: u32,
     /// Its bytes.
     pub(super) bytes: usize,
+    /// Whether it tells of a change: then it becomes an error if too few replicas have it.
+    pub(super) write: bool,
 }
 
 /// A request of a transaction.
@@ -84,6 +86,13 @@ pub struct Session {
     /// Replies that wait, in order, and their bytes.
     held: VecDeque<Held>,
     held_out: BytesMut,
+    /// A reply that is made when what it waits for is known: its number, and the reply then. It
+    /// stands behind those that wait, and nothing is read until it has left.
+    late: Option<(u64, Bytes)>,
+    /// The last record that it wrote.
+    pub(super) last_write: Lsn,
+    /// It is replication's from now on.
+    pub(super) adopted: bool,
     /// The number of the first of them.
     pub(super) first_held: u64,
     /// On the server's list of those whose replies wait.
@@ -126,6 +135,9 @@ impl Session {
             broken: false,
             held: VecDeque::new(),
             held_out: BytesMut::new(),
+            late: None,
+            last_write: Lsn(0),
+            adopted: false,
             first_held: 0,
             waiting: false,
             paused: false,
@@ -143,18 +155,41 @@ impl Session {
         self.held.len()
     }
 
-    /// Puts a reply behind those that wait; its number, unless it leaves with the one before.
-    pub(super) fn hold(&mut self, wait: Lsn, things: u32, reply: &[u8]) -> Option<u64> {
+    /// Puts a reply behind those that wait; its number, unless it leaves with the one before, which
+    /// it may if they are not told apart any more.
+    pub(super) fn hold(&mut self, held: Held, reply: &[u8], together: bool) -> Option<u64> {
+        assert_eq!(held.bytes, reply.len(), "a reply knows its length");
         self.held_out.extend_from_slice(reply);
         if let Some(last) = self.held.back_mut()
-            && wait <= last.wait
-            && things == 0
+            && together
+            && held.wait <= last.wait
+            && held.things == 0
+            && self.late.is_none()
         {
-            last.bytes += reply.len();
+            last.bytes += held.bytes;
             return None;
         }
-        self.held.push_back(Held { wait, things, bytes: reply.len() });
+        self.held.push_back(held);
         Some(self.first_held + self.held.len() as u64 - 1)
+    }
+
+    /// The reply of this number, which waits, will be told later.
+    pub(super) fn hold_late(&mut self, number: u64) {
+        assert!(self.late.is_none(), "nothing is read while one is late");
+        self.late = Some((number, Bytes::new()));
+    }
+
+    /// Whether a reply is late.
+    pub(super) const fn is_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// The late reply is known.
+    pub(super) fn tell_late(&mut self, reply: Bytes) {
+        let Some((number, late)) = &mut self.late else { return };
+        *late = reply;
+        let number = *number;
+        self.thing_is_there(number);
     }
 
     /// One of the things that a reply waits for is there.
@@ -165,19 +200,22 @@ impl Session {
         }
     }
 
-    /// Takes the replies that need wait no longer, and how many they are.
-    pub(super) fn release(&mut self, settled: Lsn) -> (BytesMut, u32) {
-        let (mut bytes, mut count) = (0, 0);
-        while let Some(held) = self.held.front()
-            && held.wait <= settled
-            && held.things == 0
+    /// The first reply that waits.
+    pub(super) fn first(&self) -> Option<Held> {
+        self.held.front().copied()
+    }
+
+    /// Takes the first reply that waits.
+    pub(super) fn release(&mut self) -> BytesMut {
+        let held = self.held.pop_front().expect("the caller looked at it");
+        let mut reply = self.held_out.split_to(held.bytes);
+        if self.late.as_ref().is_some_and(|(number, _)| *number == self.first_held)
+            && let Some((_, late)) = self.late.take()
         {
-            bytes += held.bytes;
-            count += 1;
-            self.held.pop_front();
+            reply.extend_from_slice(&late);
         }
-        self.first_held += u64::from(count);
-        (self.held_out.split_to(bytes), count)
+        self.first_held += 1;
+        reply
     }
 
     pub(super) fn invariants(&self) {

@@ -57,6 +57,7 @@ impl Store {
                 self.last_version = self.last_version.max(version);
                 self.apply_row(db, effect);
             }
+            Effect::Origin { .. } => {}
             Effect::Versions { last } => self.last_version = self.last_version.max(last),
             Effect::RowDelete { .. }
             | Effect::RowDrop { .. }

@@ -2,7 +2,6 @@
 
 use crate::commands::fault::{Fault, SYNTAX, arity};
 use crate::commands::{Outcome, number};
-use crate::config::VERSION;
 use crate::server::session::Multi;
 use crate::server::{Call, Database};
 use bytes::Bytes;
@@ -10,6 +9,8 @@ use storytime_machine::Cx;
 
 const WRONG_PASSWORD: Fault =
     Fault::of("WRONGPASS invalid username-password pair or user is disabled.");
+/// The release of Redis whose commands and texts are followed.
+pub(super) const REDIS_VERSION: &str = "7.0.15";
 /// The one user that there is.
 const USER: &[u8] = b"default";
 
@@ -95,7 +96,7 @@ pub(super) fn hello(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) ->
     let id = i64::try_from(session.id).unwrap_or(i64::MAX);
     let out = &mut *call.out;
     out.map(7);
-    for (key, value) in [("server", "redis"), ("version", VERSION)] {
+    for (key, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         out.bulk(key.as_bytes());
         out.bulk(value.as_bytes());
     }
@@ -103,7 +104,8 @@ pub(super) fn hello(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) ->
     out.integer(if resp3 { 3 } else { 2 });
     out.bulk(b"id");
     out.integer(id);
-    for (key, value) in [("mode", "standalone"), ("role", database.role_name())] {
+    let role = if database.role_name() == "slave" { "replica" } else { "master" };
+    for (key, value) in [("mode", "standalone"), ("role", role)] {
         out.bulk(key.as_bytes());
         out.bulk(value.as_bytes());
     }

@@ -1,14 +1,13 @@
-//! `DB.POSITION`, `DB.READONLY`, `DB.DIGEST`.
+//! Roles and positions, `DB.READONLY`, `DB.DIGEST`.
 
 use crate::commands::Outcome;
 use crate::commands::fault::SYNTAX;
 use crate::server::{Call, Database};
 use storytime_machine::Cx;
 
-pub(super) fn position(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
-    let (term, last, durable) = database.position();
-    call.out.array(3);
-    [term, last.0, durable.0].iter().for_each(|&n| call.out.unsigned(n));
+/// Roles and positions are replication's.
+pub(super) fn replication(database: &mut Database, cx: &mut Cx, call: &mut Call<'_>) -> Outcome {
+    database.ask_replication(cx, call);
     Ok(())
 }
 

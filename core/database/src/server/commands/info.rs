@@ -1,5 +1,6 @@
 //! `INFO`.
 
+use super::connection::REDIS_VERSION;
 use crate::commands::Outcome;
 use crate::config::{Durability, VERSION};
 use crate::server::{Call, Database};
@@ -48,7 +49,7 @@ fn line(text: &mut String, key: &str, value: impl core::fmt::Display) {
 }
 
 fn server(database: &Database, cx: &Cx, text: &mut String) {
-    line(text, "redis_version", "7.0.0");
+    line(text, "redis_version", REDIS_VERSION);
     line(text, "storytime_version", VERSION);
     line(text, "redis_mode", "standalone");
     line(text, "run_id", database.run_id());
@@ -98,11 +99,8 @@ fn stats(database: &Database, _: &Cx, text: &mut String) {
     }
 }
 
-fn replication(database: &Database, _: &Cx, text: &mut String) {
-    line(text, "role", database.role_name());
-    let (_, last, _) = database.position();
-    line(text, "connected_slaves", 0);
-    line(text, "master_repl_offset", last.0);
+fn replication(database: &Database, cx: &Cx, text: &mut String) {
+    database.replication_info(cx, text);
 }
 
 /// Every counter, as metrics name it.

@@ -1,0 +1,250 @@
+//! Replicas: what the master sends.
+
+use super::term::{History, term_of};
+use super::upstream::{Link, Stalled};
+use super::wire::{Push, push_of};
+use super::{Content, Host, REPLICATION_RECORD_BYTES_MIN, Replication};
+use crate::client::put_request;
+use crate::resp::Frame;
+use bytes::{Bytes, BytesMut};
+use storytime_journal::{AppendError, Lsn};
+use storytime_machine::{Conn, Cx};
+
+impl Replication {
+    /// Eats what the master sent, as far as it can be taken now.
+    pub(super) fn take_in(
+        &mut self,
+        cx: &mut Cx,
+        host: &mut dyn Host,
+        conn: Conn,
+        rx: &mut BytesMut,
+    ) {
+        let now = cx.now();
+        if let Some(upstream) = self.upstream() {
+            upstream.heard = now;
+        }
+        while self.takes_from(conn) {
+            let Some(upstream) = self.upstream() else { return };
+            match upstream.reader.next(rx) {
+                Ok(None) => break,
+                Ok(Some(Frame::Reply(reply))) => self.answered(cx, conn, &reply),
+                Ok(Some(Frame::Push(mut items))) => match push_of(&mut items) {
+                    Some(push) => self.pushed(cx, host, conn, push),
+                    None => self.lose_upstream(cx, "the master sends what we do not know"),
+                },
+                Err(why) => self.lose_upstream(cx, &why.to_string()),
+            }
+        }
+        match self.upstream_conn() {
+            Some(live) if live == conn => {
+                self.tell_position(cx, host);
+                if !self.takes_from(conn) {
+                    cx.pause(conn, true);
+                }
+            }
+            _ => rx.clear(),
+        }
+    }
+
+    fn upstream_conn(&mut self) -> Option<Conn> {
+        self.upstream()?.link.conn()
+    }
+
+    /// Whether more may be taken from the master now.
+    fn takes_from(&mut self, conn: Conn) -> bool {
+        let becoming = matches!(self.content, Content::AwaitDurable(_));
+        let live =
+            |u: &mut super::upstream::Upstream| u.link.conn() == Some(conn) && u.stalled.is_none();
+        !becoming && self.upstream().is_some_and(live)
+    }
+
+    fn pushed(&mut self, cx: &mut Cx, host: &mut dyn Host, conn: Conn, push: Push) {
+        let Some(link) = self.upstream().map(|upstream| upstream.link) else { return };
+        match (push, link) {
+            (Push::Beat(durable, clock_ms), Link::Streaming(_) | Link::Seeding(..)) => {
+                self.heard_beat(cx, host, durable, clock_ms);
+            }
+            (Push::Record(lsn, record), Link::Streaming(_)) => {
+                self.take_record(cx, host, lsn, record);
+            }
+            (Push::Seed(at), Link::Streaming(_) | Link::Seeding(_, Lsn(0))) => {
+                self.begin_again(cx, host, conn, at);
+            }
+            (Push::Piece(piece), Link::Seeding(_, at)) if at > Lsn(0) => {
+                self.take_piece(cx, host, at, piece);
+            }
+            (Push::Seeded(at), Link::Seeding(_, begun)) if at == begun => {
+                self.end_seed(cx, host, at);
+            }
+            _ => self.lose_upstream(cx, "the master sends what does not belong here"),
+        }
+    }
+
+    fn heard_beat(&mut self, cx: &Cx, host: &dyn Host, durable: Lsn, clock_ms: u64) {
+        let applied = host.log().applied;
+        if let Some(upstream) = self.upstream() {
+            upstream.known = upstream.known.max(durable);
+            upstream.lag.beat(cx.now(), durable, clock_ms);
+            upstream.lag.applied(applied);
+        }
+    }
+
+    // ---- records -------------------------------------------------------------------------------
+
+    fn take_record(&mut self, cx: &mut Cx, host: &mut dyn Host, lsn: Lsn, record: Bytes) {
+        let end = self.history.position();
+        if lsn.0 != end.lsn.0 + 1 {
+            return self.lose_upstream(cx, "a record at another place than the next");
+        }
+        let whole = record.len() >= REPLICATION_RECORD_BYTES_MIN;
+        if !whole || term_of(&record).is_none_or(|term| term < end.term) {
+            return self.lose_upstream(cx, "a record of no term, or an earlier one");
+        }
+        self.append_taken(cx, host, record);
+    }
+
+    fn append_taken(&mut self, cx: &mut Cx, host: &mut dyn Host, record: Bytes) {
+        match host.append(cx, &record) {
+            Ok(lsn) => {
+                self.appended(cx, lsn, &record);
+                self.counters.records_taken += 1;
+                if let Some(upstream) = self.upstream() {
+                    upstream.known = upstream.known.max(lsn);
+                }
+            }
+            Err(AppendError::Busy | AppendError::Full | AppendError::NotReady) => {
+                cx.reached("replication: a replica's journal was busy");
+                if let Some(upstream) = self.upstream() {
+                    upstream.stalled = Some(Stalled::Record(record));
+                }
+            }
+            Err(AppendError::TooLong) => {
+                self.lose_upstream(cx, "a record longer than this server takes");
+            }
+        }
+    }
+
+    /// Says what is durable here, if that is news.
+    pub(super) fn tell_position(&mut self, cx: &mut Cx, host: &dyn Host) {
+        let durable = host.log().durable;
+        let Some(upstream) = self.upstream() else { return };
+        if let Link::Streaming(conn) = upstream.link
+            && durable > upstream.told
+        {
+            upstream.told = durable;
+            put_ack(cx, conn, durable);
+        }
+    }
+
+    /// Says that we are here, whatever there is to say.
+    pub(super) fn beat_upstream(&mut self, cx: &mut Cx, host: &dyn Host) {
+        let (now, silent) = (cx.now(), self.options.timeout);
+        let whole = matches!(self.content, Content::Whole);
+        let durable = if whole { host.log().durable } else { Lsn(0) };
+        let becoming = matches!(self.content, Content::AwaitDurable(_));
+        let Some(upstream) = self.upstream() else { return };
+        let Some(conn) = upstream.link.conn() else { return };
+        if becoming || upstream.stalled.is_some() {
+            // It is we who do not listen.
+            upstream.heard = now;
+        }
+        if upstream.heard + silent <= now {
+            return self.lose_upstream(cx, "silence");
+        }
+        if matches!(upstream.link, Link::Streaming(_) | Link::Seeding(..)) {
+            upstream.told = upstream.told.max(durable);
+            put_ack(cx, conn, durable);
+        }
+    }
+
+    // ---- content -------------------------------------------------------------------------------
+
+    fn begin_again(&mut self, cx: &mut Cx, host: &mut dyn Host, conn: Conn, at: Lsn) {
+        if at == Lsn(0) {
+            return self.lose_upstream(cx, "content as of no record");
+        }
+        cx.reached("replication: a replica was seeded");
+        self.counters.seeded += 1;
+        self.drop_followers(cx, host);
+        host.begin_reset(cx, at);
+        self.content = Content::Seeding(None);
+        if let Some(upstream) = self.upstream() {
+            upstream.link = Link::Seeding(conn, at);
+        }
+    }
+
+    fn take_piece(&mut self, cx: &mut Cx, host: &mut dyn Host, at: Lsn, piece: Bytes) {
+        let Content::Seeding(history) = &mut self.content else {
+            return self.lose_upstream(cx, "content that was not announced");
+        };
+        if history.is_none() {
+            match History::from_piece(&piece) {
+                Ok(theirs) if theirs.position().lsn == at => *history = Some(theirs),
+                _ => return self.lose_upstream(cx, "content without its history"),
+            }
+        }
+        if !host.reset_piece(cx, &piece)
+            && let Some(upstream) = self.upstream()
+        {
+            upstream.stalled = Some(Stalled::Piece(piece));
+        }
+    }
+
+    fn end_seed(&mut self, cx: &mut Cx, host: &mut dyn Host, at: Lsn) {
+        let Content::Seeding(Some(history)) = &mut self.content else {
+            return self.lose_upstream(cx, "content without its history");
+        };
+        assert_eq!(history.position().lsn, at, "it was looked at when it came");
+        self.content = Content::AwaitDurable(core::mem::take(history));
+        host.end_reset(cx);
+    }
+
+    /// The new content survives a power cut.
+    pub fn on_reset_done(&mut self, cx: &mut Cx, host: &mut dyn Host) {
+        let done = core::mem::replace(&mut self.content, Content::Whole);
+        let Content::AwaitDurable(history) = done else {
+            panic!("only a complete reset is done");
+        };
+        self.history = history;
+        self.tail.clear();
+        if let Some(upstream) = self.upstream() {
+            upstream.reseed = false;
+            if let Link::Seeding(conn, _) = upstream.link {
+                upstream.link = Link::Streaming(conn);
+            }
+        }
+        self.tell_position(cx, host);
+        self.resume(cx, host);
+    }
+
+    /// Something that was not taken may be taken now.
+    pub fn resume(&mut self, cx: &mut Cx, host: &mut dyn Host) {
+        let Some(upstream) = self.upstream() else { return };
+        let Some(conn) = upstream.link.conn() else { return };
+        match upstream.stalled.take() {
+            Some(Stalled::Record(record)) => self.append_taken(cx, host, record),
+            Some(Stalled::Piece(piece)) => {
+                if !host.reset_piece(cx, &piece)
+                    && let Some(upstream) = self.upstream()
+                {
+                    upstream.stalled = Some(Stalled::Piece(piece));
+                }
+            }
+            None => {}
+        }
+        if self.takes_from(conn) {
+            // The reader may hold more than the connection's buffer does.
+            self.take_in(cx, host, conn, &mut BytesMut::new());
+            if self.takes_from(conn) {
+                cx.pause(conn, false);
+            }
+        }
+    }
+}
+
+fn put_ack(cx: &mut Cx, conn: Conn, durable: Lsn) {
+    if let Some(tx) = cx.tx(conn) {
+        let number = durable.0.to_string();
+        tx.write_with(|into| put_request(&[b"REPL.ACK", number.as_bytes()], into));
+    }
+}

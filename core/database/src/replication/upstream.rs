@@ -1,0 +1,323 @@
+//! Replicas: the connection to the master, up to its answer.
+
+use super::lag::Lag;
+use super::wire::{Answer, How, VERSION, answer_of};
+use super::{Content, Host, RETRY_DOUBLINGS_MAX, Replication, Role, Term, Timer};
+use crate::Reply;
+use crate::client::put_request;
+use crate::resp::ReplyReader;
+use bytes::Bytes;
+use core::time::Duration;
+use storytime_journal::Lsn;
+use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr, Time};
+
+/// Longest push of a master, bytes: a record or a piece of a checkpoint.
+const PUSH_BYTES_MAX: usize = 64 << 20;
+/// How soon a replica whose own records are not all durable looks again.
+const SETTLE: Duration = Duration::from_millis(10);
+
+/// How the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It is tried again when the timer says so.
+    Resting,
+    /// The master's name is being looked up.
+    Resolving,
+    /// A connect is under way.
+    Connecting,
+    /// Our password was said.
+    AwaitAuth(Conn),
+    /// Our position was said.
+    AwaitAnswer(Conn),
+    /// Its records come.
+    Streaming(Conn),
+    /// Its content comes, as of this record (0: not begun).
+    Seeding(Conn, Lsn),
+}
+
+impl Link {
+    pub(super) const fn conn(self) -> Option<Conn> {
+        match self {
+            Self::Resting | Self::Resolving | Self::Connecting => None,
+            Self::AwaitAuth(conn)
+            | Self::AwaitAnswer(conn)
+            | Self::Streaming(conn)
+            | Self::Seeding(conn, _) => Some(conn),
+        }
+    }
+}
+
+/// What the journal did not take at once.
+#[derive(Debug)]
+pub(super) enum Stalled {
+    Record(Bytes),
+    Piece(Bytes),
+}
+
+/// A replica's side of things.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) name: String,
+    pub(super) port: u16,
+    /// The operator lets us throw our content away.
+    pub(super) reseed: bool,
+    pub(super) link: Link,
+    pub(super) reader: ReplyReader,
+    pub(super) stalled: Option<Stalled>,
+    pub(super) heard: Time,
+    /// Failures since the master last accepted us.
+    failures: u32,
+    /// What the master refused us with last.
+    pub(super) refused: Option<String>,
+    /// How far the master was when it was last heard.
+    pub(super) known: Lsn,
+    pub(super) lag: Lag,
+    /// The last position that it was told.
+    pub(super) told: Lsn,
+}
+
+impl Upstream {
+    fn new(name: String, port: u16, reseed: bool, now: Time) -> Self {
+        Self {
+            name,
+            port,
+            reseed,
+            link: Link::Resting,
+            reader: ReplyReader::new(PUSH_BYTES_MAX),
+            stalled: None,
+            heard: now,
+            failures: 0,
+            refused: None,
+            known: Lsn(0),
+            lag: Lag::default(),
+            told: Lsn(0),
+        }
+    }
+}
+
+impl Replication {
+    pub(super) fn upstream(&mut self) -> Option<&mut Upstream> {
+        match &mut self.role {
+            Role::Replica(upstream) => Some(upstream),
+            Role::Master { .. } => None,
+        }
+    }
+
+    /// Follows this master from now on.
+    pub(super) fn follow_other(
+        &mut self,
+        cx: &mut Cx,
+        host: &mut dyn Host,
+        name: String,
+        port: u16,
+        reseed: bool,
+    ) {
+        self.leave_upstream(cx);
+        self.former = None;
+        self.fenced = None;
+        self.forget_promises();
+        let upstream = Upstream::new(name, port, reseed, cx.now());
+        self.role = Role::Replica(Box::new(upstream));
+        self.try_upstream(cx, host);
+    }
+
+    /// Gives the connection to the master up, whatever it is doing.
+    pub(super) fn leave_upstream(&mut self, cx: &mut Cx) {
+        let token = self.token(Timer::Upstream);
+        let Some(upstream) = self.upstream() else { return };
+        if let Some(conn) = upstream.link.conn() {
+            cx.close(conn, Close::Abort);
+        }
+        upstream.link = Link::Resting;
+        upstream.stalled = None;
+        cx.cancel(token);
+    }
+
+    /// Connects to the master, unless that is being done.
+    pub(super) fn try_upstream(&mut self, cx: &mut Cx, host: &dyn Host) {
+        let timeout = self.options.timeout;
+        let token = self.token(Timer::Upstream);
+        let settled = host.log().durable >= host.log().last;
+        let settled = settled && !matches!(self.content, Content::AwaitDurable(_));
+        let Some(upstream) = self.upstream() else { return };
+        if upstream.link != Link::Resting {
+            return;
+        }
+        if !settled {
+            // What we say of ourselves must be true after a power cut, too.
+            return cx.after(token, SETTLE);
+        }
+        match upstream.name.parse::<IpAddr>() {
+            Ok(ip) => {
+                upstream.link = Link::Connecting;
+                cx.connect(token, Endpoint::tcp(ip, upstream.port), timeout);
+            }
+            Err(_) => {
+                upstream.link = Link::Resolving;
+                cx.resolve(token, upstream.name.clone());
+            }
+        }
+    }
+
+    /// The master's name has an address, or has none.
+    pub(super) fn resolved_upstream(&mut self, cx: &mut Cx, ip: Option<IpAddr>) {
+        let timeout = self.options.timeout;
+        let token = self.token(Timer::Upstream);
+        let Some(upstream) = self.upstream() else { return };
+        if upstream.link != Link::Resolving {
+            return;
+        }
+        match ip {
+            Some(ip) => {
+                upstream.link = Link::Connecting;
+                cx.connect(token, Endpoint::tcp(ip, upstream.port), timeout);
+            }
+            None => self.rest(cx),
+        }
+    }
+
+    /// The connection is up.
+    pub(super) fn connected_upstream(&mut self, cx: &mut Cx, conn: Conn) {
+        let password = self.options.master_password.clone();
+        let now = cx.now();
+        let Some(upstream) = self.upstream().filter(|u| u.link == Link::Connecting) else {
+            // It was left while it was coming up.
+            return cx.close(conn, Close::Abort);
+        };
+        upstream.reader = ReplyReader::new(PUSH_BYTES_MAX);
+        upstream.heard = now;
+        upstream.lag.begin();
+        match password {
+            Some(password) => {
+                upstream.link = Link::AwaitAuth(conn);
+                let tx = cx.tx(conn).expect("a connection that just came up is open");
+                tx.write_with(|into| put_request(&[b"AUTH", &password], into));
+            }
+            None => self.say_position(cx, conn),
+        }
+    }
+
+    fn say_position(&mut self, cx: &mut Cx, conn: Conn) {
+        let reseed = self.upstream().is_some_and(|upstream| upstream.reseed);
+        let mut at = self.history.position();
+        let how = match self.content {
+            Content::Whole if reseed => How::Reseed,
+            Content::Whole if self.history.has_content() => How::Continue,
+            Content::Whole => How::Fresh,
+            Content::Seeding(_) | Content::AwaitDurable(_) => {
+                at = super::Position::default();
+                How::Reseed
+            }
+        };
+        let numbers = [VERSION, u64::from(self.options.port), at.term.0, at.lsn.0, at.digest]
+            .map(|number| number.to_string());
+        let mut words: Vec<&[u8]> = vec![b"REPL.FOLLOW"];
+        words.extend(numbers.iter().map(String::as_bytes));
+        words.push(how.as_str().as_bytes());
+        let Some(upstream) = self.upstream() else { return };
+        upstream.link = Link::AwaitAnswer(conn);
+        upstream.told = Lsn(0);
+        if let Some(tx) = cx.tx(conn) {
+            tx.write_with(|into| put_request(&words, into));
+        }
+    }
+
+    /// What the master says before it sends anything.
+    pub(super) fn answered(&mut self, cx: &mut Cx, conn: Conn, reply: &Reply) {
+        let Some(link) = self.upstream().map(|upstream| upstream.link) else { return };
+        let text = match reply {
+            Reply::Error(text) => return self.refused(cx, &String::from_utf8_lossy(text)),
+            Reply::Simple(text) => text,
+            _ => return self.lose_upstream(cx, "the master's answer is none"),
+        };
+        match link {
+            Link::AwaitAuth(_) => return self.say_position(cx, conn),
+            Link::AwaitAnswer(_) => {}
+            _ => return self.lose_upstream(cx, "the master answers what was not asked"),
+        }
+        let own = self.history.position();
+        match answer_of(text) {
+            Some(Answer::Continue(from, term))
+                if from.0 == own.lsn.0 + 1 && matches!(self.content, Content::Whole) =>
+            {
+                if self.is_older(term) {
+                    return self.refused(cx, &older(term, own.term));
+                }
+                self.counters.continued += 1;
+                self.accepted(Link::Streaming(conn));
+            }
+            Some(Answer::Seed(term)) => {
+                let forced = self.upstream().is_some_and(|upstream| upstream.reseed);
+                let whole = matches!(self.content, Content::Whole);
+                if whole && !forced && self.history.has_content() && self.is_older(term) {
+                    return self.refused(cx, &older(term, own.term));
+                }
+                self.accepted(Link::Seeding(conn, Lsn(0)));
+            }
+            _ => self.lose_upstream(cx, "the master's answer does not fit"),
+        }
+    }
+
+    fn is_older(&self, term: Term) -> bool {
+        term < self.history.term()
+    }
+
+    fn accepted(&mut self, link: Link) {
+        if let Some(upstream) = self.upstream() {
+            upstream.link = link;
+            upstream.failures = 0;
+            upstream.refused = None;
+        }
+    }
+
+    /// The master does not want us. It is asked again, in case it thinks better of it.
+    fn refused(&mut self, cx: &mut Cx, text: &str) {
+        let diverged = text.starts_with("DIVERGED");
+        let Some(upstream) = self.upstream() else { return };
+        let news = upstream.refused.as_deref() != Some(text);
+        upstream.refused = Some(text.to_owned());
+        let from = format!("{}:{}", upstream.name, upstream.port);
+        if diverged {
+            self.counters.diverged += 1;
+            cx.reached("replication: a replica was told that the logs have parted");
+        }
+        if news {
+            self.notice(format!("{from} refuses this replica: {text}"));
+        }
+        self.lose_upstream(cx, "");
+    }
+
+    /// The connection ends, in whatever way; it is tried again.
+    pub(super) fn lose_upstream(&mut self, cx: &mut Cx, blame: &str) {
+        if !blame.is_empty() {
+            self.counters.given_up += 1;
+            self.notice(format!("the connection to the master is given up: {blame}"));
+        }
+        let Some(upstream) = self.upstream() else { return };
+        if let Some(conn) = upstream.link.conn() {
+            cx.close(conn, Close::Abort);
+        }
+        self.rest(cx);
+    }
+
+    /// Waits before the master is tried again.
+    pub(super) fn rest(&mut self, cx: &mut Cx) {
+        let retry = self.options.retry;
+        let token = self.token(Timer::Upstream);
+        let Some(upstream) = self.upstream() else { return };
+        upstream.link = Link::Resting;
+        // What was not taken will be sent again.
+        upstream.stalled = None;
+        let pause = retry * (1 << upstream.failures.min(RETRY_DOUBLINGS_MAX));
+        upstream.failures = upstream.failures.saturating_add(1);
+        let pause = pause + cx.rng().duration(Duration::ZERO, pause / 4);
+        cx.after(token, pause);
+    }
+}
+
+fn older(theirs: Term, ours: Term) -> String {
+    format!(
+        "DIVERGED that master is of term {theirs}, and this replica has records of {ours}: \
+         it is the later one"
+    )
+}
