@@ -28,6 +28,18 @@ pub const STORIES: &[(&str, &str)] = &[
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
+    ("five-servers.toml", include_str!("../five-servers.toml")),
+    ("four-servers.toml", include_str!("../four-servers.toml")),
+    ("more-servers.toml", include_str!("../more-servers.toml")),
+    ("one-server.toml", include_str!("../one-server.toml")),
+    ("own-number-spaces.toml", include_str!("../own-number-spaces.toml")),
+    ("partition-by-role.toml", include_str!("../partition-by-role.toml")),
+    ("persistent-or-not.toml", include_str!("../persistent-or-not.toml")),
+    ("reads-spread-writes-do-not.toml", include_str!("../reads-spread-writes-do-not.toml")),
+    ("scaling-efficiency.toml", include_str!("../scaling-efficiency.toml")),
+    ("too-many-connections.toml", include_str!("../too-many-connections.toml")),
+    ("two-servers.toml", include_str!("../two-servers.toml")),
+    ("user-clusters.toml", include_str!("../user-clusters.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -17,12 +17,14 @@ use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
+use storytime_sharding::mover;
 use storytime_sim::Factory;
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "diskcheck"];
+pub const PROGRAMS: &[&str] =
+    &["memcached", "mcproxy", "dbd", "mover", "move-coordinator", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -44,6 +46,10 @@ pub enum Program {
     Mcproxy(mcproxy::Config),
     /// A database server.
     Dbd(Box<database::Config>),
+    /// A mover of users between shards.
+    Mover(Box<mover::MoverConfig>),
+    /// What hands out moves.
+    MoveCoordinator(mover::CoordinatorConfig),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -138,6 +144,18 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
 }
 
 /// Reads a database's words.
+/// A command line that was read; help is not for scenarios.
+fn described<C>(
+    name: &'static str,
+    read: Result<Option<C>, mover::config::UsageError>,
+) -> Result<C, ProgramError> {
+    match read {
+        Ok(Some(config)) => Ok(config),
+        Ok(None) => Err(ProgramError::Usage(name, "help is no program".to_owned())),
+        Err(error) => Err(ProgramError::Usage(name, error.to_string())),
+    }
+}
+
 fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     let usage = |what: String| ProgramError::Usage("dbd", what);
     match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
@@ -200,6 +218,12 @@ impl Program {
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
+            "mover" => described("mover", mover::MoverConfig::from_words(options))
+                .map(|config| Self::Mover(Box::new(config))),
+            "move-coordinator" => {
+                let read = mover::CoordinatorConfig::from_words(options);
+                described("move-coordinator", read).map(Self::MoveCoordinator)
+            }
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -213,6 +237,8 @@ impl Program {
             Self::Memcached(_) => "memcached",
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -223,6 +249,8 @@ impl Program {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -237,7 +265,7 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_) | Self::Diskcheck(_) => None,
+            Self::Dbd(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => None,
         }
     }
 
@@ -246,6 +274,7 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
+            Self::MoveCoordinator(config) => Some(config.port),
             _ => self.memcached_port(),
         }
     }
@@ -259,7 +288,11 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Dbd(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_)
+            | Self::Dbd(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -269,7 +302,7 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
-            Self::Diskcheck(_) => Limits::default(),
+            Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => Limits::default(),
         }
     }
 
@@ -279,7 +312,7 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
-            Self::Diskcheck(_) => &[],
+            Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => &[],
         }
     }
 
@@ -292,6 +325,8 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
+            Self::Mover(_) => MOVER_METRICS,
+            Self::MoveCoordinator(_) => COORDINATOR_METRICS,
         }
     }
 
@@ -300,7 +335,9 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
-            Self::Memcached(_) | Self::Diskcheck(_) => "stats\r\n",
+            Self::Memcached(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                "stats\r\n"
+            }
         }
     }
 
@@ -324,6 +361,12 @@ impl Program {
             }),
             Self::Dbd(config) => {
                 Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
+            }
+            Self::Mover(config) => {
+                Box::new(move |setup| boxed(mover::Named::new((*config).clone()), setup))
+            }
+            Self::MoveCoordinator(config) => {
+                Box::new(move |setup| boxed(mover::Named::new(config.clone()), setup))
             }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
@@ -450,6 +493,29 @@ const DBD_METRICS: &[MetricDef] = &[
     MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
 ];
 
+const MOVER_METRICS: &[MetricDef] = &[
+    MetricDef { name: "users_moved", kind: Kind::Series, label: "users moved" },
+    MetricDef { name: "moves_finished", kind: Kind::Series, label: "moves finished" },
+    MetricDef { name: "moves_overtaken", kind: Kind::Series, label: "moves that others took over" },
+    MetricDef { name: "moves_later", kind: Kind::Series, label: "moves given back for later" },
+    MetricDef { name: "contradictions", kind: Kind::Series, label: "moves that make no sense" },
+    MetricDef { name: "rows_copied", kind: Kind::Series, label: "rows copied" },
+    MetricDef { name: "rows_dropped", kind: Kind::Series, label: "rows dropped" },
+    MetricDef { name: "jobs_under_way", kind: Kind::Level, label: "moves under way" },
+    MetricDef { name: "read_only_ns_max", kind: Kind::Level, label: "longest read-only time, ns" },
+];
+
+const COORDINATOR_METRICS: &[MetricDef] = &[
+    MetricDef { name: "moves_ordered", kind: Kind::Series, label: "moves ordered" },
+    MetricDef { name: "moves_refused", kind: Kind::Series, label: "orders refused" },
+    MetricDef { name: "moves_handed_out", kind: Kind::Series, label: "moves handed out" },
+    MetricDef { name: "moves_ended", kind: Kind::Series, label: "moves ended" },
+    MetricDef { name: "moves_given_back", kind: Kind::Series, label: "moves given back" },
+    MetricDef { name: "moves", kind: Kind::Level, label: "moves not ended" },
+    MetricDef { name: "movers", kind: Kind::Level, label: "movers" },
+    MetricDef { name: "read_only_ms_max", kind: Kind::Level, label: "longest read-only time, ms" },
+];
+
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
     let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
@@ -483,6 +549,11 @@ mod tests {
     fn a_database_is_started_from_words() {
         let program = Program::from_words(&["dbd", "--port", "6380"]).expect("good words");
         assert_eq!((program.port(), program.role()), (Some(6380), "database"));
+        let words = ["move-coordinator", "--directory", "db0", "-p", "7011"];
+        let program = Program::from_words(&words).expect("good words");
+        assert_eq!((program.port(), program.role()), (Some(7011), "coordinator"));
+        let error = Program::from_words(&["mover", "--jobs", "0"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("mover", _)), "{error}");
         let error = Program::from_words(&["dbd", "--prot", "1"]).unwrap_err();
         assert!(matches!(error, ProgramError::Usage("dbd", _)), "{error}");
     }

@@ -93,6 +93,7 @@ pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
     slow_reader::KIND,
     watch::KIND,
+    app::kind::<workloads::browsers::Browsers>(),
     app::kind::<workloads::buffered_writes::BufferedWrites>(),
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
@@ -101,8 +102,11 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),
     app::kind::<workloads::namespace_delete::NamespaceDelete>(),
+    app::kind::<workloads::number_spaces::NumberSpaces>(),
     app::kind::<workloads::placement::PickAServer>(),
+    app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<workloads::site::Site>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];
 

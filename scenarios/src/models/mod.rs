@@ -15,19 +15,24 @@
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
 //! | [`series`] | counts in buckets of time |
+//! | [`visits`] | which user asks for what next |
+//! | [`pages`], [`http`] | asking web servers for pages, and the bytes of it |
 //! | [`query`] | the bytes between the two models |
 //! | [`results`] | what they measured |
 
 pub mod app;
 pub mod database;
 mod db_link;
+pub mod http;
 pub mod keys;
 pub mod kinds;
+pub mod pages;
 pub mod query;
 pub mod results;
 pub mod series;
 pub mod slab_table;
 pub mod slow_reader;
+pub mod visits;
 pub mod watch;
 pub mod web_pages;
 pub mod workloads;

@@ -39,21 +39,22 @@ pub(super) struct ClauseJob {
     stage: Stage,
 }
 
+/// What is awaited.
 #[derive(Debug)]
 enum Stage {
     /// The revision number, and perhaps the place behind it.
-    AwaitRevision { place: bool },
+    Revision { place: bool },
     /// A revision number of our own was put where none was.
-    AwaitAdded { number: Bytes },
+    Added { number: Bytes },
     /// What is cached under this key.
-    AwaitCached { key: Vec<u8> },
+    Cached { key: Vec<u8> },
     /// The shard; what it says is kept under this key.
-    AwaitShard { key: Option<Vec<u8>> },
+    Shard { key: Option<Vec<u8>> },
 }
 
 impl ClauseJob {
     pub(super) const fn new(clause: Clause, then_rows: bool) -> Self {
-        Self { clause, then_rows, stage: Stage::AwaitShard { key: None } }
+        Self { clause, then_rows, stage: Stage::Shard { key: None } }
     }
 }
 
@@ -92,9 +93,8 @@ impl Sharding {
             Input::Cache(outcome) => self.clause_cached(cx, id, job, outcome),
             Input::Checked(reply) => {
                 let answer = read(&job.clause().clause, reply)?;
-                let stage =
-                    core::mem::replace(&mut job.clause().stage, Stage::AwaitShard { key: None });
-                if let Stage::AwaitShard { key: Some(key) } = stage {
+                let stage = core::mem::replace(&mut job.clause().stage, Stage::Shard { key: None });
+                if let Stage::Shard { key: Some(key) } = stage {
                     self.keep_answer(cx, &key, &answer);
                 }
                 self.answered(cx, id, job, answer)
@@ -108,7 +108,7 @@ impl Sharding {
     fn ask_revision(&mut self, cx: &mut Cx, id: JobId, job: &mut Job) -> Option<Outcome> {
         let mut keys = vec![revision_key(&job.table, job.user)];
         let place = self.place_key(job);
-        job.clause_goes_to(Stage::AwaitRevision { place: place.is_some() });
+        job.clause_goes_to(Stage::Revision { place: place.is_some() });
         keys.extend(place);
         self.ask_cache_many(cx, id, &keys);
         None
@@ -124,7 +124,7 @@ impl Sharding {
         let clause = job.clause().clause;
         let key = clause_key(&clause, &job.table, job.user, revision);
         self.ask_cache(cx, id, 0, &key, &Op::Get);
-        job.clause_goes_to(Stage::AwaitCached { key });
+        job.clause_goes_to(Stage::Cached { key });
         None
     }
 
@@ -148,9 +148,9 @@ impl Sharding {
         job: &mut Job,
         outcome: Cached,
     ) -> Result<Option<Outcome>, Error> {
-        let uncached = Stage::AwaitShard { key: None };
+        let uncached = Stage::Shard { key: None };
         match core::mem::replace(&mut job.clause().stage, uncached) {
-            Stage::AwaitRevision { place } => {
+            Stage::Revision { place } => {
                 let mut outcomes = match outcome {
                     Cached::Many(outcomes) => outcomes.into_iter(),
                     _ => Vec::new().into_iter(),
@@ -164,17 +164,17 @@ impl Sharding {
                 }
                 self.revision_came(cx, id, job, revision)
             }
-            Stage::AwaitAdded { number } => {
+            Stage::Added { number } => {
                 if outcome == Cached::Stored {
                     // Nothing can be cached under a number that nobody had.
                     self.counters.list_misses += 1;
                     let clause = job.clause().clause;
                     let key = clause_key(&clause, &job.table, job.user, &number);
-                    job.clause_goes_to(Stage::AwaitShard { key: Some(key) });
+                    job.clause_goes_to(Stage::Shard { key: Some(key) });
                 }
                 self.ask_clause(cx, id, job)
             }
-            Stage::AwaitCached { key } => {
+            Stage::Cached { key } => {
                 let clause = job.clause().clause;
                 let value = outcome.value();
                 if let Some(answer) = value.and_then(|value| decode(&clause, &value)) {
@@ -182,10 +182,10 @@ impl Sharding {
                     return self.answered(cx, id, job, answer);
                 }
                 self.counters.list_misses += 1;
-                job.clause_goes_to(Stage::AwaitShard { key: Some(key) });
+                job.clause_goes_to(Stage::Shard { key: Some(key) });
                 self.ask_clause(cx, id, job)
             }
-            Stage::AwaitShard { .. } => unreachable!("memcached is not asked while a shard is"),
+            Stage::Shard { .. } => unreachable!("memcached is not asked while a shard is"),
         }
     }
 
@@ -208,7 +208,7 @@ impl Sharding {
                 let key = revision_key(&job.table, job.user);
                 let add = Store::new(Verb::Add, &number);
                 self.ask_cache(cx, id, 0, &key, &Op::Store(add));
-                job.clause_goes_to(Stage::AwaitAdded { number });
+                job.clause_goes_to(Stage::Added { number });
                 Ok(None)
             }
             // A write is under way, or memcached is not there.

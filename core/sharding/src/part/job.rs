@@ -4,7 +4,7 @@ use super::clause::{Clause, ClauseJob};
 use super::fan_out::FanOutJob;
 use super::number::NumberJob;
 use super::place::Seat;
-use super::register::{FindJob, RegisterJob};
+use super::register::RegisterJob;
 use super::rows::RowsJob;
 use super::write::WriteJob;
 use crate::map::{ShardId, UserId};
@@ -79,7 +79,7 @@ pub(super) enum Work {
     Clause(ClauseJob),
     Write(WriteJob),
     Register(RegisterJob),
-    Find(FindJob),
+    Find,
     Number(NumberJob),
     Raw { shard: ShardId, words: Vec<Bytes> },
     Latest { limit: u32 },
@@ -101,7 +101,7 @@ impl Job {
     pub(super) fn new(request: Request, whose: Whose) -> Self {
         let nobody = UserId(0);
         let (user, table, work) = match request {
-            Request::Find { name } => (nobody, name, Work::Find(FindJob::default())),
+            Request::Find { name } => (nobody, name, Work::Find),
             Request::Register { name, shard } => {
                 (nobody, name, Work::Register(RegisterJob::new(shard)))
             }

@@ -281,7 +281,7 @@ impl Sharding {
             Work::Clause(_) => self.clause_step(cx, id, job, input),
             Work::Write(_) => self.write_step(cx, id, job, part, input),
             Work::Register(_) => self.register_step(cx, id, job, input),
-            Work::Find(_) => self.find_step(cx, id, job, input),
+            Work::Find => self.find_step(cx, id, job, input),
             Work::Number(_) => self.number_step(cx, id, job, input),
             Work::Raw { .. } => self.raw_step(cx, id, job, input),
             Work::Latest { .. } => self.latest_step(cx, id, job, input),

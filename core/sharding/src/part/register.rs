@@ -13,10 +13,6 @@ use storytime_database::client::ServerId;
 use storytime_machine::Cx;
 use storytime_memcached::client::{Op, Store, Verb};
 
-/// A name being looked up.
-#[derive(Debug, Default)]
-pub(super) struct FindJob;
-
 /// A user being made.
 #[derive(Debug)]
 pub(super) struct RegisterJob {

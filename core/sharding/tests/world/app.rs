@@ -7,15 +7,18 @@ use storytime_memcached::client::ServerSpec;
 use storytime_sharding::{Error, Options, Outcome, Request, ShardMap, Sharding, ShardingCounters};
 
 /// How often an application looks at its desk.
-const LOOK: Duration = Duration::from_micros(200);
+const LOOK: Duration = Duration::from_millis(1);
 const LOOK_TIMER: Token = Token(u64::MAX);
+
+/// When a request ended, and how.
+pub(crate) type End = (Time, Result<Outcome, Error>);
 
 /// What an application is to do, and what it heard.
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) inbox: VecDeque<Request>,
-    /// When each was asked and answered, and how.
-    pub(crate) answers: Vec<(Time, Option<(Time, Result<Outcome, Error>)>)>,
+    /// When each was asked, and how it ended.
+    pub(crate) answers: Vec<(Time, Option<End>)>,
     pub(crate) new_map: Option<ShardMap>,
     pub(crate) counters: ShardingCounters,
     pub(crate) lag: Duration,

@@ -3,6 +3,8 @@
 
 mod app;
 mod basics;
+mod faults;
 mod homes;
 mod moves;
+mod races;
 mod rig;

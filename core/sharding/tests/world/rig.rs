@@ -3,7 +3,7 @@
 use crate::app::{App, Desk, Shared};
 use std::sync::Arc;
 use storytime_database::Database;
-use storytime_machine::{Bytes, Duration, Endpoint, Machine, Process, Time};
+use storytime_machine::{Bytes, Duration, Endpoint, Machine, Process};
 use storytime_memcached::client::{Node, ServerSpec};
 use storytime_memcached::{Server, Shared as Cache};
 use storytime_sharding::map::{Flags, Host, Plan, Shard, generate};
@@ -12,7 +12,7 @@ use storytime_sharding::{
     UserId, Written,
 };
 use storytime_sim::disk::DiskConfig;
-use storytime_sim::{Config, HostConfig, HostId, ProgramConfig, Ran, World};
+use storytime_sim::{Config, HostConfig, HostId, Link, ProgramConfig, Ran, World};
 
 const DATABASE_PORT: u16 = 6379;
 const CACHE_PORT: u16 = 11211;
@@ -28,13 +28,14 @@ pub(crate) struct Shape {
     pub(crate) shards_per_host: u32,
     pub(crate) caches: usize,
     pub(crate) apps: usize,
+    pub(crate) link: Link,
     pub(crate) options: Options,
 }
 
 impl Shape {
     pub(crate) fn new(seed: u64) -> Self {
         let options = Options::default();
-        Self { seed, hosts: 2, shards_per_host: 2, caches: 0, apps: 1, options }
+        Self { seed, hosts: 2, shards_per_host: 2, caches: 0, apps: 1, link: Link::RACK, options }
     }
 
     pub(crate) fn cached(seed: u64, cache: CacheOptions) -> Self {
@@ -67,12 +68,14 @@ impl Site {
             site.add_app(format!("app{n}"), make);
             site.desks.push(desk);
         }
+        // The databases read their disks first.
+        site.pass(Duration::from_secs(1));
         site
     }
 
     /// The same, with applications still to come.
     pub(crate) fn without_apps(shape: &Shape) -> Self {
-        let mut world = World::new(Config::new(shape.seed));
+        let mut world = World::new(Config { link: shape.link, ..Config::new(shape.seed) });
         let directory = add_database(&mut world, "directory");
         let databases: Vec<HostId> =
             (0..shape.hosts).map(|n| add_database(&mut world, &format!("db{n}"))).collect();
@@ -289,9 +292,4 @@ fn add_cache(world: &mut World, name: &str) -> HostId {
     world.add_program(host, ProgramConfig { limits, ..ProgramConfig::new("memcached", factory) });
     world.power_on(host);
     host
-}
-
-/// World time zero and a span.
-pub(crate) fn at(span: Duration) -> Time {
-    Time::ZERO + span
 }

@@ -28,9 +28,12 @@
 //! host share the cache client's).
 
 mod caches;
+mod day;
 mod figures;
+mod front;
 mod hands;
 mod machine;
+mod returns;
 mod spec;
 
 pub use figures::Book;
@@ -49,6 +52,13 @@ use storytime_memcached::client::ClientOptions;
 
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
+
+/// Time that jobs compute; one unit each nanosecond, which costs one unless the file says
+/// otherwise.
+pub const WORK_CPU: Work = Work { index: 1, name: "app_cpu" };
+
+/// The counter of what jobs have computed, nanoseconds.
+pub const COMPUTED_NS: &str = "computed_ns";
 
 /// Most jobs that one entry of the timeline begins on one host.
 pub const LANES_MAX: u32 = 64;
@@ -82,8 +92,12 @@ pub trait Workload: Send + 'static {
     const FIELDS: &'static [&'static str];
     /// What can be measured: [`app_metrics!`](crate::app_metrics), and its own.
     const METRICS: &'static [MetricDef];
-    /// Whether its jobs ask a database.
+    /// Whether its jobs ask a modelled database.
     const NEEDS_DATABASE: bool;
+    /// Whether its jobs ask caches.
+    const NEEDS_CACHES: bool = true;
+    /// Whether its jobs ask web servers for pages.
+    const NEEDS_SERVERS: bool = false;
     /// What the timeline may tell it.
     const VERBS: &'static [&'static str] = &[];
 

@@ -56,10 +56,12 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
     for (n, clause) in clauses.iter().enumerate() {
         let found = match *clause {
             Clause::Check { table, item, version } => {
-                let found = exec.row(table, owner, item).map_or(0, |row| row.version);
+                let found = exec.row_to_change(table, owner, item).map_or(0, |row| row.version);
                 (found != version).then_some(found)
             }
-            Clause::Bump { table, item } => exec.row(table, owner, item).is_none().then_some(0),
+            Clause::Bump { table, item } => {
+                exec.row_to_change(table, owner, item).is_none().then_some(0)
+            }
             Clause::Next { table, count } => {
                 let last = exec.owner(table, owner).map_or(0, Owner::last_number);
                 if last.checked_add(count).is_none() {
@@ -89,7 +91,7 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
                 continue;
             }
             Clause::Delete { table, item } => {
-                if exec.row(table, owner, item).is_some() {
+                if exec.row_to_change(table, owner, item).is_some() {
                     exec.effect(&Effect::RowDelete { table, owner, item });
                 }
                 exec.out.integer(0);
@@ -115,7 +117,7 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
             Clause::Put { table, item, value } => (table, item, value.to_vec()),
             Clause::Bump { table, item } => {
                 // A clause before this one may have deleted it: then an empty row is bumped.
-                let row = exec.row(table, owner, item);
+                let row = exec.row_to_change(table, owner, item);
                 (table, item, row.map(|row| row.value.to_vec()).unwrap_or_default())
             }
         };

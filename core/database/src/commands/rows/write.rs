@@ -47,7 +47,7 @@ pub(super) fn put(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     if value.len() > exec.bounds.value_bytes_max {
         return Err(ROW_TOO_LONG);
     }
-    let now = exec.row(table, owner, item).map_or(0, |row| row.version);
+    let now = exec.row_to_change(table, owner, item).map_or(0, |row| row.version);
     if !when.holds(now) {
         exec.out.nil();
         return Ok(());
