@@ -188,10 +188,15 @@ impl Rig {
         (0..2).find(|&index| self.serves(index))
     }
 
-    /// Whether one half serves and the other has everything.
+    /// Whether one half serves, the other has everything, and the witness knows it.
     pub(crate) fn is_whole(&mut self) -> bool {
         let Some(active) = self.active() else { return false };
-        self.member(active).pair.mirror() == Mirror::Equal
+        let mut recorded = false;
+        self.world.counters(self.court, &mut |name, value| {
+            recorded |= name == "both_equal" && value == 1;
+        });
+        recorded
+            && self.member(active).pair.mirror() == Mirror::Equal
             && self.member(1 - active).pair.role() == Role::Standby
     }
 
