@@ -143,6 +143,11 @@ impl Journal {
         self.checkpointing.is_some()
     }
 
+    /// The record that the checkpoint or reset under way stands at.
+    pub fn checkpoint_at(&self) -> Option<Lsn> {
+        self.checkpointing.as_ref().map(|c| c.name.lsn)
+    }
+
     /// Whether the next piece may be given now: pieces are bounded by the disk's speed. Ask again
     /// after each completion.
     pub fn wants_checkpoint_piece(&self) -> bool {

@@ -12,7 +12,7 @@ use storytime_machine::hash::digest_bytes;
 use storytime_machine::{Cx, DiskError, DiskOk, DiskOp, DiskResult, FileId, Token};
 
 /// Most bytes that wait to be carried out: what the other half may have unacknowledged, and a frame.
-pub(crate) const QUEUE_BYTES_MAX: usize = (16 << 20) + FRAME_BYTES_MAX;
+pub(crate) const QUEUE_BYTES_MAX: usize = (4 << 20) + FRAME_BYTES_MAX;
 /// Disk tokens used in turn; far more than operations under way.
 pub(crate) const APPLY_TOKENS: u64 = 1 << 18;
 

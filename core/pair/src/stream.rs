@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use storytime_machine::{Conn, Cx};
 
 /// Most bytes sent and not acknowledged.
-pub(crate) const WINDOW_BYTES_MAX: usize = 8 << 20;
+pub(crate) const WINDOW_BYTES_MAX: usize = 2 << 20;
 /// Most bytes that wait to be sent; a half that is so far behind is given up.
 pub(crate) const QUEUE_BYTES_MAX: usize = 256 << 20;
 

@@ -14,6 +14,7 @@ mod progress;
 mod replay;
 mod run;
 mod serve;
+mod shards;
 mod stories;
 mod witness;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
         Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
+        Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)

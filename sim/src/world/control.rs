@@ -170,9 +170,7 @@ impl World {
         }
         if killed && self.cores[core as usize].busy == Some(process) {
             // Output of a step whose time has not passed dies with the process.
-            let this = &mut self.cores[core as usize];
-            this.busy = None;
-            this.life += 1;
+            self.cores[core as usize].stop(self.now);
             self.run_core(core);
         }
     }
@@ -227,8 +225,7 @@ impl World {
         proc.listeners.clear();
         proc.sockets.clear();
         let core = &mut self.cores[proc.core as usize];
-        core.busy = None;
-        core.life += 1;
+        core.stop(self.now);
         for waiting in core::mem::take(&mut core.ready) {
             self.drop_input(&waiting.input);
         }

@@ -6,5 +6,7 @@ mod full;
 mod host;
 mod life;
 mod lying;
+mod model;
 mod owner;
 mod table;
+mod world;

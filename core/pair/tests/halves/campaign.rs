@@ -22,7 +22,7 @@ fn setting(seed: u64, bug: Option<Bug>) -> Setting {
     let disks = [disk(), disk()];
     let most = u64::from(DRIFT_PPM) - 1_000;
     let drift_ppm = [0; 3].map(|_| rng.below(2 * most) as i32 - most as i32);
-    Setting { seed, disks, drift_ppm, bug }
+    Setting { disks, drift_ppm, bug, ..Setting::new(seed) }
 }
 
 /// Draws troubles for the whole world, and cuts of the link between the halves on top.
@@ -64,7 +64,7 @@ fn story(seed: u64, budget: usize, bug: Option<Bug>) -> (Outcome, Story) {
     let mut rig = Rig::new(&setting(seed, bug));
     let plan = troubles(&mut rig, seed, budget);
     let until = plan.heals_at.since(Time::ZERO) + STEP;
-    let result = rig.run(until).and_then(|()| rig.settle());
+    let result = rig.run(until).and_then(|()| rig.settle()).and_then(|()| rig.succeed());
     let story = Story { failovers: rig.failovers, acked: rig.client().acked.len() };
     let (digest, events) = (rig.world.digest(), rig.world.events());
     (Outcome { seed, digest, events, drawn: plan.to_string(), result }, story)

@@ -41,6 +41,7 @@ fn cut_at(host: usize, point: u64) -> Result<bool, String> {
     rig.run(SECOND * 2)?;
     rig.world.power_on(host);
     rig.settle()?;
+    rig.succeed()?;
     Ok(true)
 }
 

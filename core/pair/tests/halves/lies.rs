@@ -33,7 +33,7 @@ fn one_cut(seed: u64, lies: Lies) -> Result<(), String> {
         return Err(format!("lost while one half went on: {lost:?}"));
     }
     rig.world.power_on(victim);
-    rig.settle_with_lies()
+    rig.settle()
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     read("row.mget", -4, (0, 0, 0), read::get_many),
     read("row.range", -5, (0, 0, 0), read::range),
     read_fast("row.count", -3, (0, 0, 0), read::count),
+    read("row.with", -6, (0, 0, 0), read::with),
     read("row.owners", 4, (0, 0, 0), read::owners),
     read_fast("row.size", -1, (0, 0, 0), read::size),
 ];

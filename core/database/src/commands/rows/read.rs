@@ -1,4 +1,4 @@
-//! `ROW.GET`, `ROW.MGET`, `ROW.RANGE`, `ROW.COUNT`, `ROW.OWNERS`, `ROW.SIZE`.
+//! `ROW.GET`, `ROW.MGET`, `ROW.RANGE`, `ROW.COUNT`, `ROW.WITH`, `ROW.OWNERS`, `ROW.SIZE`.
 
 use crate::commands::fault::{NOT_POSITIVE, SYNTAX};
 use crate::commands::number::{id, integer, table};
@@ -103,6 +103,27 @@ pub(super) fn count(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     };
     exec.out.count(count);
     Ok(())
+}
+
+/// A row and, of the same owner and in the same instant, what another command reads.
+pub(super) fn with(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
+    let (table, item, read) = (table(args.at(1))?, id(args.at(2))?, args.from(3));
+    let (run, words_min): (fn(&mut Exec<'_>, Args<'_>) -> Outcome, usize) =
+        match read.at(0).to_ascii_uppercase().as_slice() {
+            b"ROW.GET" if read.len() == 4 => (get, 4),
+            b"ROW.MGET" => (get_many, 4),
+            b"ROW.RANGE" => (range, 5),
+            b"ROW.COUNT" => (count, 3),
+            _ => return Err(SYNTAX),
+        };
+    if read.len() < words_min {
+        return Err(SYNTAX);
+    }
+    let owner = id(read.at(2))?;
+    exec.out.array(2);
+    let row = exec.row(table, owner, item).cloned();
+    tell(exec, row.as_ref());
+    run(exec, read)
 }
 
 pub(super) fn owners(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {

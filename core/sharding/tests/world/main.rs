@@ -1,0 +1,9 @@
+//! Sites in the simulated world: real database and memcached machines, and applications that embed
+//! the part.
+
+mod app;
+mod basics;
+mod faults;
+mod homes;
+mod races;
+mod rig;
