@@ -19,12 +19,14 @@ use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
 use storytime_pair as pair;
+use storytime_sharding::mover;
 use storytime_sim::Factory;
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "witness", "diskcheck"];
+pub const PROGRAMS: &[&str] =
+    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -48,6 +50,10 @@ pub enum Program {
     Dbd(Box<database::Config>),
     /// Who decides which half of a database pair serves.
     Witness(pair::WitnessConfig),
+    /// A mover of users between shards.
+    Mover(Box<mover::MoverConfig>),
+    /// What hands out moves.
+    MoveCoordinator(mover::CoordinatorConfig),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -142,6 +148,18 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
 }
 
 /// Reads a database's words.
+/// A command line that was read; help is not for scenarios.
+fn described<C>(
+    name: &'static str,
+    read: Result<Option<C>, mover::config::UsageError>,
+) -> Result<C, ProgramError> {
+    match read {
+        Ok(Some(config)) => Ok(config),
+        Ok(None) => Err(ProgramError::Usage(name, "help is no program".to_owned())),
+        Err(error) => Err(ProgramError::Usage(name, error.to_string())),
+    }
+}
+
 fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     let usage = |what: String| ProgramError::Usage("dbd", what);
     match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
@@ -189,6 +207,12 @@ impl Program {
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
             "witness" => witness_of(options).map(Self::Witness),
+            "mover" => described("mover", mover::MoverConfig::from_words(options))
+                .map(|config| Self::Mover(Box::new(config))),
+            "move-coordinator" => {
+                let read = mover::CoordinatorConfig::from_words(options);
+                described("move-coordinator", read).map(Self::MoveCoordinator)
+            }
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -203,6 +227,8 @@ impl Program {
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
             Self::Witness(_) => "witness",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -214,6 +240,8 @@ impl Program {
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
             Self::Witness(_) => "witness",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -228,7 +256,11 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => None,
+            Self::Dbd(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => None,
         }
     }
 
@@ -238,6 +270,7 @@ impl Program {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
             Self::Witness(config) => config.listen.port(),
+            Self::MoveCoordinator(config) => Some(config.port),
             _ => self.memcached_port(),
         }
     }
@@ -251,7 +284,12 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_)
+            | Self::Dbd(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -261,7 +299,9 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
-            Self::Witness(_) | Self::Diskcheck(_) => Limits::default(),
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                Limits::default()
+            }
         }
     }
 
@@ -271,7 +311,9 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
-            Self::Witness(_) | Self::Diskcheck(_) => &[],
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                &[]
+            }
         }
     }
 
@@ -284,6 +326,8 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
+            Self::Mover(_) => MOVER_METRICS,
+            Self::MoveCoordinator(_) => COORDINATOR_METRICS,
         }
     }
 
@@ -292,7 +336,11 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
-            Self::Memcached(_) | Self::Witness(_) | Self::Diskcheck(_) => "stats\r\n",
+            Self::Memcached(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => "stats\r\n",
         }
     }
 
@@ -319,6 +367,12 @@ impl Program {
             }
             Self::Witness(config) => {
                 Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
+            }
+            Self::Mover(config) => {
+                Box::new(move |setup| boxed(mover::Named::new((*config).clone()), setup))
+            }
+            Self::MoveCoordinator(config) => {
+                Box::new(move |setup| boxed(mover::Named::new(config.clone()), setup))
             }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
@@ -445,6 +499,29 @@ const DBD_METRICS: &[MetricDef] = &[
     MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
 ];
 
+const MOVER_METRICS: &[MetricDef] = &[
+    MetricDef { name: "users_moved", kind: Kind::Series, label: "users moved" },
+    MetricDef { name: "moves_finished", kind: Kind::Series, label: "moves finished" },
+    MetricDef { name: "moves_overtaken", kind: Kind::Series, label: "moves that others took over" },
+    MetricDef { name: "moves_later", kind: Kind::Series, label: "moves given back for later" },
+    MetricDef { name: "contradictions", kind: Kind::Series, label: "moves that make no sense" },
+    MetricDef { name: "rows_copied", kind: Kind::Series, label: "rows copied" },
+    MetricDef { name: "rows_dropped", kind: Kind::Series, label: "rows dropped" },
+    MetricDef { name: "jobs_under_way", kind: Kind::Level, label: "moves under way" },
+    MetricDef { name: "read_only_ns_max", kind: Kind::Level, label: "longest read-only time, ns" },
+];
+
+const COORDINATOR_METRICS: &[MetricDef] = &[
+    MetricDef { name: "moves_ordered", kind: Kind::Series, label: "moves ordered" },
+    MetricDef { name: "moves_refused", kind: Kind::Series, label: "orders refused" },
+    MetricDef { name: "moves_handed_out", kind: Kind::Series, label: "moves handed out" },
+    MetricDef { name: "moves_ended", kind: Kind::Series, label: "moves ended" },
+    MetricDef { name: "moves_given_back", kind: Kind::Series, label: "moves given back" },
+    MetricDef { name: "moves", kind: Kind::Level, label: "moves not ended" },
+    MetricDef { name: "movers", kind: Kind::Level, label: "movers" },
+    MetricDef { name: "read_only_ms_max", kind: Kind::Level, label: "longest read-only time, ms" },
+];
+
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
     let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
@@ -468,6 +545,11 @@ mod tests {
     fn a_database_is_started_from_words() {
         let program = Program::from_words(&["dbd", "--port", "6380"]).expect("good words");
         assert_eq!((program.port(), program.role()), (Some(6380), "database"));
+        let words = ["move-coordinator", "--directory", "db0", "-p", "7011"];
+        let program = Program::from_words(&words).expect("good words");
+        assert_eq!((program.port(), program.role()), (Some(7011), "coordinator"));
+        let error = Program::from_words(&["mover", "--jobs", "0"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("mover", _)), "{error}");
         let error = Program::from_words(&["dbd", "--prot", "1"]).unwrap_err();
         assert!(matches!(error, ProgramError::Usage("dbd", _)), "{error}");
     }
