@@ -2,6 +2,7 @@
 //! freezes and is cut off. The whole history is checked.
 
 mod check;
+mod crash_points;
 mod orderer;
 mod writer;
 
