@@ -134,7 +134,10 @@ impl Machine for Load {
             return self.collect(cx);
         }
         if self.memory.stop.load(Ordering::Relaxed) == 0 {
-            self.ask(cx);
+            // Two at a time: more make the search for an order long.
+            if self.client.pending() < 2 {
+                self.ask(cx);
+            }
             let pause = cx.rng().exponential(self.every);
             cx.after(timer, pause);
         }
