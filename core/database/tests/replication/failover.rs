@@ -42,7 +42,7 @@ fn failover(kind: Kind, seed: u64, options: Options) -> Aftermath {
         // Nobody hears the last of it.
         rig.cut(0, 1, true);
         rig.cut(0, 2, true);
-        rig.run_ms(seed * 3);
+        rig.run_ms(30 + seed * 3);
     }
     rig.power(0, false);
     rig.run_ms(200);

@@ -86,7 +86,7 @@ impl Load {
         let words = match ask {
             Ask::Get(key) => format!("GET {key}"),
             Ask::Set(key, value) => format!("SET {key} {value}"),
-            Ask::Put(item) => format!("ROW.PUT t 1 {item} 5"),
+            Ask::Put(item) => format!("ROW.PUT t 1 {item} {:0>400}", 5),
         };
         let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
         let server = self.ids[self.memory.master.load(Ordering::Relaxed)];

@@ -7,15 +7,17 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use storytime_database::{Database, Reply};
 use storytime_database::client::{Client, ClientOptions, Failure, Keep};
 use storytime_database::replication::ReplicationOptions;
+use storytime_database::{Database, Reply};
 use storytime_machine::{
     Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Process, Time, Token,
 };
 use storytime_sim::check::linear::{Model, Search, Verdict, by_key};
 use storytime_sim::disk::Profile;
-use storytime_sim::{Config, DiskConfig, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
+use storytime_sim::{
+    Config, DiskConfig, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World,
+};
 
 const BASE: Token = Token(1 << 20);
 const TICK: Duration = Duration::from_millis(1);
