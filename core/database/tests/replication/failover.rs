@@ -45,6 +45,14 @@ fn failover(kind: Kind, seed: u64, options: Options) -> Aftermath {
         rig.run_ms(30 + seed * 3);
     }
     rig.power(0, false);
+    if seed % 4 == 1 {
+        // It was the whole rack.
+        for replica in [1, 2] {
+            rig.power(replica, false);
+            rig.power(replica, true);
+        }
+        rig.run_ms(1000);
+    }
     rig.run_ms(200);
     rig.cut(0, 1, false);
     rig.cut(0, 2, false);

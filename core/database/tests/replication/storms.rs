@@ -64,7 +64,7 @@ const SEEDED: &str = "replication: a replica was seeded";
 #[test]
 fn replicas_converge_and_nothing_acknowledged_is_lost() {
     let busy = "replication: a replica's journal was busy";
-    storms(Kind::Toy, SEEDS, &[SEEDED, busy, "replication: a replica was too far behind"]);
+    storms(Kind::Toy, SEEDS, &[SEEDED, busy]);
 }
 
 #[test]
