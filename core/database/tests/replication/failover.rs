@@ -99,8 +99,7 @@ fn without_it_the_loss_is_what_the_replica_had_not_yet() {
     for seed in 0..SEEDS {
         let mut after = failover(seed, star);
         let rows = after.rig.rows(after.new);
-        let lost: BTreeSet<u64> =
-            after.rig.acknowledged().difference(&rows).copied().collect();
+        let lost: BTreeSet<u64> = after.rig.acknowledged().difference(&rows).copied().collect();
         let missing: BTreeSet<u64> = after.before.difference(&after.kept).copied().collect();
         assert_eq!(lost, missing, "seed {seed}");
         // The old master has all of them: that is what is refused now, and told.

@@ -239,9 +239,7 @@ impl ToyDb {
         };
         match &words[0][..] {
             b"SET" => self.write(cx, conn, [0, number(1), 0], number(2), "+OK\r\n"),
-            b"ROW.PUT" => {
-                self.write(cx, conn, [1, number(2), number(3)], number(4), ":1\r\n")
-            }
+            b"ROW.PUT" => self.write(cx, conn, [1, number(2), number(3)], number(4), ":1\r\n"),
             b"GET" => match self.core.content.get(&[0, number(1), 0]) {
                 Some(value) => {
                     let text = value.to_string();
@@ -273,14 +271,7 @@ impl ToyDb {
         }
     }
 
-    fn write(
-        &mut self,
-        cx: &mut Cx,
-        conn: Conn,
-        key: [u64; 3],
-        value: u64,
-        reply: &str,
-    ) -> String {
+    fn write(&mut self, cx: &mut Cx, conn: Conn, key: [u64; 3], value: u64, reply: &str) -> String {
         if let Err(text) = self.replication.may_write(&self.core, cx.now()) {
             return format!("-{}\r\n", String::from_utf8_lossy(&text));
         }
