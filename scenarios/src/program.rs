@@ -9,6 +9,7 @@ use crate::metric::{Kind, MetricDef};
 use crate::models;
 use crate::proxy_file;
 use crate::suggest::did_you_mean;
+use crate::words::split;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
+use storytime_pair as pair;
 use storytime_sim::Factory;
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "diskcheck"];
+pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "witness", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub enum Program {
     Mcproxy(mcproxy::Config),
     /// A database server.
     Dbd(Box<database::Config>),
+    /// Who decides which half of a database pair serves.
+    Witness(pair::WitnessConfig),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -146,29 +150,13 @@ fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     }
 }
 
-/// Splits a command line at blanks; single and double quotes hold words together.
-fn split(text: &str) -> Result<Vec<String>, ProgramError> {
-    if text.len() > COMMAND_BYTES_MAX {
-        return Err(ProgramError::TooLong);
+/// Reads a witness's words.
+fn witness_of(options: &[&str]) -> Result<pair::WitnessConfig, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("witness", what);
+    match pair::WitnessCommand::from_words(options).map_err(|error| usage(error.to_string()))? {
+        pair::WitnessCommand::Serve(config) => Ok(config),
+        pair::WitnessCommand::Help => Err(usage("this prints something and serves nobody".into())),
     }
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, _) if c.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err(ProgramError::Quote);
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 const RECORD_METRICS: &[MetricDef] = &[
@@ -200,6 +188,7 @@ impl Program {
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
+            "witness" => witness_of(options).map(Self::Witness),
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -213,6 +202,7 @@ impl Program {
             Self::Memcached(_) => "memcached",
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
+            Self::Witness(_) => "witness",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -223,6 +213,7 @@ impl Program {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
+            Self::Witness(_) => "witness",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -237,7 +228,7 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_) | Self::Diskcheck(_) => None,
+            Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => None,
         }
     }
 
@@ -246,6 +237,7 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
+            Self::Witness(config) => config.listen.port(),
             _ => self.memcached_port(),
         }
     }
@@ -259,7 +251,7 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Dbd(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_) | Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -269,7 +261,7 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
-            Self::Diskcheck(_) => Limits::default(),
+            Self::Witness(_) | Self::Diskcheck(_) => Limits::default(),
         }
     }
 
@@ -279,7 +271,7 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
-            Self::Diskcheck(_) => &[],
+            Self::Witness(_) | Self::Diskcheck(_) => &[],
         }
     }
 
@@ -288,7 +280,7 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(_)) => RECORD_METRICS,
             Self::Diskcheck(diskcheck::Command::Verify(_)) => VERIFY_METRICS,
-            Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
+            Self::Witness(_) | Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
@@ -300,7 +292,7 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
-            Self::Memcached(_) | Self::Diskcheck(_) => "stats\r\n",
+            Self::Memcached(_) | Self::Witness(_) | Self::Diskcheck(_) => "stats\r\n",
         }
     }
 
@@ -324,6 +316,9 @@ impl Program {
             }),
             Self::Dbd(config) => {
                 Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
+            }
+            Self::Witness(config) => {
+                Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
             }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
@@ -459,16 +454,6 @@ pub fn work_names() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_split_as_by_a_shell() {
-        assert_eq!(
-            split("a  b 'c d' \"e\"f ''"),
-            Ok(vec!["a".into(), "b".into(), "c d".into(), "ef".into(), String::new()])
-        );
-        assert_eq!(split("a 'b"), Err(ProgramError::Quote));
-        assert_eq!(split("  "), Ok(vec![]));
-    }
 
     #[test]
     fn a_wrong_line_is_blamed_on_its_program() {

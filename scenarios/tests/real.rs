@@ -180,6 +180,10 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Mcproxy(config) => {
             serve(host, || storytime_mcproxy::Proxy::new(config.clone()).expect("it was checked"))
         }
+        Program::Dbd(config) => {
+            serve(host, || storytime_database::Database::new((*config).clone()))
+        }
+        Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
         Program::Diskcheck(diskcheck::Command::Record(config)) => {
             serve(host, || diskcheck::Recorder::new(config.clone()))
         }

@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::disk::{DiskConfig, SimDisk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
-    BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey, ResolveError,
-    Setup, Signal, Time, Token, nanos,
+    AddressError, BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey,
+    ResolveError, Setup, Signal, Time, Token, nanos,
 };
 
 /// Most hosts in a world: a path's random stream is named by two host numbers.
@@ -174,6 +174,7 @@ pub(crate) enum Input {
     Disk(OpKey, DiskResult),
     Resolved(Token, Result<Vec<IpAddr>, ResolveError>),
     Bound(Token, Result<Endpoint, BindError>),
+    Addressed(IpAddr, Result<(), AddressError>),
     Datagram(u32),
 }
 

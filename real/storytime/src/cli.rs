@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Mcproxy(Words),
     /// Be a database server (storytime dbd -h)
     Dbd(Words),
+    /// Decide which half of a database pair serves (storytime witness -h)
+    Witness(Words),
     /// Be a memcached client: get, set, stats, top, a load generator
     Mc(crate::mc::McOptions),
     /// Does your disk keep what fsync promised? (record, write, verify)

@@ -15,6 +15,7 @@ mod replay;
 mod run;
 mod serve;
 mod stories;
+mod witness;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
+        Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };

@@ -4,10 +4,10 @@
 //! driven through a script on a disk of its own. Whenever an operation was submitted, carried out,
 //! or told to the machine, the disk is cloned and its power cut in every way that matters: nothing
 //! unflushed survives, everything does, each sector, length and change of names alone, all but each
-//! of them, every combination of the first few, then some at random with torn sectors. On each state
-//! that is new a fresh machine is booted, and once it is up its promises are checked: *acknowledged
-//! ⇒ present, nothing invented*. Some of these recoveries are themselves cut short at each of their
-//! own operations.
+//! of them, every combination of the first few, then some at random, with torn sectors. On each
+//! state that is new a fresh machine is booted, and once it is up its promises are checked:
+//! *acknowledged ⇒ present, nothing invented*. Some of these recoveries are themselves cut short at
+//! each of their own operations.
 //!
 //! ```text
 //!   script ──► machine ── op ──► disk ·····► the run goes on: one life, thousands of points

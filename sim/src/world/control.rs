@@ -37,6 +37,7 @@ impl World {
             disk.power_cut(self.now);
         }
         self.net.up[host.0 as usize] = false;
+        self.net.forget_addresses(host.0);
         self.trace.note(self.now, "power-cut", u32::MAX, u64::from(host.0), 0);
         for process in this.processes.clone() {
             self.forget(process);

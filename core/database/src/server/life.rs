@@ -125,6 +125,10 @@ impl Database {
     /// What ends every callback: what was appended is on its way to the disk, and replies whose
     /// time has come leave.
     pub(super) fn settle(&mut self, cx: &mut Cx) {
+        self.hear_pair(cx);
+        if !self.may_answer(cx) {
+            return;
+        }
         self.hear_replication();
         let engine = &mut self.engine;
         if let Some(why) = engine.broken {
@@ -141,6 +145,7 @@ impl Database {
         }
         engine.feed_checkpoint(cx);
         engine.log.commit(cx);
+        self.hear_pair(cx);
         if !self.engine.log.is_kept() {
             self.hear_journal(cx);
         }
