@@ -5,8 +5,8 @@
 //! they are where their numbers put them.
 //!
 //! Every answer is compared with what was told before its question: a list that lacks a row that
-//! was told to be there, a count that is too low, a row of an older version are *stale*. Nobody in a
-//! real site knows that; here a ledger does, which all hosts share.
+//! was told to be there, a count that is too low, a row of an older version are *stale*. Nobody in
+//! a real site knows that; here a ledger does, which all hosts share.
 //!
 //! Not modelled: users who come and go, moves (see the mover), pages.
 
@@ -320,7 +320,7 @@ impl Sharded {
     fn shard_of(&self, user: u32) -> u32 {
         let shards: Vec<ShardId> = (1..=self.numbers.shard_count()).map(ShardId).collect();
         let placed = self.numbers.scheme_over(&shards).computed(UserId(user.into()));
-        placed.map_or(user % self.numbers.shard_count() + 1, |shard| shard.0)
+        placed.map_or_else(|| user % self.numbers.shard_count() + 1, |shard| shard.0)
     }
 
     fn answered(
