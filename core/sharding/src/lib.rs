@@ -10,13 +10,17 @@
 //! | [`part`] | sharding as a part of other machines |
 //! | [`request`], [`outcome`], [`items`] | what may be asked of it, and what comes of it |
 //! | [`options`] | what it caches, and what that promises |
+//! | [`mover`] | moves of users between shards |
+//! | [`balance`] | which users should move |
 
 #![forbid(unsafe_code)]
 
+pub mod balance;
 pub mod directory;
 pub mod home;
 pub mod items;
 pub mod map;
+pub mod mover;
 pub mod options;
 pub mod outcome;
 pub mod part;

@@ -10,12 +10,14 @@ mod dbd;
 mod mc;
 mod mcproxy;
 mod memcached;
+mod mover;
 mod progress;
 mod replay;
 mod run;
 mod serve;
 mod shards;
 mod stories;
+mod witness;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -50,6 +52,9 @@ fn main() -> ExitCode {
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
+        Command::Witness(options) => witness::witness(&cli.host, &options.words),
+        Command::Mover(options) => mover::mover(&cli.host, &options.words),
+        Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),

@@ -5,5 +5,6 @@ mod app;
 mod basics;
 mod faults;
 mod homes;
+mod moves;
 mod races;
 mod rig;
