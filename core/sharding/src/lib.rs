@@ -12,11 +12,13 @@
 //! | [`options`] | what it caches, and what that promises |
 //! | [`mover`] | moves of users between shards |
 //! | [`balance`] | which users should move |
+//! | [`fixer`] | data that is stored twice, and kept the same |
 
 #![forbid(unsafe_code)]
 
 pub mod balance;
 pub mod directory;
+pub mod fixer;
 pub mod home;
 pub mod items;
 pub mod map;
