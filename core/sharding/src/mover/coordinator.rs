@@ -278,12 +278,9 @@ impl Coordinator {
 
     fn hear_scan(&mut self, cx: &mut Cx, answer: Answer) {
         let now = cx.now();
-        let owners = match request::reply(answer) {
-            Ok(Reply::Array(owners)) => owners,
-            _ => {
-                self.scan = Scan::Rests { until: now + self.options.delays.retry };
-                return;
-            }
+        let Ok(Reply::Array(owners)) = request::reply(answer) else {
+            self.scan = Scan::Rests { until: now + self.options.delays.retry };
+            return;
         };
         let mut last = None;
         for owner in owners.iter().filter_map(|owner| request::unsigned(owner).ok()) {

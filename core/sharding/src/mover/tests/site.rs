@@ -317,8 +317,8 @@ impl Site {
             let place = self.place().shard.0 as usize;
             assert_eq!(states[place], Some(HomeState::Active), "written where nobody looks");
         }
-        for at in 0..2 {
-            if states[at] == Some(HomeState::Active) {
+        for (at, state) in states.iter().enumerate() {
+            if *state == Some(HomeState::Active) {
                 self.check_rows(at);
             }
         }
