@@ -13,6 +13,7 @@
 //! | [`epoll_echo`] | an echo server that does nothing but epoll, read and write |
 //! | [`socket_load`] | load on loopback sockets: closed and open loop, round trips |
 //! | [`memcached_load`] | requests for memcached and their replies |
+//! | [`journal_writers`] | writers that wait for a journal's disk |
 //! | [`cpu`] | cores to run on, CPU time of a process |
 //! | [`spread`] | minimum, median and maximum of a few runs |
 //!
@@ -27,6 +28,7 @@ pub mod echo;
 pub mod echo_turmoil;
 pub mod echo_world;
 pub mod epoll_echo;
+pub mod journal_writers;
 pub mod memcached_load;
 pub mod socket_load;
 pub mod spread;

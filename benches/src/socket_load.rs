@@ -50,21 +50,35 @@ pub struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    /// Nothing measured yet.
+    pub fn new() -> Self {
         let round_trips = Histogram::new_with_max(ROUND_TRIP_US_MAX, 3);
         let round_trips = round_trips.expect("three digits below ten seconds");
         Self { operations: 0, length: Duration::ZERO, round_trips }
     }
 
-    fn answered(&mut self, operations: u64, took: Duration) {
+    /// So many operations were answered after so long.
+    pub fn answered(&mut self, operations: u64, took: Duration) {
         self.operations += operations;
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.round_trips.saturating_record(us.max(1));
     }
 
+    /// Adds what another caller measured in the same while.
+    pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.round_trips.add(&other.round_trips).expect("both have the same bounds");
+    }
+
     /// Operations in a second.
     pub fn per_second(&self) -> f64 {
         self.operations as f64 / self.length.as_secs_f64()
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -64,3 +64,4 @@ pub mod story;
 pub mod suggest;
 pub mod tree;
 pub mod units;
+mod words;

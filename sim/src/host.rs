@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::disk::{DiskConfig, SimDisk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
-    BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey, ResolveError,
-    Setup, Signal, Time, Token, nanos,
+    AddressError, BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey,
+    ResolveError, Setup, Signal, Time, Token, nanos,
 };
 
 /// Most hosts in a world: a path's random stream is named by two host numbers.
@@ -107,6 +107,8 @@ pub(crate) struct Host {
     pub(crate) rack: u32,
     pub(crate) power: Power,
     pub(crate) disk: Option<SimDisk>,
+    /// Disk operations completed.
+    pub(crate) operations: u64,
     pub(crate) first_core: u32,
     pub(crate) cores: u32,
     /// Processes on this host, by number.
@@ -174,6 +176,7 @@ pub(crate) enum Input {
     Disk(OpKey, DiskResult),
     Resolved(Token, Result<Vec<IpAddr>, ResolveError>),
     Bound(Token, Result<Endpoint, BindError>),
+    Addressed(IpAddr, Result<(), AddressError>),
     Datagram(u32),
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Event {
     Fin { end: u32, age: u32 },
     /// A reset reaches this end.
     Rst { end: u32, age: u32 },
+    /// The reset of a host that knows nothing of this end's connection reaches it.
+    Stranger { end: u32, age: u32 },
     /// A stalled direction towards this end tries again.
     Retransmit { end: u32, age: u32 },
     /// This end learns that its peer's window has room.
@@ -44,6 +46,8 @@ pub(crate) enum Event {
     Disk { host: u32, op: u64 },
     /// A datagram arrives.
     Datagram { index: u32 },
+    /// An address is taken, and others have heard of it.
+    Address { index: u32 },
     /// A name look-up is answered.
     Resolved { index: u32 },
     /// Entry of the timeline.

@@ -23,6 +23,10 @@ impl Arm for SimArm {
         Ipv4Addr::new(10, 1, 0, host + 1).into()
     }
 
+    fn spare(&self) -> IpAddr {
+        Ipv4Addr::new(10, 1, 0, 200).into()
+    }
+
     fn nowhere(&self) -> IpAddr {
         Ipv4Addr::new(192, 0, 2, 1).into()
     }

@@ -59,6 +59,8 @@ pub enum Ability {
     Disk,
     /// Datagrams.
     Datagrams,
+    /// Addresses that move from host to host.
+    Addresses,
 }
 
 /// A driver under test.
@@ -71,6 +73,10 @@ pub trait Arm {
     fn ip(&self, host: u8) -> IpAddr;
     /// An address to which there is no way.
     fn nowhere(&self) -> IpAddr;
+    /// An address that no host has and any may take.
+    fn spare(&self) -> IpAddr {
+        self.nowhere()
+    }
     /// A place for a unix socket of this name, free at the start of every scene.
     fn unix(&self, name: &str) -> Endpoint {
         Endpoint::unix(name)

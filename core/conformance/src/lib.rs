@@ -16,10 +16,12 @@
 //! | `connecting`, `listening` | how connections come to be, or not |
 //! | `timers`, `datagrams`, `names`, `unix`, `tls` | the other effects |
 //! | `files`, `sending` | disk operations, files on their way to a connection |
+//! | `addresses` | addresses that move |
 //! | `life` | start, stop, exit, stale handles |
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 pub mod arm;
 mod closing;
 mod connecting;
@@ -62,7 +64,7 @@ pub struct Played {
 
 /// All bodies.
 pub fn suite() -> Vec<Body> {
-    let parts: [&[Body]; 13] = [
+    let parts: [&[Body]; 14] = [
         streams::BODIES,
         pressure::BODIES,
         closing::BODIES,
@@ -76,6 +78,7 @@ pub fn suite() -> Vec<Body> {
         files::BODIES,
         sending::BODIES,
         life::BODIES,
+        addresses::BODIES,
     ];
     parts.concat()
 }

@@ -4,8 +4,8 @@
 use crate::kit::fail;
 use std::collections::BTreeMap;
 use storytime_machine::{
-    BindError, Boot, BytesMut, Conn, Cx, DiskResult, Endpoint, Gone, IpAddr, Machine, Open,
-    ResolveError, Token,
+    AddressError, BindError, Boot, BytesMut, Conn, Cx, DiskResult, Endpoint, Gone, IpAddr, Machine,
+    Open, ResolveError, Signal, Token,
 };
 
 /// How far a connection is.
@@ -110,6 +110,14 @@ impl<M: Machine> Machine for Watched<M> {
 
     fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
         self.inner.resolved(cx, lookup, result);
+    }
+
+    fn addressed(&mut self, cx: &mut Cx, ip: IpAddr, result: Result<(), AddressError>) {
+        self.inner.addressed(cx, ip, result);
+    }
+
+    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+        self.inner.signal(cx, signal);
     }
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {

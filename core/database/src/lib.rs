@@ -8,6 +8,7 @@
 //! | [`store`] | the content, changed by effects alone |
 //! | [`commands`] | what clients may ask, each family in a file |
 //! | [`replication`] | masters and replicas: log shipping, promotion, divergence |
+//! | [`paging`] | the input and output of content bigger than memory |
 //! | [`config`] | the command line of `dbd` |
 //! | [`server`] | the machine |
 
@@ -16,6 +17,7 @@
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod paging;
 pub mod record;
 pub mod replication;
 pub mod resp;

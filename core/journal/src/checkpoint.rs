@@ -143,6 +143,11 @@ impl Journal {
         self.checkpointing.is_some()
     }
 
+    /// The record that the checkpoint or reset under way stands at.
+    pub fn checkpoint_at(&self) -> Option<Lsn> {
+        self.checkpointing.as_ref().map(|c| c.name.lsn)
+    }
+
     /// Whether the next piece may be given now: pieces are bounded by the disk's speed. Ask again
     /// after each completion.
     pub fn wants_checkpoint_piece(&self) -> bool {
@@ -270,7 +275,7 @@ impl Journal {
         match &self.writer.writing {
             Writing::Idle | Writing::Space => {}
             Writing::Segment(making) if making.is_parked() => {}
-            Writing::Sync(_) | Writing::Cut | Writing::Segment(_) => return,
+            Writing::Sync(_) | Writing::Cut(_) | Writing::Segment(_) => return,
         }
         c.step = Step::Segment;
         let name = Name::segment(c.name.epoch, Lsn(c.name.lsn.0 + 1));
@@ -341,8 +346,7 @@ impl Journal {
             let path = name.path(&self.options.dir);
             io.submit(cx, self.token(Tokens::Ignored), DiskOp::Unlink { path });
         }
-        // There may be room now.
-        self.writer.looked_at = storytime_machine::Time::ZERO;
+        self.look_again(cx, io);
         self.events.push_back(JournalEvent::Checkpointed(c.name.lsn));
         self.begin_waiting_reset(cx, io);
     }
@@ -392,6 +396,7 @@ impl Journal {
         let over = self.checkpointing.as_ref().is_some_and(|c| c.unlinked && c.ops == 0);
         if over && let Some(c) = self.checkpointing.take() {
             self.events.push_back(JournalEvent::CheckpointFailed(c.name.lsn));
+            self.look_again(cx, io);
             self.begin_waiting_reset(cx, io);
         }
     }

@@ -29,7 +29,8 @@ pub enum JournalEvent {
     Records(Vec<(Lsn, Bytes)>),
     /// A read failed.
     ReadFailed(ReadError),
-    /// A sync or write failed: nothing after the last `Durable` may be trusted. The process must end.
+    /// A sync or write failed: nothing after the last `Durable` may be trusted. The process must
+    /// end.
     Failed(&'static str),
 }
 

@@ -198,6 +198,16 @@ impl BatchHeader {
         Lsn(self.first.0 + self.count as u64)
     }
 
+    /// What a header claims that was found to be wrong: for the mistake of believing it.
+    pub(crate) fn claimed(window: &[u8]) -> Look {
+        if window.len() < SECTOR_BYTES || u32_at(window, 0) != BATCH_MAGIC {
+            return Look::No;
+        }
+        let bytes = BATCH_HEADER_BYTES + u32_at(window, 28) as usize;
+        let (first, count) = (Lsn(u64_at(window, 16)), u32_at(window, 24));
+        if bytes > window.len() { Look::No } else { Look::Whole(Self { first, count, bytes }) }
+    }
+
     /// Looks for a batch at the start of `window`, of a file that goes on for `left` bytes.
     pub(crate) fn look(window: &[u8], left: u64, salt: u64) -> Look {
         if left < BATCH_HEADER_BYTES as u64 {
@@ -231,7 +241,7 @@ impl BatchHeader {
     }
 }
 
-/// Fills the header of a batch whose records stand behind it, and pads it to whole sectors.
+/// Fills the header of a batch whose records stand behind it.
 pub(crate) fn seal(batch: &mut BytesMut, first: Lsn, count: u32, salt: u64) {
     let body = batch.len() - BATCH_HEADER_BYTES;
     batch[..4].copy_from_slice(&BATCH_MAGIC.to_le_bytes());
@@ -241,6 +251,10 @@ pub(crate) fn seal(batch: &mut BytesMut, first: Lsn, count: u32, salt: u64) {
     batch[28..32].copy_from_slice(&(body as u32).to_le_bytes());
     let sum = crc32fast::hash(&batch[8..]);
     batch[4..8].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// Pads a batch to whole sectors, so that the next one touches none of its own.
+pub(crate) fn pad(batch: &mut BytesMut) {
     batch.resize(padded(batch.len()), 0);
 }
 
@@ -350,6 +364,7 @@ mod tests {
             batch.put_slice(record);
         }
         seal(&mut batch, Lsn(first), records.len() as u32, salt);
+        pad(&mut batch);
         batch.freeze()
     }
 

@@ -154,7 +154,8 @@ impl Journal {
             Some(Tokens::Checkpoint) => self.on_checkpoint(cx, io, result),
             Some(Tokens::CheckpointName) => self.on_checkpoint_name(cx, io, &result),
             // A trim, close or removal that fails costs room and nothing else.
-            Some(Tokens::Ignored) | None => {}
+            Some(Tokens::Ignored) => self.look_again(cx, io),
+            None => {}
         }
         true
     }

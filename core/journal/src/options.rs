@@ -52,6 +52,10 @@ pub enum Mistake {
     GoesOnInPlace,
     /// A batch that is not whole is the end, whatever stands behind it.
     TakesDamageForTail,
+    /// Batches are believed without their checksum.
+    NoChecksum,
+    /// A reset is believed as soon as its segment has its name.
+    EpochOfSegments,
 }
 
 impl JournalOptions {

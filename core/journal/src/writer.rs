@@ -6,6 +6,7 @@
 use crate::format::{self, BATCH_HEADER_BYTES, Header, Name, RECORD_HEADER_BYTES, padded};
 use crate::journal::{Journal, State, Tokens};
 use crate::making::{Active, Made, Making};
+use crate::options::Mistake;
 use crate::{AppendError, JournalEvent, Lsn, Storage};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -32,8 +33,8 @@ pub(crate) enum Writing {
     Idle,
     /// The sync behind a batch, or behind zeros alone.
     Sync(Outcome),
-    /// The cut that takes a batch off which found no room.
-    Cut,
+    /// The cut that takes off what found no room; whether the batch fits without it.
+    Cut(bool),
     /// Space for the batch in flight.
     Space,
     /// A new segment.
@@ -179,7 +180,7 @@ impl Journal {
         if !matches!(self.state, State::Open) {
             return;
         }
-        let due = cx.now() >= self.writer.looked_at + self.options.space_retry;
+        let due = self.is_space_due(cx);
         match &mut self.writer.writing {
             Writing::Idle if !self.writer.batches.is_empty() => self.write_next(cx, io),
             Writing::Idle if self.writer.full && due => self.look_for_space(cx, io),
@@ -190,6 +191,12 @@ impl Journal {
             }
             _ => {}
         }
+    }
+
+    /// Whether a full disk is to be looked at again.
+    fn is_space_due(&self, cx: &Cx) -> bool {
+        let looked = self.writer.looked_at;
+        looked == Time::ZERO || cx.now() >= looked + self.options.space_retry
     }
 
     /// Sends the next batch on its way.
@@ -205,8 +212,8 @@ impl Journal {
         let mut batch = self.writer.batches.pop_front().expect("it was looked at above");
         let pending = batch.bytes.len() - BATCH_HEADER_BYTES;
         format::seal(&mut batch.bytes, batch.first, batch.count, active.salt);
-        if self.options.mistake == crate::options::Mistake::NoPadding {
-            batch.bytes.truncate(BATCH_HEADER_BYTES + pending);
+        if self.options.mistake != Mistake::NoPadding {
+            format::pad(&mut batch.bytes);
         }
         let Batch { bytes, first, count } = batch;
         self.writer.in_flight = Some(InFlight { bytes: bytes.freeze(), first, count, pending });
@@ -221,7 +228,7 @@ impl Journal {
         let end = active.end + data.len() as u64;
         let file = active.file;
         io.submit(cx, self.token(Tokens::Write), DiskOp::Write { file, at: active.end, data });
-        let due = cx.now() >= self.writer.looked_at + self.options.space_retry;
+        let due = self.is_space_due(cx);
         let wanted = end + self.zeros.len() as u64 / 2 > active.reserved;
         let mut reserve = None;
         if wanted && (!self.writer.full || due) {
@@ -292,7 +299,7 @@ impl Journal {
             Err(_) => return self.fail("a sync of the journal failed"),
         };
         if missed || outcome.no_room {
-            self.take_off(cx, io);
+            self.take_off(cx, io, outcome);
             return;
         }
         let active = self.active.as_mut().expect("an open journal has a segment");
@@ -324,25 +331,44 @@ impl Journal {
         self.went_on(cx, io);
     }
 
-    /// There was no room: the file ends again where the durable batches end.
-    fn take_off(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
+    /// There was no room. If it was missed for zeros, only they are taken off; else the file ends
+    /// again where the durable batches end.
+    fn take_off(&mut self, cx: &mut Cx, io: &mut dyn Storage, outcome: Outcome) {
         self.set_full(true);
         let active = self.active.as_mut().expect("an open journal has a segment");
-        active.reserved = active.end;
-        let (file, len) = (active.file, active.end);
-        self.writer.writing = Writing::Cut;
+        let len = self.writer.in_flight.as_ref().map_or(0, |batch| batch.bytes.len() as u64);
+        let zeros = outcome.reserve.is_some() && !outcome.no_room;
+        let fits = zeros && active.end + len <= active.reserved;
+        if !fits {
+            active.reserved = active.end;
+        }
+        let (file, len) = (active.file, active.reserved);
+        self.writer.writing = Writing::Cut(fits);
         io.submit(cx, self.token(Tokens::Cut), DiskOp::SetLen { file, len });
     }
 
     /// The cut completed.
     pub(crate) fn on_cut(&mut self, cx: &mut Cx, io: &mut dyn Storage, result: &DiskResult) {
-        assert!(matches!(self.writer.writing, Writing::Cut), "a cut completes once");
+        let Writing::Cut(fits) = self.writer.writing else { panic!("a cut completes once") };
         if result.is_err() {
             return self.fail("a cut of the journal failed");
         }
         let waits = self.writer.in_flight.is_some();
         self.writer.writing = if waits { Writing::Space } else { Writing::Idle };
+        if waits && fits && matches!(self.state, State::Open) {
+            // Written anew, and not only synced: what a failed sync left is unknown.
+            self.write_in_flight(cx, io);
+            return;
+        }
         self.went_on(cx, io);
+    }
+
+    /// Something was removed: there may be space now.
+    pub(crate) fn look_again(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
+        if self.writer.full {
+            self.writer.looked_at = Time::ZERO;
+            self.commit(cx, io);
+        }
     }
 
     /// Begins another segment.

@@ -30,6 +30,7 @@
 //! | file to connection | read-ahead through the modelled disk | read-ahead through the disk executor | the same, over memory |
 //! | TLS | a handshake of two round trips, bytes not transformed | rustls | `Misbehaved` at once |
 //! | name look-up | the world's table, with latency and outages | hosts given, then the system's resolver | the hosts given |
+//! | take and release an address | the host that others send packets for it to, 20 ms later | a command of the operator's, or `Denied` | `Denied` |
 //! | unix sockets | as TCP on the host itself | unix sockets | `bound(Denied)`, `failed(Unreachable)` |
 //! | datagrams | loss, duplication, reordering | UDP | UDP |
 //! | disk | the modelled disk, with its profile of lies | `pread`, `pwrite`, `fsync` on a bounded executor | memory |

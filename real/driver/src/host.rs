@@ -26,6 +26,9 @@ pub struct Host {
     pub seed: u64,
     /// The monotonic clock; share one between processes whose times are to be compared.
     pub clock: Clock,
+    /// The program that takes and gives up addresses for this host, run as `COMMAND take IP` and
+    /// `COMMAND release IP`; exit status 0 means done. Without one every address is denied.
+    pub address_command: Option<PathBuf>,
     /// Whether the machine's own assertions run after every step: for tests.
     pub check_invariants: bool,
     /// The disk, which outlives the processes on it.
@@ -44,6 +47,7 @@ impl Host {
             limits: Limits::default(),
             seed: 0,
             clock: Clock::start(),
+            address_command: None,
             check_invariants: false,
             #[cfg(madsim)]
             disk: crate::MemoryDisk::default(),

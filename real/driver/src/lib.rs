@@ -18,6 +18,7 @@
 //! | `listen`, `connect` | how connections come to be; accepting only while there is a free slot |
 //! | `alarm`, `bell` | the one timer |
 //! | `datagram`, `resolve` | datagram sockets, name look-up |
+//! | `address` | addresses that move, by a command of the operator's |
 //! | `disk` | the executor, ordered per file; files of the system, or memory under madsim |
 //! | `net` | sockets of tokio or of madsim with one face |
 //! | `process`, `thread`, `service`, `metrics` | what users of this crate see |
@@ -45,6 +46,7 @@
 
 #![deny(unsafe_code)] // one call in `bell` has no safe form
 
+mod address;
 mod alarm;
 mod bell;
 mod clock;

@@ -5,11 +5,12 @@
 //! the step touched. A turn reads the clock once. The lock around it is never contended while the
 //! process runs on its own thread, except by somebody who looks at counters.
 
+use crate::address::{Change, Changes};
 use crate::bell::Bell;
 use crate::clock::Readings;
 use crate::disk::Disk;
 use crate::net::{Datagrams, Doors, Socket};
-use crate::{Host, alarm, connect, datagram, link, listen, resolve};
+use crate::{Host, address, alarm, connect, datagram, link, listen, resolve};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     listeners: u64,
     pub(crate) datagrams: BTreeMap<Token, Arc<Datagrams>>,
     pub(crate) alarm: Alarm,
+    pub(crate) addresses: Changes,
     pub(crate) disk: Disk,
     /// Connections that do not read until the disk has caught up.
     held: Vec<Conn>,
@@ -140,6 +142,7 @@ impl Worker {
             listeners: 0,
             datagrams: BTreeMap::new(),
             alarm: Alarm::default(),
+            addresses: Changes::default(),
             disk: Disk::new(&host),
             held: Vec::new(),
             spare: BytesMut::new(),
@@ -344,12 +347,21 @@ impl Turn<'_> {
             Effect::Resolve { lookup, name } => {
                 tokio::spawn(resolve::look_up(Arc::clone(self.worker), lookup, name));
             }
-            Effect::TakeAddress { .. } | Effect::ReleaseAddress { .. } => {}
+            Effect::TakeAddress { ip } => self.change_address(Change::Take(ip)),
+            Effect::ReleaseAddress { ip } => self.change_address(Change::Release(ip)),
             Effect::StartTls { conn, tls } => {
                 self.seat(conn).tls = Some(tls);
                 self.wake(conn);
             }
             Effect::Exit(exit) => self.exiting(exit),
+        }
+    }
+
+    /// Has an address taken or given up, behind what was asked before.
+    fn change_address(&mut self, change: Change) {
+        self.addresses.waiting.push_back(change);
+        if !std::mem::replace(&mut self.addresses.running, true) {
+            tokio::spawn(address::make(Arc::clone(self.worker)));
         }
     }
 

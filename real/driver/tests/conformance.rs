@@ -3,7 +3,8 @@
 #![cfg(not(madsim))]
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use storytime_conformance::{Ability, Actor, Arm, Ending, Scene, TLS_NAME, play_all};
@@ -26,6 +27,8 @@ struct Loopback {
 impl Loopback {
     fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("storytime-conf-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("the temporary directory is writable");
+        grant(&dir.join("grant"));
         Self { dir, scenes: 0, tls: certificate() }
     }
 
@@ -39,6 +42,13 @@ impl Drop for Loopback {
         // A directory that stays behind harms nobody.
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A command that grants one address and no other.
+fn grant(command: &Path) {
+    std::fs::write(command, "#!/bin/sh\n[ \"$2\" = 127.0.77.200 ]\n").expect("it is our directory");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(command, mode).expect("it is our file");
 }
 
 /// A certificate that only this test trusts.
@@ -76,6 +86,11 @@ impl Arm for Loopback {
         Ipv4Addr::new(127, 0, 77, host + 1).into()
     }
 
+    /// Every address of the loopback net is there without anybody's doing; `grant` takes only this.
+    fn spare(&self) -> IpAddr {
+        Ipv4Addr::new(127, 0, 77, 200).into()
+    }
+
     /// Broadcast: no stream goes there, on any computer.
     fn nowhere(&self) -> IpAddr {
         Ipv4Addr::BROADCAST.into()
@@ -94,6 +109,7 @@ impl Arm for Loopback {
             let mut host = Host::new(dir.join(format!("{}-{name}", stage.len())));
             std::fs::create_dir_all(&host.data_dir).expect("the temporary directory is ours");
             (host.ip, host.names, host.limits) = (Some(ip), scene.names.clone(), limits);
+            host.address_command = Some(self.dir.join("grant"));
             (host.tls, host.clock, host.check_invariants) = (Some(self.tls.clone()), clock, true);
             let handle = spawn(host, machine).expect("there are threads left");
             stage.push(Player { handle, stop_after, ending: None });

@@ -30,6 +30,7 @@ impl Arm for Madsim {
             | Ability::Tls
             | Ability::Windows
             | Ability::ListenQueue
+            | Ability::Addresses
             | Ability::Unreachable => false,
         }
     }

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Mcproxy(Words),
     /// Be a database server (storytime dbd -h)
     Dbd(Words),
+    /// Decide which half of a database pair serves (storytime witness -h)
+    Witness(Words),
     /// Move users between shards (storytime mover -h)
     Mover(Words),
     /// Hand out moves to movers (storytime move-coordinator -h)

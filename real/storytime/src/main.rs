@@ -17,6 +17,7 @@ mod run;
 mod serve;
 mod shards;
 mod stories;
+mod witness;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
+        Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mover(options) => mover::mover(&cli.host, &options.words),
         Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),

@@ -12,7 +12,7 @@ use tracing::error;
 
 /// Names under which the program is one of the servers.
 pub(crate) const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "mover", "move-coordinator", "diskcheck"];
+    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
 
 /// The disk checker's three roles.
 pub(crate) fn diskcheck(host: &HostOptions, words: &[String]) -> u8 {

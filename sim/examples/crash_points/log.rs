@@ -221,7 +221,7 @@ impl Machine for Log {
             }
             (State::Read, Ok(DiskOk::Data(bytes))) => {
                 self.decode(&bytes);
-                // What is behind the whole records must not come back when others are written there.
+                // What is behind the whole records must not come back behind later ones.
                 let len = (self.records.len() * self.stride()) as u64;
                 self.ask(cx, State::Cut, DiskOp::SetLen { file: self.file, len });
             }

@@ -4,10 +4,10 @@
 //! driven through a script on a disk of its own. Whenever an operation was submitted, carried out,
 //! or told to the machine, the disk is cloned and its power cut in every way that matters: nothing
 //! unflushed survives, everything does, each sector, length and change of names alone, all but each
-//! of them, every combination of the first few, then some at random with torn sectors. On each state
-//! that is new a fresh machine is booted, and once it is up its promises are checked: *acknowledged
-//! ⇒ present, nothing invented*. Some of these recoveries are themselves cut short at each of their
-//! own operations.
+//! of them, every combination of the first few, then some at random, with torn sectors. On each
+//! state that is new a fresh machine is booted, and once it is up its promises are checked:
+//! *acknowledged ⇒ present, nothing invented*. Some of these recoveries are themselves cut short at
+//! each of their own operations.
 //!
 //! ```text
 //!   script ──► machine ── op ──► disk ·····► the run goes on: one life, thousands of points
@@ -27,6 +27,7 @@
 //! | [`lone`] | a machine alone on its host, with a disk and clients |
 //! | [`recipe`] | the name of one crash state |
 //! | [`report`] | what was visited and what was found |
+//! | [`worlds`] | the same for systems of several hosts |
 //! | `explore` | the walk over points, plans and recoveries |
 //!
 //! # Not modelled
@@ -39,6 +40,7 @@ pub mod lone;
 pub mod recipe;
 pub mod report;
 pub mod subject;
+pub mod worlds;
 
 mod explore;
 
@@ -46,6 +48,7 @@ pub use lone::{Client, Happened, Lone};
 pub use recipe::{Cut, Recipe};
 pub use report::{Ended, Report, States, Violation};
 pub use subject::{Flaw, FlawKind, More, Subject};
+pub use worlds::{WorldOptions, WorldRecipe, WorldReport, enumerate_world, replay_world};
 
 use crate::disk::DiskConfig;
 use explore::Explorer;

@@ -8,7 +8,7 @@
 //! Not modelled: SYN cookies, simultaneous open, TIME_WAIT.
 
 use super::tcp::{Owner, Phase};
-use super::{Net, Notice};
+use super::{Net, Notice, Route};
 use crate::queue::{Event, Queue};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -151,6 +151,12 @@ impl Net {
         (end.path, end.owner, end.phase) = (path, owner, Phase::AwaitSynAck);
         let age = end.age;
         queue.push(now + timeout, Event::ConnectTimeout { end: client, age });
+        let floats = |to: &Endpoint| matches!(to, Endpoint::Tcp(to) if self.floats(to.ip()));
+        if floats(&self.ends[client as usize].owner.peer) {
+            for end in [client, client ^ 1] {
+                self.ends[end as usize].route = Route::Floating;
+            }
+        }
         let Some((_, key)) = target else {
             let at = self.paths[path as usize].packet(now);
             queue.push(at, Event::Refuse { end: client, age, unreachable: true });
@@ -179,8 +185,7 @@ impl Net {
 
     pub(super) fn syn_arrives(&mut self, queue: &mut Queue, now: Time, client: u32) {
         let server = client ^ 1;
-        let path = self.ends[client as usize].path;
-        if !self.gets_through(path) || self.ends[client as usize].phase != Phase::AwaitSynAck {
+        if !self.arrives(client) || self.ends[client as usize].phase != Phase::AwaitSynAck {
             return;
         }
         let age = self.ends[client as usize].age;
@@ -262,7 +267,8 @@ impl Net {
         let Phase::AwaitAck(index) = self.ends[server as usize].phase else {
             return Notice::Nothing;
         };
-        let through = self.gets_through(self.ends[(server ^ 1) as usize].path);
+        let astray = self.ends[server as usize].route == Route::Astray;
+        let through = !astray && self.arrives(server ^ 1);
         let notice = if through { self.promote(server) } else { Notice::Nothing };
         if notice != Notice::Nothing {
             return notice;

@@ -3,16 +3,20 @@
 //! A state machine of its own: it is told of sends and of events coming due, schedules further
 //! events, and answers with a [`Notice`] for the process concerned. It knows no process.
 
+mod address;
 mod listen;
 mod path;
+mod stall;
 mod tcp;
 
+pub(crate) use address::Route;
 pub(crate) use listen::{Acceptor, Key};
 pub use path::Link;
 pub(crate) use path::Path;
 pub(crate) use tcp::{End, Owner, Phase};
 
 use crate::queue::{Event, Queue};
+use address::Addresses;
 use hashbrown::HashMap;
 use listen::Listener;
 use std::collections::BTreeMap;
@@ -78,7 +82,9 @@ pub(crate) struct Net {
     listening: BTreeMap<Key, u32>,
     /// Which hosts are powered, by index.
     pub(crate) up: Vec<bool>,
+    /// Hosts by their own addresses, which never move.
     pub(crate) by_ip: BTreeMap<IpAddr, u32>,
+    addresses: Addresses,
 }
 
 impl Net {
@@ -95,6 +101,7 @@ impl Net {
             listening: BTreeMap::new(),
             up: Vec::new(),
             by_ip: BTreeMap::new(),
+            addresses: Addresses::default(),
         }
     }
 
@@ -134,10 +141,8 @@ impl Net {
             Event::Retransmit { end, age } if self.fits(end, age) => {
                 self.retransmit(queue, now, end)
             }
-            Event::Window { end, age } if self.fits(end, age) => {
-                self.window_came(end);
-                Notice::Writable(end)
-            }
+            Event::Stranger { end, age } if self.fits(end, age) => self.stranger_resets(end),
+            Event::Window { end, age } if self.fits(end, age) => self.window_came(end),
             Event::Linger { end, age } if self.fits(end, age) => self.linger_over(end),
             Event::Syn { end, age } if self.fits(end, age) => {
                 self.syn_arrives(queue, now, end);

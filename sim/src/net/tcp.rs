@@ -12,8 +12,8 @@
 //! acknowledgement is free and instant for a sender that is not blocked; one that is blocked by the
 //! window learns of room one latency later.
 
-use super::path::{RTO_MAX, RTO_MIN};
-use super::{Net, Notice};
+use super::stall::Stall;
+use super::{Net, Notice, Route};
 use crate::queue::{Event, Queue};
 use bytes::BytesMut;
 use storytime_machine::{Conn, Duration, Endpoint, Gone, Time, Token};
@@ -31,9 +31,9 @@ pub(crate) struct End {
     /// How many of them may be read.
     pub(crate) arrived: usize,
     /// Bytes that did not get through and are being sent again.
-    held: usize,
+    pub(super) held: usize,
     /// Attempts so far, and since when, while `held` or a FIN is stuck.
-    stall: Option<Stall>,
+    pub(super) stall: Option<Stall>,
     /// Nothing may arrive here before what was sent earlier.
     last_arrival: Time,
     fin: Fin,
@@ -48,15 +48,10 @@ pub(crate) struct End {
     /// Its linger has begun.
     pub(crate) lingering: bool,
     tls: Tls,
+    /// How the peer's packets get here and ours there.
+    pub(super) route: Route,
     /// What its peer sent last was lost with the peer: nothing more arrives.
-    cut_off: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Stall {
-    attempts: u32,
-    since: Time,
-    fin: bool,
+    pub(super) cut_off: bool,
 }
 
 /// How far an end is.
@@ -130,8 +125,15 @@ impl End {
             queued: false,
             lingering: false,
             tls: Tls::Clear,
+            route: Route::Fixed,
             cut_off: false,
         }
+    }
+
+    /// What is on its way here is lost.
+    pub(super) fn lose_incoming(&mut self) {
+        self.stream.truncate(self.arrived);
+        (self.held, self.stall) = (0, None);
     }
 
     /// The peer's FIN waits behind the unread bytes.
@@ -197,7 +199,10 @@ impl Net {
         let this = &mut self.ends[end as usize];
         this.phase = phase;
         this.stream.clear();
-        (this.arrived, this.held, this.stall) = (0, 0, None);
+        (this.arrived, this.held) = (0, 0);
+        if this.route != Route::Astray {
+            this.stall = None; // Otherwise its peer hears of nothing, and goes on trying.
+        }
         let peer = &self.ends[(end ^ 1) as usize];
         if matches!(peer.phase, Phase::Free | Phase::Vanished) {
             self.ends[end as usize].renew();
@@ -288,8 +293,13 @@ impl Net {
         end: u32,
         bytes: usize,
     ) -> Notice {
-        let through = self.gets_through(self.ends[(end ^ 1) as usize].path);
+        let through = self.arrives(end ^ 1);
         let this = &mut self.ends[end as usize];
+        if is_left(this.route, end) {
+            this.held += bytes;
+            self.strays(queue, now, end, false);
+            return Notice::Nothing;
+        }
         if this.cut_off {
             return Notice::Nothing;
         }
@@ -298,7 +308,15 @@ impl Net {
                 Phase::Open => {
                     this.arrived += bytes;
                     debug_assert!(this.arrived <= this.stream.len());
+                    if this.route == Route::Astray {
+                        self.sent_from_afar(queue, now, end);
+                    }
                     return Notice::Readable(end);
+                }
+                Phase::Free | Phase::Vanished if this.route == Route::Astray => {
+                    this.stream.clear();
+                    self.sent_from_afar(queue, now, end);
+                    return Notice::Nothing;
                 }
                 Phase::AwaitAccept(_) | Phase::AwaitSynAck => {
                     this.arrived += bytes;
@@ -320,8 +338,12 @@ impl Net {
     }
 
     pub(super) fn fin_arrives(&mut self, queue: &mut Queue, now: Time, end: u32) -> Notice {
-        let through = self.gets_through(self.ends[(end ^ 1) as usize].path);
+        let through = self.arrives(end ^ 1);
         let this = &mut self.ends[end as usize];
+        if is_left(this.route, end) {
+            self.strays(queue, now, end, true);
+            return Notice::Nothing;
+        }
         if this.cut_off {
             return Notice::Nothing;
         }
@@ -329,7 +351,12 @@ impl Net {
             self.stall(queue, now, end, true);
             return Notice::Nothing;
         }
+        if this.route == Route::Astray {
+            self.sent_from_afar(queue, now, end);
+        }
+        let this = &mut self.ends[end as usize];
         match this.phase {
+            Phase::Free | Phase::Vanished if this.route == Route::Astray => Notice::Nothing,
             Phase::Free | Phase::Vanished => {
                 self.answer_with_rst(queue, now, end);
                 Notice::Nothing
@@ -338,50 +365,6 @@ impl Net {
                 this.fin = Fin::Arrived;
                 if phase == Phase::Open { Notice::Readable(end) } else { Notice::Nothing }
             }
-        }
-    }
-
-    /// What did not get through is sent again, for a while.
-    fn stall(&mut self, queue: &mut Queue, now: Time, end: u32, fin: bool) {
-        let age = self.ends[end as usize].age;
-        let this = &mut self.ends[end as usize];
-        match &mut this.stall {
-            Some(stall) => stall.fin |= fin,
-            None => {
-                this.stall = Some(Stall { attempts: 0, since: now, fin });
-                queue.push(now + RTO_MIN, Event::Retransmit { end, age });
-            }
-        }
-    }
-
-    pub(super) fn retransmit(&mut self, queue: &mut Queue, now: Time, end: u32) -> Notice {
-        let Some(stall) = self.ends[end as usize].stall else { return Notice::Nothing };
-        let sender = end ^ 1;
-        let patience_over = now.since(stall.since) >= self.tcp.give_up;
-        let orphan = self.ends[sender as usize].phase == Phase::Free;
-        if self.ends[sender as usize].phase == Phase::Vanished || (orphan && patience_over) {
-            // Whoever would send again is gone; what was held is lost with it, and what is under
-            // way behind it is of no use.
-            let this = &mut self.ends[end as usize];
-            this.stream.truncate(this.arrived);
-            (this.held, this.stall, this.cut_off) = (0, None, true);
-            return Notice::Nothing;
-        }
-        if self.gets_through(self.ends[sender as usize].path) {
-            let held = core::mem::take(&mut self.ends[end as usize].held);
-            self.ends[end as usize].stall = None;
-            let data = self.deliver(queue, now, end, held);
-            let fin = if stall.fin { self.fin_arrives(queue, now, end) } else { Notice::Nothing };
-            // With data the FIN needs no word of its own.
-            if data == Notice::Nothing { fin } else { data }
-        } else if patience_over {
-            Notice::Gone(sender, Gone::TimedOut)
-        } else {
-            let rto = (RTO_MIN * (1 << stall.attempts.min(16))).min(RTO_MAX);
-            let this = &mut self.ends[end as usize];
-            this.stall = Some(Stall { attempts: stall.attempts + 1, ..stall });
-            queue.push(now + rto, Event::Retransmit { end, age: this.age });
-            Notice::Nothing
         }
     }
 
@@ -394,7 +377,7 @@ impl Net {
     }
 
     pub(super) fn rst_arrives(&mut self, _queue: &mut Queue, _now: Time, end: u32) -> Notice {
-        if !self.gets_through(self.ends[(end ^ 1) as usize].path) {
+        if !self.arrives(end ^ 1) || is_left(self.ends[end as usize].route, end) {
             return Notice::Nothing; // A reset is never sent again.
         }
         match self.ends[end as usize].phase {
@@ -454,9 +437,13 @@ impl Net {
     }
 
     /// A window update has come.
-    pub(super) fn window_came(&mut self, end: u32) {
+    pub(super) fn window_came(&mut self, end: u32) -> Notice {
         let this = &mut self.ends[end as usize];
+        if is_left(this.route, end) {
+            return Notice::Nothing;
+        }
         (this.blocked, this.window_due) = (false, false);
+        Notice::Writable(end)
     }
 
     /// Starts the linger of a flushed end.
@@ -478,4 +465,10 @@ impl Net {
             queue.push(at, Event::Secured { end: side, age: self.ends[side as usize].age });
         }
     }
+}
+
+/// Whether an end is an accepting one whose address has moved to another host since: nothing comes
+/// to it any more.
+pub(super) const fn is_left(route: Route, end: u32) -> bool {
+    matches!(route, Route::Astray) && end % 2 == 1
 }

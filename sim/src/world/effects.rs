@@ -28,7 +28,8 @@ impl World {
             Effect::BindDatagram { socket, at } => self.bind_datagram(process, socket, at),
             Effect::SendTo { socket, to, bytes } => self.send_to(process, socket, to, bytes),
             Effect::Resolve { lookup, name } => self.resolve(process, lookup, &name),
-            Effect::TakeAddress { .. } | Effect::ReleaseAddress { .. } => {}
+            Effect::TakeAddress { ip } => self.take_address(process, ip),
+            Effect::ReleaseAddress { ip } => self.release_address(process, ip),
             Effect::StartTls { conn, tls: _ } => {
                 if let Some(end) = self.end_of(process, conn) {
                     self.net.want_tls(&mut self.queue, self.now, end);
@@ -43,9 +44,11 @@ impl World {
         }
     }
 
-    /// Whether a local address is one of the host's: its own, the wildcard, or loopback.
+    /// Whether a local address is one of the host's: its own, one that it took, the wildcard, or
+    /// loopback.
     fn is_local(&self, host: u32, ip: IpAddr) -> bool {
-        ip.is_unspecified() || ip.is_loopback() || ip == self.hosts[host as usize].ip
+        let own = ip == self.hosts[host as usize].ip;
+        own || ip.is_unspecified() || ip.is_loopback() || self.net.holds(host, ip)
     }
 
     fn key(&mut self, host: u32, at: &Endpoint) -> Result<(Key, Endpoint), BindError> {
@@ -105,7 +108,7 @@ impl World {
                 let there = if self.is_local(host, addr.ip()) {
                     Some(host)
                 } else {
-                    self.net.by_ip.get(&addr.ip()).copied()
+                    self.net.look_up(host, addr.ip())
                 };
                 there.map(|there| (there, Key::Tcp { host: there, port: addr.port() }))
             }
@@ -128,8 +131,10 @@ impl World {
     }
 
     pub(super) fn disk_due(&mut self, host: u32, op: u64) {
-        let Some(disk) = self.hosts[host as usize].disk.as_mut() else { return };
+        let this = &mut self.hosts[host as usize];
+        let Some(disk) = this.disk.as_mut() else { return };
         if let Some((process, key, result)) = disk.complete(op) {
+            this.operations += 1;
             self.input(process, Input::Disk(key, result));
         }
     }
@@ -158,7 +163,7 @@ impl World {
         let Some(&port) = self.procs[process as usize].sockets.get(&socket) else { return };
         let there = if self.is_local(host, to.ip()) {
             host
-        } else if let Some(&there) = self.net.by_ip.get(&to.ip()) {
+        } else if let Some(there) = self.net.look_up(host, to.ip()) {
             there
         } else {
             return;

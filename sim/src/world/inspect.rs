@@ -37,6 +37,18 @@ impl World {
         self.hosts[host.0 as usize].ip
     }
 
+    /// The host that packets for an address go to, as far as those know who heard the last word of
+    /// it: the one that took it last and has not given it up, dead or alive.
+    pub fn holder(&self, ip: IpAddr) -> Option<HostId> {
+        self.net.holder(ip).map(HostId)
+    }
+
+    /// The host that `observer` sends packets for an address to: where a partition kept the last
+    /// word from it, not the holder.
+    pub fn holder_seen_by(&self, observer: HostId, ip: IpAddr) -> Option<HostId> {
+        self.net.look_up(observer.0, ip).map(HostId)
+    }
+
     /// All hosts, in order of adding.
     pub fn hosts(&self) -> impl Iterator<Item = HostId> + use<> {
         (0..self.hosts.len() as u32).map(HostId)
@@ -105,6 +117,11 @@ impl World {
     /// A host's disk.
     pub fn disk(&mut self, host: HostId) -> Option<&mut crate::disk::SimDisk> {
         self.hosts[host.0 as usize].disk.as_mut()
+    }
+
+    /// Disk operations that a host has completed so far.
+    pub fn operations(&self, host: HostId) -> u64 {
+        self.hosts[host.0 as usize].operations
     }
 
     /// Marks that any process reached, with their counts.

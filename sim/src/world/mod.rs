@@ -5,6 +5,7 @@
 //! to itself until the step's time has passed; only then does its output leave. So a power cut in
 //! the middle of a step takes the step's output with it.
 
+mod address;
 mod control;
 mod effects;
 mod inspect;
@@ -24,7 +25,9 @@ use crate::trace::Trace;
 use bytes::Bytes;
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use storytime_machine::{Addr, IpAddr, Ipv4Addr, Ratio, ResolveError, Rng, Time, Token};
+use storytime_machine::{
+    Addr, AddressError, IpAddr, Ipv4Addr, Ratio, ResolveError, Rng, Time, Token,
+};
 
 /// How a world is made.
 #[derive(Clone, Debug)]
@@ -105,6 +108,7 @@ pub struct World {
     pub(crate) names_down: bool,
     pub(crate) datagrams: Table<Datagram>,
     pub(crate) lookups: Table<Lookup>,
+    pub(crate) takings: Table<Taking>,
     pub(crate) timeline: Table<Fault>,
     pub(crate) trace: Trace,
     pub(crate) failure: Option<Failure>,
@@ -116,6 +120,14 @@ pub(crate) struct Datagram {
     pub(crate) port: u16,
     pub(crate) from: Addr,
     pub(crate) bytes: Bytes,
+}
+
+/// An address that is being taken.
+pub(crate) struct Taking {
+    pub(crate) process: u32,
+    pub(crate) life: u32,
+    pub(crate) ip: IpAddr,
+    pub(crate) result: Result<(), AddressError>,
 }
 
 /// A look-up under way.
@@ -174,6 +186,7 @@ impl World {
             names_down: false,
             datagrams: Table::new(),
             lookups: Table::new(),
+            takings: Table::new(),
             timeline: Table::new(),
             trace: Trace::new(config.seed, config.trace_all),
             failure: None,
@@ -210,6 +223,7 @@ impl World {
             disk: config.disk.map(|disk| SimDisk::new(disk, rng)),
             first_core,
             cores: config.cores,
+            operations: 0,
             processes: Vec::new(),
             datagrams: BTreeMap::new(),
             next_port: 49_152,
@@ -305,6 +319,23 @@ impl World {
             }
         }
         Ran::Reached
+    }
+
+    /// Runs until these hosts have completed so many disk operations in all, and their processes
+    /// were told; false if the run ends before, or at `limit`.
+    pub fn run_to_operation(&mut self, hosts: &[HostId], operations: u64, limit: Time) -> bool {
+        let done = |world: &Self| {
+            hosts.iter().map(|host| world.operations(*host)).sum::<u64>() >= operations
+        };
+        while !done(self) {
+            let Some((at, event)) = self.queue.pop_until(limit) else { return false };
+            self.now = at;
+            self.handle(event);
+            if self.failure.is_some() {
+                return false;
+            }
+        }
+        true
     }
 
     fn broken(&mut self) -> Failure {

@@ -15,6 +15,7 @@ impl World {
             Event::CoreFree { core, life } => self.core_free(core, life),
             Event::Disk { host, op } => self.disk_due(host, op),
             Event::Datagram { index } => self.datagram_arrives(index),
+            Event::Address { index } => self.address_taken(index),
             Event::Resolved { index } => self.lookup_answered(index),
             Event::Timeline { index } => {
                 let fault = self.timeline.take(index).expect("each entry comes once");
@@ -241,6 +242,11 @@ impl World {
             Input::Bound(token, result) => {
                 self.trace.note(self.now, "bound", process, token.0, u64::from(result.is_ok()));
                 drive.bound(now, token, result);
+            }
+            Input::Addressed(ip, result) => {
+                let taken = u64::from(result.is_ok());
+                self.trace.note(self.now, "addressed", process, super::address::number(ip), taken);
+                drive.addressed(now, ip, result);
             }
             _ => unreachable!("told by its own function"),
         }

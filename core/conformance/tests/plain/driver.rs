@@ -10,8 +10,8 @@ use crate::disk::Disk;
 use std::collections::{BTreeMap, VecDeque};
 use storytime_conformance::{Ending, Scene};
 use storytime_machine::{
-    Addr, Boot, BytesMut, Closing, Conn, Drive, Effect, Endpoint, Gone, IpAddr, Ipv4Addr, Listen,
-    Now, OpKey, Process, ResolveError, Rng, Setup, Time, Token, WallTime, nanos,
+    Addr, AddressError, Boot, BytesMut, Closing, Conn, Drive, Effect, Endpoint, Gone, IpAddr,
+    Ipv4Addr, Listen, Now, OpKey, Process, ResolveError, Rng, Setup, Time, Token, WallTime, nanos,
 };
 
 /// Where no host is.
@@ -71,6 +71,8 @@ pub(crate) struct World {
     connecting: Vec<Connecting>,
     datagrams: BTreeMap<Addr, (usize, Token)>,
     names: Vec<(String, Vec<IpAddr>)>,
+    /// Which host has an address besides its own.
+    moved: BTreeMap<IpAddr, usize>,
     next_port: u16,
 }
 
@@ -91,6 +93,7 @@ impl World {
             connecting: Vec::new(),
             datagrams: BTreeMap::new(),
             names: scene.names,
+            moved: BTreeMap::new(),
             next_port: FIRST_FREE_PORT,
         }
     }
@@ -253,7 +256,8 @@ impl World {
     fn accept_and_connect(&mut self) -> bool {
         let mut moved = false;
         for index in 0..self.listeners.len() {
-            let listener = &mut self.listeners[index];
+            // Those that were served may have closed some.
+            let Some(listener) = self.listeners.get_mut(index) else { break };
             let Some(at) = listener.queue.front().copied().filter(|_| listener.accepting) else {
                 continue;
             };
@@ -284,7 +288,8 @@ impl World {
         let Connecting { host, token, ref to, until } = attempt;
         let reached = |listener: &&mut Listener| match (&listener.listen.at, to) {
             (Endpoint::Tcp(at), Endpoint::Tcp(to)) => {
-                at.port() == to.port() && self.hosts[listener.host].ip == to.ip()
+                let moved = self.moved.get(&to.ip()) == Some(&listener.host);
+                at.port() == to.port() && (self.hosts[listener.host].ip == to.ip() || moved)
             }
             (at, to) => at == to,
         };
@@ -352,6 +357,17 @@ impl World {
                 let found = self.names.iter().find(|(known, _)| *known == name);
                 let result = found.map(|(_, ips)| ips.clone()).ok_or(ResolveError::NotFound);
                 self.input(host, |process, now| process.resolved(now, lookup, result));
+            }
+            Effect::TakeAddress { ip } => {
+                let owned = self.hosts.iter().any(|host| host.ip == ip);
+                let result = if owned { Err(AddressError::Denied) } else { Ok(()) };
+                if !owned {
+                    self.moved.insert(ip, host);
+                }
+                self.input(host, |process, now| process.addressed(now, ip, result));
+            }
+            Effect::ReleaseAddress { ip } => {
+                self.moved.retain(|&moved, &mut holder| moved != ip || holder != host);
             }
             Effect::StartTls { conn, .. } => self.start_tls(host, conn),
             Effect::Exit(_) => self.exit(host),

@@ -28,6 +28,10 @@ impl Arm for PlainArm {
         driver::NOWHERE
     }
 
+    fn spare(&self) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, 200).into()
+    }
+
     fn play(&mut self, scene: Scene) -> Vec<Ending> {
         World::new(scene).play()
     }

@@ -48,8 +48,9 @@ pub struct Marks {
     pub(crate) touches: Vec<Touch>,
 }
 
-impl Default for Marks {
-    fn default() -> Self {
+impl Marks {
+    /// Nothing yet; with the rows on a page, if pages are modelled.
+    pub fn new(page_rows: Option<u64>) -> Self {
         Self {
             last: vec![Lsn(0); PLACES].into_boxed_slice(),
             floor: Lsn(0),
@@ -59,7 +60,7 @@ impl Default for Marks {
             seen: Lsn(0),
             watched: BTreeMap::new(),
             broken: Vec::new(),
-            page_rows: None,
+            page_rows,
             touches: Vec::new(),
         }
     }
@@ -191,12 +192,7 @@ impl Marks {
     pub fn reset(&mut self, at: Lsn) {
         let watched = core::mem::take(&mut self.watched);
         let broken = watched.into_values().flatten().chain(core::mem::take(&mut self.broken));
-        *self = Self {
-            newest: at,
-            broken: broken.collect(),
-            page_rows: self.page_rows,
-            ..Self::default()
-        };
+        *self = Self { newest: at, broken: broken.collect(), ..Self::new(self.page_rows) };
     }
 
     /// The record that has to be durable before the request's reply leaves.
@@ -235,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_read_waits_for_the_last_change_of_what_it_sees_and_for_no_other() {
-        let mut marks = Marks::default();
+        let mut marks = Marks::new(None);
         marks.begin();
         marks.wrote(0, &Effect::Delete { key: b"a" });
         marks.recorded(Lsn(7));

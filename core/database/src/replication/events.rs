@@ -133,6 +133,7 @@ impl Replication {
         } else if timer == self.token(Timer::Beat) {
             cx.after(timer, self.options.heartbeat);
             self.beat_upstream(cx, host);
+            self.beat_former(cx);
             self.beat_followers(cx, host);
             self.pump(cx, host);
         } else {

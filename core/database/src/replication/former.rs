@@ -11,7 +11,7 @@ use crate::client::put_request;
 use crate::resp::{Frame, ReplyReader};
 use bytes::BytesMut;
 use core::time::Duration;
-use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr};
+use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr, Time};
 
 /// How often a former master that is away is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -38,11 +38,13 @@ pub(super) struct Former {
     port: u16,
     link: Link,
     reader: ReplyReader,
+    heard: Time,
 }
 
 impl Former {
-    pub(super) fn new(name: String, port: u16) -> Self {
-        Self { name, port, link: Link::Resting, reader: ReplyReader::new(ANSWER_BYTES_MAX) }
+    pub(super) fn new(name: String, port: u16, now: Time) -> Self {
+        let reader = ReplyReader::new(ANSWER_BYTES_MAX);
+        Self { name, port, link: Link::Resting, reader, heard: now }
     }
 }
 
@@ -85,23 +87,40 @@ impl Replication {
     }
 
     pub(super) fn connected_former(&mut self, cx: &mut Cx, conn: Conn) {
-        let term = self.term().0.to_string();
+        let now = cx.now();
         let password = self.options.master_password.clone();
         let Some(former) = self.former.as_mut().filter(|f| f.link == Link::Connecting) else {
             return cx.close(conn, Close::Abort);
         };
         former.link = Link::Up(conn);
+        former.heard = now;
         former.reader = ReplyReader::new(ANSWER_BYTES_MAX);
         let tx = cx.tx(conn).expect("a connection that just came up is open");
         if let Some(password) = password {
             tx.write_with(|into| put_request(&[b"AUTH", &password], into));
         }
-        tx.write_with(|into| put_request(&[b"REPL.TERM", term.as_bytes()], into));
+        self.beat_former(cx);
+    }
+
+    /// Says it again: the server may have been started anew, and forgotten.
+    pub(super) fn beat_former(&mut self, cx: &mut Cx) {
+        let (now, silent) = (cx.now(), self.options.timeout);
+        let term = self.term().0.to_string();
+        let Some(former) = &self.former else { return };
+        let Link::Up(conn) = former.link else { return };
+        if former.heard + silent <= now {
+            return self.lose_former(cx);
+        }
+        if let Some(tx) = cx.tx(conn) {
+            tx.write_with(|into| put_request(&[b"REPL.TERM", term.as_bytes()], into));
+        }
     }
 
     pub(super) fn hear_former(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        let now = cx.now();
         while self.is_former(conn) {
             let Some(former) = &mut self.former else { return };
+            former.heard = now;
             match former.reader.next(rx) {
                 Ok(None) => return,
                 Ok(Some(Frame::Reply(Reply::Simple(_)))) => {}

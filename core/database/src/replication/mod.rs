@@ -268,6 +268,7 @@ impl Replication {
             Some((name, port)) => self.follow_other(cx, host, name, port, false),
             None => {
                 let term = self.history.term().next_life(cx.rng());
+                self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
             }
         }

@@ -183,9 +183,9 @@ impl Replication {
         self.waits.retain(|wait| wait.conn != conn);
     }
 
-    /// A new role: what replicas confirmed of another log says nothing of this one.
-    pub(super) fn forget_promises(&mut self) {
-        self.promises = Promises::default();
+    /// A new role, or a new life: nothing was promised of the records up to this one.
+    pub(super) fn promise_from(&mut self, last: Lsn) {
+        self.promises = Promises { given_up: last, ..Promises::default() };
         self.progress = true;
     }
 }

@@ -233,8 +233,11 @@ impl Replication {
             None => {}
         }
         if self.takes_from(conn) {
-            // The reader may hold more than the connection's buffer does.
-            self.take_in(cx, host, conn, &mut BytesMut::new());
+            // What the connection's buffer holds is told again; what the reader holds is not.
+            let apart = self.upstream().is_some_and(|upstream| upstream.reader.held_bytes() > 0);
+            if apart {
+                self.take_in(cx, host, conn, &mut BytesMut::new());
+            }
             if self.takes_from(conn) {
                 cx.pause(conn, false);
             }

@@ -137,7 +137,7 @@ impl Replication {
     fn begin_term(&mut self, cx: &mut Cx, term: Term, since: Lsn, record: &[u8]) {
         self.appended(cx, since, record);
         self.leave_upstream(cx);
-        self.forget_promises();
+        self.promise_from(since);
         let role = Role::Master { term, since };
         let Role::Replica(upstream) = core::mem::replace(&mut self.role, role) else {
             panic!("only replicas are promoted");
@@ -151,7 +151,7 @@ impl Replication {
             upstream.port,
             since.0 - 1,
         ));
-        self.former = Some(Former::new(upstream.name, upstream.port));
+        self.former = Some(Former::new(upstream.name, upstream.port, cx.now()));
         cx.after(self.token(Timer::Former), core::time::Duration::ZERO);
     }
 

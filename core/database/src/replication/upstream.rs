@@ -115,7 +115,7 @@ impl Replication {
         self.leave_upstream(cx);
         self.former = None;
         self.fenced = None;
-        self.forget_promises();
+        self.promise_from(host.log().last);
         let upstream = Upstream::new(name, port, reseed, cx.now());
         self.role = Role::Replica(Box::new(upstream));
         self.try_upstream(cx, host);

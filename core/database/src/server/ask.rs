@@ -9,7 +9,7 @@ use crate::{Config, config::OUTPUT_BYTES_MAX};
 use bytes::Bytes;
 use core::time::Duration;
 use storytime_journal::Lsn;
-use storytime_machine::Cx;
+use storytime_machine::{Cx, Time};
 
 impl Database {
     pub(super) const fn commands(&self) -> &Commands {
@@ -24,6 +24,23 @@ impl Database {
     /// `master` or `slave`, as Redis says it.
     pub(super) const fn role_name(&self) -> &'static str {
         if self.replication.is_replica() { "slave" } else { "master" }
+    }
+
+    /// Whether something may be changed now.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub(super) fn may_write(&self, now: Time) -> Outcome {
+        if self.read_only {
+            return Err(Fault::of("READONLY You can't write against a read only server."));
+        }
+        if let Err(text) = self.replication.may_write(&self.engine, now) {
+            return Err(String::from_utf8_lossy(&text).into_owned().into());
+        }
+        if self.engine.applied() < self.engine.log.last() {
+            return Err(Fault::of("LOADING records of the former master are being applied"));
+        }
+        self.engine.log.admits()
     }
 
     /// Term, last record, last durable record.

@@ -51,7 +51,8 @@ impl Checkpointing {
 impl Engine {
     /// Begins a checkpoint whose first piece is `head`; whether that was possible.
     pub(super) fn begin_checkpoint(&mut self, cx: &mut Cx, head: &[u8]) -> bool {
-        let busy = self.checkpointing.is_under_way() || self.store.has_snapshot();
+        let behind = !self.applying.is_empty();
+        let busy = behind || self.checkpointing.is_under_way() || self.store.has_snapshot();
         if busy || self.reset != Reset::No {
             return false;
         }

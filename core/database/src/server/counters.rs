@@ -38,7 +38,16 @@ impl Database {
             let more: u64 = db.tables().map(|(_, table)| table.size().rows).sum();
             (keys + db.keys().len() as u64, rows + more)
         });
+        let pages = self.engine.pages.as_ref();
+        let paging = pages.map(|pages| pages.counters()).unwrap_or_default();
+        let under_way = pages.map_or(0, |pages| pages.under_way());
         for (name, value) in [
+            ("page_hits", paging.hits),
+            ("page_reads", paging.reads),
+            ("page_writes", paging.writes),
+            ("page_failures", paging.failures),
+            ("pages_under_way", under_way),
+            ("records_waiting", self.engine.applying.len() as u64),
             ("total_connections_received", counters.total_connections),
             ("rejected_connections", counters.rejected_connections),
             ("connected_clients", counters.connections),

@@ -37,9 +37,7 @@ impl Database {
 
     pub(super) fn alarm(&mut self, cx: &mut Cx) {
         self.alarm = None;
-        let may = self.phase == Phase::Serving && !self.read_only;
-        let may = may && self.replication.may_write(&self.engine, cx.now()).is_ok();
-        if may && self.engine.log.admits().is_ok() {
+        if self.phase == Phase::Serving && self.may_write(cx.now()).is_ok() {
             self.delete_ended(cx);
         }
     }

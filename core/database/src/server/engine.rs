@@ -2,12 +2,17 @@
 
 use super::checkpoint::Checkpointing;
 use super::log::Log;
+use super::tokens;
 use crate::commands::Marks;
 use crate::config::Config;
+use crate::paging::Pages;
 use crate::record::{Garbled, RecordView, RecordWriter};
 use crate::store::{Misfit, Store};
+use bytes::Bytes;
 use core::fmt;
+use std::collections::VecDeque;
 use storytime_journal::Lsn;
+use storytime_machine::{Conn, Cx};
 
 /// Content and log.
 #[derive(Debug)]
@@ -24,11 +29,29 @@ pub(crate) struct Engine {
     pub(super) seeding: bool,
     /// The content that waiting replies tell of is there no more.
     pub(super) orphaned: bool,
+    /// Pages, if content is bigger than memory.
+    pub(super) pages: Option<Pages<Waiter>>,
+    /// Records from elsewhere that are appended and not applied: each waits for its pages.
+    pub(super) applying: VecDeque<(Lsn, Bytes)>,
+    /// Pages that the first of them waits for.
+    pub(super) missing: u32,
     /// A record from elsewhere did not fit: the server has to end.
     pub(super) broken: Option<NotApplied>,
     /// Effects of records from elsewhere, for figures.
     pub(super) foreign_effects: u64,
 }
+
+/// Who waits for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    /// A reply of a connection, by its number.
+    Reply(Conn, u64),
+    /// The record from elsewhere that is applied next.
+    Record,
+}
+
+/// Most records from elsewhere that are appended and not applied.
+const APPLYING_MAX: usize = 4096;
 
 /// Whether the content is being replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,13 +89,19 @@ impl Engine {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             store: Store::new(0),
-            marks: Marks::default(),
+            marks: Marks::new(config.paging.map(|paging| paging.page_rows)),
             record: RecordWriter::default(),
             log: Log::new(config),
             checkpointing: Checkpointing::default(),
             reset: Reset::No,
             seeding: false,
             orphaned: false,
+            pages: config.paging.map(|paging| {
+                let path = [&config.dir[..], b"/pages"].concat();
+                Pages::new(paging, path.into(), tokens::PAGING_BASE)
+            }),
+            applying: VecDeque::new(),
+            missing: 0,
             broken: None,
             foreign_effects: 0,
         }
@@ -96,6 +125,46 @@ impl Engine {
         Ok(effects)
     }
 
+    /// Whether another record from elsewhere may be appended.
+    pub(super) fn takes_records(&self) -> bool {
+        self.applying.len() < APPLYING_MAX
+    }
+
+    /// The last record whose effects are in the content.
+    pub(super) fn applied(&self) -> Lsn {
+        let next = self.applying.front().map(|(lsn, _)| Lsn(lsn.0 - 1));
+        next.unwrap_or_else(|| self.log.last())
+    }
+
+    /// Applies records from elsewhere, one after the other, as far as their pages are there. One
+    /// that waits for a page holds up those behind it, as the one thread did that databases of the
+    /// time had for this.
+    pub(super) fn apply_waiting(&mut self, cx: &mut Cx) {
+        while self.missing == 0
+            && let Some((lsn, record)) = self.applying.pop_front()
+        {
+            match self.apply(&record) {
+                Ok(effects) => {
+                    self.foreign_effects += effects;
+                    self.marks.recorded(lsn);
+                }
+                Err(why) => self.broken = Some(why),
+            }
+            // Its pages are asked for as it is applied: what waits for them is the next record.
+            self.missing = self.need_pages(cx, Waiter::Record);
+        }
+    }
+
+    /// Asks for the pages that were touched; how many have to be read.
+    pub(super) fn need_pages(&mut self, cx: &mut Cx, waiter: Waiter) -> u32 {
+        let Self { pages: Some(pages), marks, .. } = self else { return 0 };
+        let mut missing = 0;
+        for touch in marks.touches.drain(..) {
+            missing += u32::from(pages.need(cx, touch, waiter));
+        }
+        missing
+    }
+
     /// Appends the record that was made, if it has effects; its number.
     pub(super) fn append(&mut self) -> Option<Lsn> {
         if self.record.is_empty() {
@@ -110,6 +179,9 @@ impl Engine {
     pub(super) fn invariants(&self) {
         self.store.invariants();
         self.log.invariants();
+        if let Some(pages) = &self.pages {
+            pages.invariants();
+        }
         assert!(self.log.durable() <= self.log.last(), "what is durable was appended");
     }
 }

@@ -10,18 +10,17 @@ use storytime_machine::Cx;
 impl Host for Engine {
     fn log(&self) -> LogState {
         let last = self.log.last();
-        LogState { oldest: self.log.oldest(), durable: self.log.durable(), last, applied: last }
+        let (oldest, durable) = (self.log.oldest(), self.log.durable());
+        LogState { oldest, durable, last, applied: self.applied() }
     }
 
-    fn append(&mut self, _cx: &mut Cx, record: &[u8]) -> Result<Lsn, AppendError> {
-        let lsn = self.log.append(record)?;
-        match self.apply(record) {
-            Ok(effects) => {
-                self.foreign_effects += effects;
-                self.marks.recorded(lsn);
-            }
-            Err(why) => self.broken = Some(why),
+    fn append(&mut self, cx: &mut Cx, record: &[u8]) -> Result<Lsn, AppendError> {
+        if !self.takes_records() {
+            return Err(AppendError::Busy);
         }
+        let lsn = self.log.append(record)?;
+        self.applying.push_back((lsn, Bytes::copy_from_slice(record)));
+        self.apply_waiting(cx);
         Ok(lsn)
     }
 
@@ -30,7 +29,8 @@ impl Host for Engine {
     }
 
     fn begin_snapshot(&mut self, _cx: &mut Cx) -> bool {
-        if self.store.has_snapshot() || self.reset != Reset::No {
+        let behind = !self.applying.is_empty();
+        if behind || self.store.has_snapshot() || self.reset != Reset::No {
             return false;
         }
         self.store.begin_snapshot();
@@ -57,6 +57,7 @@ impl Host for Engine {
         self.log.begin_reset(cx, at);
         self.store = Store::new(self.store.secret());
         self.marks.reset(at);
+        self.applying.clear();
         self.reset = Reset::AwaitHead;
         self.orphaned = true;
     }

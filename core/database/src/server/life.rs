@@ -1,16 +1,20 @@
 //! A server's life: recovery, what the journal tells, and the end.
 
+use super::engine::Waiter;
 use super::{Database, Phase};
 use crate::commands::Tally;
 use crate::replication::ReplicationEvent;
 use bytes::Bytes;
 use storytime_journal::{JournalEvent, Recovery};
-use storytime_machine::{Close, Cx, Exit};
+use storytime_machine::{Close, Cx, DiskResult, Exit, Token};
 
 impl Database {
     /// Begins recovery; serves at once if there is nothing to recover.
     pub(super) fn recover(&mut self, cx: &mut Cx) {
         self.listen(cx);
+        if let Some(pages) = &mut self.engine.pages {
+            pages.open(cx);
+        }
         if !self.engine.log.open(cx) {
             self.replication.ready(cx, &mut self.engine);
             self.serve_from_now_on(cx);
@@ -63,6 +67,31 @@ impl Database {
         }
     }
 
+    /// A disk operation on pages completed: whoever waited for a page goes on.
+    pub(super) fn page_done(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
+        let Some(pages) = &mut self.engine.pages else { return };
+        let mut there = core::mem::take(&mut self.there);
+        if let Err(why) = pages.on_disk(cx, op, result, &mut there) {
+            cx.exit(Exit::Failed(why));
+        }
+        for waiter in there.drain(..) {
+            match waiter {
+                Waiter::Record => self.engine.missing -= 1,
+                Waiter::Reply(conn, number) => {
+                    if let Some(session) = self.session(conn) {
+                        session.thing_is_there(number);
+                    }
+                }
+            }
+        }
+        self.there = there;
+        let before = self.engine.applied();
+        self.engine.apply_waiting(cx);
+        if self.engine.applied() > before {
+            self.replication.on_durable(cx, &mut self.engine);
+        }
+    }
+
     /// A piece of a checkpoint: a record, but for the first, which is the history's.
     fn restore(&mut self, cx: &mut Cx, piece: &[u8]) {
         if !self.restoring {
@@ -96,6 +125,10 @@ impl Database {
     /// What ends every callback: what was appended is on its way to the disk, and replies whose
     /// time has come leave.
     pub(super) fn settle(&mut self, cx: &mut Cx) {
+        self.hear_pair(cx);
+        if !self.may_answer(cx) {
+            return;
+        }
         self.hear_replication();
         let engine = &mut self.engine;
         if let Some(why) = engine.broken {
@@ -112,6 +145,7 @@ impl Database {
         }
         engine.feed_checkpoint(cx);
         engine.log.commit(cx);
+        self.hear_pair(cx);
         if !self.engine.log.is_kept() {
             self.hear_journal(cx);
         }

@@ -172,6 +172,16 @@ impl Log {
         self.journal.as_ref().is_some_and(|journal| journal.is_full())
     }
 
+    /// Where disk operations go from now on. Before recovery only.
+    pub(super) fn set_storage(&mut self, storage: Storages) {
+        assert_eq!(self.last, Lsn(0), "a journal stays where it was opened");
+        self.storage = storage;
+    }
+
+    pub(super) const fn storage(&mut self) -> &mut Storages {
+        &mut self.storage
+    }
+
     /// Whether there is a journal.
     pub(super) const fn is_kept(&self) -> bool {
         self.journal.is_some()
@@ -192,7 +202,16 @@ impl Log {
         self.uncovered_bytes = 0;
     }
 
+    pub(super) fn pair_counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        if let Storages::Pair(pair) = &self.storage {
+            pair.counters(each);
+        }
+    }
+
     pub(super) fn invariants(&self) {
+        if let Storages::Pair(pair) = &self.storage {
+            pair.invariants();
+        }
         if let Some(journal) = &self.journal {
             journal.invariants();
         }

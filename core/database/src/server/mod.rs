@@ -7,6 +7,7 @@
 //! | [`replies`] | when replies leave |
 //! | [`engine`], [`host`] | content and log together, and for replication |
 //! | [`log`], [`storage`] | where records go, and when they are durable |
+//! | [`half`] | being one half of an HA pair |
 //! | [`checkpoint`] | the content as pieces in the journal |
 //! | [`life`], [`ends`] | recovery and the end; what is done from time to time |
 //! | [`tokens`] | names of timers, listeners and disk operations |
@@ -20,6 +21,7 @@ mod commands;
 mod counters;
 mod ends;
 mod engine;
+mod half;
 mod host;
 mod life;
 mod log;
@@ -39,12 +41,13 @@ use crate::resp::Out;
 use crate::store::Store;
 use bytes::BytesMut;
 use counters::Counters;
-use engine::Engine;
+use engine::{Engine, Waiter};
+use half::Others;
 use replies::Awaits;
 use session::Session;
 use storytime_machine::{
-    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Listen, Machine,
-    Open, ResolveError, Time, Token, Work,
+    AddressError, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr,
+    Listen, Machine, Open, ResolveError, Time, Token, Work,
 };
 
 /// Requests; one unit each.
@@ -93,8 +96,13 @@ pub struct Database {
     replication: Replication,
     /// The last thing that replication wants an operator to know.
     notice: String,
+    /// As one half of a pair: where the others are, and whether this half serves.
+    others: Others,
+    active: bool,
     /// Whether recovery has seen the first piece of a checkpoint.
     restoring: bool,
+    /// Whoever's page was just read; kept for its memory.
+    there: Vec<Waiter>,
     /// What the reply to the request under way waits for.
     awaits: Awaits,
     /// When something is to be done.
@@ -131,7 +139,10 @@ impl Database {
             read_only,
             replication: Replication::new(replication_options(&config), tokens::REPLICATION_BASE),
             notice: String::new(),
+            others: Others::default(),
+            active: false,
             restoring: false,
+            there: Vec::new(),
             awaits: Awaits::Nothing,
             alarm: None,
             run_id: String::new(),
@@ -198,7 +209,10 @@ impl Machine for Database {
         self.started = cx.now();
         self.engine.store = Store::new(cx.rng().u64());
         self.run_id = (0..5).map(|_| format!("{:08x}", cx.rng().u64() as u32)).collect();
-        self.recover(cx);
+        match self.config.pair.clone() {
+            Some(places) => self.begin_half(cx, &places),
+            None => self.recover(cx),
+        }
     }
 
     fn stop(&mut self, cx: &mut Cx) {
@@ -207,7 +221,8 @@ impl Machine for Database {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        if self.replication.on_open(cx, conn, &how) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_open(cx, conn, &how));
+        if pairs || self.replication.on_open(cx, conn, &how) {
             return self.settle(cx);
         }
         let Open::Accepted { peer, .. } = how else {
@@ -230,14 +245,19 @@ impl Machine for Database {
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        if !self.replication.on_data(cx, &mut self.engine, conn, rx) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_data(cx, conn, rx));
+        if !self.may_answer(cx) {
+            return;
+        }
+        if !pairs && !self.replication.on_data(cx, &mut self.engine, conn, rx) {
             self.serve(cx, conn, rx);
         }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        if self.replication.on_eof(cx, &mut self.engine, conn) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_eof(cx, conn));
+        if pairs || self.replication.on_eof(cx, &mut self.engine, conn) {
             self.settle(cx);
         } else {
             self.hang_up_after_replies(cx, conn);
@@ -253,7 +273,8 @@ impl Machine for Database {
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        if self.replication.on_gone(cx, &mut self.engine, conn, why) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_gone(cx, conn, why));
+        if pairs || self.replication.on_gone(cx, &mut self.engine, conn, why) {
             self.settle(cx);
         } else {
             self.forget(conn);
@@ -261,18 +282,28 @@ impl Machine for Database {
     }
 
     fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.replication.on_failed(cx, connect, why);
+        let pairs = self.pair().is_some_and(|pair| pair.on_failed(cx, connect, why));
+        if !pairs {
+            self.replication.on_failed(cx, connect, why);
+        }
         self.settle(cx);
     }
 
     fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
-        self.replication.on_resolved(cx, lookup, &result);
+        if !self.other_resolved(cx, lookup, &result) {
+            self.replication.on_resolved(cx, lookup, &result);
+        }
         self.settle(cx);
     }
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        if timer == tokens::ALARM {
+        let pairs = self.pair().is_some_and(|pair| pair.on_timer(cx, timer));
+        if pairs || self.look_up_again(cx, timer) {
+            // Theirs.
+        } else if timer == tokens::ALARM {
             self.alarm(cx);
+        } else if let Some(pages) = self.engine.pages.as_mut().filter(|pages| pages.owns(timer)) {
+            pages.on_timer(cx);
         } else {
             let known = self.replication.on_timer(cx, &mut self.engine, timer);
             assert!(known, "no timer {timer:?} is set");
@@ -281,13 +312,29 @@ impl Machine for Database {
     }
 
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
-        if self.engine.log.on_disk(cx, op, result) {
+        if tokens::is_pairs(op) {
+            if let Some(pair) = self.pair() {
+                pair.on_disk(cx, op, result);
+            }
+        } else if self.engine.pages.as_ref().is_some_and(|pages| pages.owns(op)) {
+            self.page_done(cx, op, result);
+        } else if self.engine.log.on_disk(cx, op, result) {
             self.hear_journal(cx);
         }
         self.settle(cx);
     }
 
-    fn bound(&mut self, cx: &mut Cx, _socket: Token, result: Result<Endpoint, BindError>) {
+    fn addressed(&mut self, cx: &mut Cx, ip: IpAddr, result: Result<(), AddressError>) {
+        if let Some(pair) = self.pair() {
+            pair.on_addressed(cx, ip, result);
+        }
+        self.settle(cx);
+    }
+
+    fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
+        if self.pair().is_some_and(|pair| pair.on_bound(cx, socket, &result)) {
+            return self.settle(cx);
+        }
         match result {
             Ok(at) => self.at = Some(at),
             Err(_) => cx.exit(Exit::Failed("cannot listen; is the port taken? try another --port")),
@@ -312,5 +359,6 @@ impl Machine for Database {
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         self.each_counter(each);
+        self.engine.log.pair_counters(each);
     }
 }

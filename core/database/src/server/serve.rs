@@ -1,5 +1,6 @@
 //! Requests of connections.
 
+use super::engine::Waiter;
 use super::replies::{Awaits, Wait};
 use super::session::{Call, Multi, Queued, Session};
 use super::{Database, Phase, WORK_REQUESTS};
@@ -143,7 +144,9 @@ impl Database {
             session.last_write = lsn;
         }
         let lsn = self.engine.marks.seen();
-        let things = u32::from(self.awaits != Awaits::Nothing);
+        let number = Waiter::Reply(session.conn, session.next_number());
+        let pages = self.engine.need_pages(cx, number);
+        let things = pages + u32::from(self.awaits != Awaits::Nothing);
         if !session.adopted {
             self.reply(cx, session, Wait { lsn, things, write: write.is_some() });
         }
@@ -266,13 +269,7 @@ impl Database {
         if self.phase == Phase::Stopping {
             return Err(Fault::of("READONLY the server is shutting down"));
         }
-        if self.read_only {
-            return Err(Fault::of("READONLY You can't write against a read only server."));
-        }
-        self.replication
-            .may_write(&self.engine, now)
-            .map_err(|text| Fault::from(String::from_utf8_lossy(&text).into_owned()))?;
-        self.engine.log.admits()?;
+        self.may_write(now)?;
         let limit = self.config.memory_bytes_max;
         if limit > 0 && spec.flags.has(Flags::DENY_OOM) && self.engine.store.bytes() > limit {
             return Err(Fault::of("OOM command not allowed when used memory > 'maxmemory'."));

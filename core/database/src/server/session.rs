@@ -155,6 +155,11 @@ impl Session {
         self.held.len()
     }
 
+    /// The number of the next reply that waits.
+    pub(super) fn next_number(&self) -> u64 {
+        self.first_held + self.held.len() as u64
+    }
+
     /// Puts a reply behind those that wait; its number, unless it leaves with the one before, which
     /// it may if they are not told apart any more.
     pub(super) fn hold(&mut self, held: Held, reply: &[u8], together: bool) -> Option<u64> {

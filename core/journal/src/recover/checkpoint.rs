@@ -45,7 +45,10 @@ impl Journal {
                 Some(damaged) if !from_one || r.segments.is_empty() => {
                     Turn::Refuse(damaged.clone())
                 }
-                _ => {
+                damaged => {
+                    if damaged.is_some() {
+                        r.rows.insert(Row::OlderCheckpoint);
+                    }
                     r.checkpoint = Lsn(0);
                     self.first_segment(r, cx, io)
                 }

@@ -18,6 +18,7 @@ mod scan;
 use crate::format::{self, BatchHeader, Header, Kind, Name, UNFINISHED};
 use crate::journal::{Journal, State, Tokens};
 use crate::making::{Made, Making};
+use crate::options::Mistake;
 use crate::{JournalEvent, Lsn, Recovery, Refusal, Row, Rows, Storage};
 use bytes::{Bytes, BytesMut};
 use checkpoint::CheckpointScan;
@@ -172,7 +173,8 @@ impl Journal {
             }
         }
         // A reset is over when the checkpoint that it begins with has its name.
-        let epochs = found.iter().filter(|name| name.kind == Kind::Checkpoint);
+        let believed = self.options.mistake == Mistake::EpochOfSegments;
+        let epochs = found.iter().filter(|name| name.kind == Kind::Checkpoint || believed);
         self.epoch = epochs.map(|name| name.epoch).max().unwrap_or(0);
         if found.is_empty() {
             r.rows.insert(Row::Empty);
@@ -221,6 +223,9 @@ impl Journal {
             first = header.first;
             carried.extend_from_slice(&batch[..header.bytes]);
             format::seal(&mut carried, header.first, header.count, salt);
+            if self.options.mistake != Mistake::NoPadding {
+                format::pad(&mut carried);
+            }
         }
         self.writer.begin_behind(Lsn(next.0 - 1));
         let sealed = (format::SECTOR_BYTES + carried.len()) as u64;
@@ -235,8 +240,8 @@ impl Journal {
     /// The new segment is there: notes what is kept, and what is needless.
     fn note_kept(&mut self, r: &mut Recovering) {
         if let Some((header, _)) = &r.last {
-            let sector = format::SECTOR_BYTES as u64;
-            self.segments.note_batch(header.first, sector, sector + header.stride());
+            let end = self.active.map_or(0, |active| active.sealed);
+            self.segments.note_batch(header.first, format::SECTOR_BYTES as u64, end);
         }
         let from_one = r.segments.first().is_none_or(|name| name.lsn == Lsn(1));
         if self.epoch == 0 && from_one {

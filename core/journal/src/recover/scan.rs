@@ -194,7 +194,11 @@ impl Journal {
             if Some(scan.next) == scan.until {
                 return Found::Next;
             }
-            match BatchHeader::look(scan.rest(), scan.len - scan.at, header.salt) {
+            let mut look = BatchHeader::look(scan.rest(), scan.len - scan.at, header.salt);
+            if look == Look::No && self.options.mistake == Mistake::NoChecksum {
+                look = BatchHeader::claimed(scan.rest());
+            }
+            match look {
                 Look::Needs(bytes) => return Found::Needs(bytes),
                 Look::No if self.options.mistake == Mistake::TakesDamageForTail => {
                     return Found::End;

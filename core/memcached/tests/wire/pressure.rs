@@ -215,3 +215,28 @@ fn a_server_without_items_comes_to_rest() {
     }
     assert_eq!(rig.rests(), None, "nothing is to be done without items or traffic");
 }
+
+/// Keys of one request lie in different shards, and more of them than are read for together.
+#[test]
+fn a_run_of_keys_is_found_in_whatever_shards_it_lies() {
+    let mut rigs = Rig::workers(4, "-m 1024");
+    let rig = &mut rigs[0];
+    let c = rig.open();
+    let (mut names, mut hits) = (String::new(), String::new());
+    for n in 0..300 {
+        assert_eq!(rig.send(c, format!("set key:{n} {n} 0 1\r\na\r\n")), "STORED\r\n");
+        names += &format!(" key:{n} missing:{n}");
+        hits += &format!("VALUE key:{n} {n} 1\r\na\r\n");
+    }
+    assert_eq!(rig.send(c, format!("get{names}\r\n")), format!("{hits}END\r\n"));
+
+    let lines = |verb: &str, tail: &str| -> String {
+        (0..300).map(|n| format!("{verb} key:{n}{tail}\r\n")).collect()
+    };
+    let each = |n: u32| format!("VALUE key:{n} {n} 1\r\na\r\nEND\r\n");
+    assert_eq!(rig.send(c, lines("get", "")), (0..300).map(each).collect::<String>());
+    let flags = |n: u32| format!("VA 1 f{n}\r\na\r\n");
+    assert_eq!(rig.send(c, lines("mg", " v f")), (0..300).map(flags).collect::<String>());
+    assert_eq!(rig.send(c, lines("delete", "")), "DELETED\r\n".repeat(300));
+    assert_eq!(rig.send(c, format!("get{names}\r\n")), "END\r\n");
+}

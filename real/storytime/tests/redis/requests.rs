@@ -60,8 +60,8 @@ fn from(rng: &mut Rng, patterns: &[&str]) -> Request {
     let pattern = pick(rng, patterns);
     let mut words = fill(rng, pattern);
     match rng.index(40) {
-        // A member less asked for is one that chance chooses.
-        0 if words[0] != "SPOP" => words.truncate(1 + rng.index(words.len())),
+        // Without a count, or all of it, chance chooses and the order is anybody's.
+        0 if !matches!(&*words[0], "SPOP" | "SCAN") => words.truncate(1 + rng.index(words.len())),
         1 => words.push("more".to_owned()),
         _ => {}
     }

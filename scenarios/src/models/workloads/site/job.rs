@@ -274,6 +274,7 @@ impl Site {
         };
         let item = job.wrote.map(|(item, _)| item);
         job.stage = Stage::AwaitLook { since };
+        job.asked = hands.now();
         self.ask_row(hands, &job, item);
         Step::Await(job)
     }
@@ -289,7 +290,7 @@ impl Site {
         let written = job.wrote.map_or(0, |(_, version)| version);
         let longest = self.class(job).look.map_or(Duration::ZERO, |(_, most)| most);
         let step = (nanos(longest) / LOOKS).max(1_000_000);
-        let after = nanos(hands.now().since(since)) / step * (step / 1_000_000);
+        let after = nanos(job.asked.since(since)) / step * (step / 1_000_000);
         hands.at("stale", after, u64::from(seen < written), 1);
     }
 

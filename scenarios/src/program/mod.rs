@@ -3,12 +3,15 @@
 //! One table for scenario files and for the `storytime` program, so that the same words mean the
 //! same thing in both.
 
+mod tables;
+
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::Word;
-use crate::metric::{Kind, MetricDef};
+use crate::metric::MetricDef;
 use crate::models;
 use crate::proxy_file;
 use crate::suggest::did_you_mean;
+use crate::words::split;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +20,19 @@ use storytime_diskcheck as diskcheck;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
+use storytime_pair as pair;
 use storytime_sharding::mover;
 use storytime_sim::Factory;
+use tables::{
+    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, MCPROXY_METRICS, MCPROXY_WORKS, MEMCACHED_METRICS,
+    MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS, VERIFY_METRICS,
+};
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
 pub const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "mover", "move-coordinator", "diskcheck"];
+    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -46,6 +54,8 @@ pub enum Program {
     Mcproxy(mcproxy::Config),
     /// A database server.
     Dbd(Box<database::Config>),
+    /// Who decides which half of a database pair serves.
+    Witness(pair::WitnessConfig),
     /// A mover of users between shards.
     Mover(Box<mover::MoverConfig>),
     /// What hands out moves.
@@ -164,45 +174,14 @@ fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     }
 }
 
-/// Splits a command line at blanks; single and double quotes hold words together.
-fn split(text: &str) -> Result<Vec<String>, ProgramError> {
-    if text.len() > COMMAND_BYTES_MAX {
-        return Err(ProgramError::TooLong);
+/// Reads a witness's words.
+fn witness_of(options: &[&str]) -> Result<pair::WitnessConfig, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("witness", what);
+    match pair::WitnessCommand::from_words(options).map_err(|error| usage(error.to_string()))? {
+        pair::WitnessCommand::Serve(config) => Ok(config),
+        pair::WitnessCommand::Help => Err(usage("this prints something and serves nobody".into())),
     }
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, _) if c.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err(ProgramError::Quote);
-    }
-    words.extend(word);
-    Ok(words)
 }
-
-const RECORD_METRICS: &[MetricDef] = &[
-    MetricDef { name: "steps", kind: Kind::Count, label: "steps announced" },
-    MetricDef { name: "acknowledged", kind: Kind::Count, label: "flushes acknowledged" },
-];
-
-const VERIFY_METRICS: &[MetricDef] = &[
-    MetricDef { name: "acknowledged", kind: Kind::Count, label: "acknowledged" },
-    MetricDef { name: "surviving", kind: Kind::Count, label: "surviving" },
-    MetricDef { name: "lost", kind: Kind::Count, label: "lost" },
-    MetricDef { name: "torn", kind: Kind::Count, label: "torn" },
-    MetricDef { name: "corrupt", kind: Kind::Count, label: "corrupt" },
-    MetricDef { name: "invented", kind: Kind::Count, label: "invented" },
-    MetricDef { name: "verdict", kind: Kind::Word, label: "verdict" },
-];
 
 impl Program {
     /// Reads the words of a command line, the program's name first.
@@ -218,6 +197,7 @@ impl Program {
                 .map_err(|error| ProgramError::Usage("memcached", error.to_string())),
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
+            "witness" => witness_of(options).map(Self::Witness),
             "mover" => described("mover", mover::MoverConfig::from_words(options))
                 .map(|config| Self::Mover(Box::new(config))),
             "move-coordinator" => {
@@ -237,6 +217,7 @@ impl Program {
             Self::Memcached(_) => "memcached",
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
+            Self::Witness(_) => "witness",
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
@@ -249,6 +230,7 @@ impl Program {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
+            Self::Witness(_) => "witness",
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
@@ -265,7 +247,11 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => None,
+            Self::Dbd(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => None,
         }
     }
 
@@ -274,6 +260,7 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
+            Self::Witness(config) => config.listen.port(),
             Self::MoveCoordinator(config) => Some(config.port),
             _ => self.memcached_port(),
         }
@@ -290,6 +277,7 @@ impl Program {
             Self::Memcached(config) => config.threads,
             Self::Mcproxy(_)
             | Self::Dbd(_)
+            | Self::Witness(_)
             | Self::Mover(_)
             | Self::MoveCoordinator(_)
             | Self::Diskcheck(_) => 1,
@@ -302,7 +290,9 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
-            Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => Limits::default(),
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                Limits::default()
+            }
         }
     }
 
@@ -312,7 +302,9 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
-            Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => &[],
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                &[]
+            }
         }
     }
 
@@ -321,7 +313,7 @@ impl Program {
         match self {
             Self::Diskcheck(diskcheck::Command::Record(_)) => RECORD_METRICS,
             Self::Diskcheck(diskcheck::Command::Verify(_)) => VERIFY_METRICS,
-            Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
+            Self::Witness(_) | Self::Diskcheck(diskcheck::Command::Write(_)) => &[],
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
@@ -335,9 +327,7 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
-            Self::Memcached(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
-                "stats\r\n"
-            }
+            _ => "stats\r\n",
         }
     }
 
@@ -362,6 +352,9 @@ impl Program {
             Self::Dbd(config) => {
                 Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
             }
+            Self::Witness(config) => {
+                Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
+            }
             Self::Mover(config) => {
                 Box::new(move |setup| boxed(mover::Named::new((*config).clone()), setup))
             }
@@ -385,137 +378,6 @@ fn boxed<M: storytime_machine::Machine>(machine: M, setup: Setup) -> Box<dyn Dri
     Box::new(Process::new(machine, setup))
 }
 
-const MEMCACHED_WORKS: &[Work] = &[
-    memcached::server::WORK_REQUESTS,
-    memcached::server::WORK_LOOKUPS,
-    memcached::server::WORK_BYTES,
-];
-
-/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
-/// hold at the end of a simulated run.
-const MEMCACHED_METRICS: &[MetricDef] = &[
-    MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
-    MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
-    MetricDef { name: "cmd_set", kind: Kind::Series, label: "values stored" },
-    MetricDef { name: "cmd_touch", kind: Kind::Series, label: "keys touched" },
-    MetricDef { name: "get_hits", kind: Kind::Series, label: "gets that hit" },
-    MetricDef { name: "get_misses", kind: Kind::Series, label: "gets that missed" },
-    MetricDef { name: "get_expired", kind: Kind::Series, label: "gets of expired items" },
-    MetricDef { name: "delete_hits", kind: Kind::Series, label: "deletes that hit" },
-    MetricDef { name: "delete_misses", kind: Kind::Series, label: "deletes that missed" },
-    MetricDef { name: "incr_hits", kind: Kind::Series, label: "increments that hit" },
-    MetricDef { name: "incr_misses", kind: Kind::Series, label: "increments that missed" },
-    MetricDef { name: "decr_hits", kind: Kind::Series, label: "decrements that hit" },
-    MetricDef { name: "decr_misses", kind: Kind::Series, label: "decrements that missed" },
-    MetricDef { name: "cas_hits", kind: Kind::Series, label: "cas that stored" },
-    MetricDef { name: "cas_badval", kind: Kind::Series, label: "cas that came too late" },
-    MetricDef { name: "cas_misses", kind: Kind::Series, label: "cas that missed" },
-    MetricDef { name: "store_too_large", kind: Kind::Series, label: "values too large" },
-    MetricDef { name: "store_no_memory", kind: Kind::Series, label: "stores without memory" },
-    MetricDef { name: "total_items", kind: Kind::Series, label: "items stored" },
-    MetricDef { name: "evictions", kind: Kind::Series, label: "evictions" },
-    MetricDef { name: "evicted_unfetched", kind: Kind::Series, label: "evictions of unread items" },
-    MetricDef { name: "reclaimed", kind: Kind::Series, label: "expired items reused" },
-    MetricDef { name: "bytes_read", kind: Kind::Series, label: "bytes received" },
-    MetricDef { name: "bytes_written", kind: Kind::Series, label: "bytes sent" },
-    MetricDef { name: "total_connections", kind: Kind::Series, label: "connections opened" },
-    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
-    MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
-    MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
-    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
-    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
-    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
-    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
-    MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
-    MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
-];
-
-const MCPROXY_WORKS: &[Work] =
-    &[mcproxy::proxy::WORK_REQUESTS, mcproxy::proxy::WORK_SENT, mcproxy::proxy::WORK_BYTES];
-
-/// Counters of a proxy that both its machine and its `stats proxy` tell, those of its routes and
-/// servers added up.
-const MCPROXY_METRICS: &[MetricDef] = &[
-    MetricDef { name: "requests", kind: Kind::Series, label: "requests of clients" },
-    MetricDef { name: "reads", kind: Kind::Series, label: "keys asked for" },
-    MetricDef { name: "writes", kind: Kind::Series, label: "writes" },
-    MetricDef { name: "hits", kind: Kind::Series, label: "reads that hit" },
-    MetricDef { name: "misses", kind: Kind::Series, label: "reads that missed" },
-    MetricDef { name: "shared", kind: Kind::Series, label: "reads that joined an equal one" },
-    MetricDef { name: "sent", kind: Kind::Series, label: "requests sent to servers" },
-    MetricDef { name: "copies", kind: Kind::Series, label: "values copied between pools" },
-    MetricDef { name: "failovers", kind: Kind::Series, label: "requests tried elsewhere" },
-    MetricDef { name: "limited", kind: Kind::Series, label: "requests above the rate" },
-    MetricDef { name: "errors", kind: Kind::Series, label: "error replies" },
-    MetricDef { name: "failures", kind: Kind::Series, label: "requests without an answer" },
-    MetricDef { name: "split_writes", kind: Kind::Series, label: "values written in pieces" },
-    MetricDef { name: "split_reads", kind: Kind::Series, label: "values read in pieces" },
-    MetricDef { name: "clients_total", kind: Kind::Series, label: "clients connected" },
-    MetricDef { name: "clients_refused", kind: Kind::Series, label: "clients refused" },
-    MetricDef { name: "clients_overrun", kind: Kind::Series, label: "clients hung up on" },
-    MetricDef { name: "reloads", kind: Kind::Series, label: "configs taken" },
-    MetricDef { name: "clients", kind: Kind::Level, label: "clients" },
-    MetricDef { name: "requests_under_way", kind: Kind::Level, label: "requests under way" },
-];
-
-const DBD_WORKS: &[Work] = &[
-    database::server::WORK_REQUESTS,
-    database::server::WORK_READS,
-    database::server::WORK_WRITES,
-    database::server::WORK_CONNECTIONS,
-];
-
-/// Counters of a database that both its machine and its `INFO` tell.
-const DBD_METRICS: &[MetricDef] = &[
-    MetricDef { name: "total_commands_processed", kind: Kind::Series, label: "requests" },
-    MetricDef { name: "rows_read", kind: Kind::Series, label: "rows and keys read" },
-    MetricDef { name: "rows_written", kind: Kind::Series, label: "rows and keys written" },
-    MetricDef { name: "records", kind: Kind::Series, label: "records journalled" },
-    MetricDef { name: "transactions", kind: Kind::Series, label: "transactions" },
-    MetricDef { name: "keyspace_hits", kind: Kind::Series, label: "keys found" },
-    MetricDef { name: "keyspace_misses", kind: Kind::Series, label: "keys not found" },
-    MetricDef { name: "expired_keys", kind: Kind::Series, label: "keys that ended" },
-    MetricDef { name: "total_error_replies", kind: Kind::Series, label: "error replies" },
-    MetricDef { name: "busy_replies", kind: Kind::Series, label: "requests refused as too many" },
-    MetricDef {
-        name: "total_connections_received",
-        kind: Kind::Series,
-        label: "connections opened",
-    },
-    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
-    MetricDef { name: "overrun_clients", kind: Kind::Series, label: "clients hung up on" },
-    MetricDef { name: "total_net_input_bytes", kind: Kind::Series, label: "bytes received" },
-    MetricDef { name: "total_net_output_bytes", kind: Kind::Series, label: "bytes sent" },
-    MetricDef { name: "connected_clients", kind: Kind::Level, label: "connections" },
-    MetricDef { name: "running", kind: Kind::Level, label: "requests under way" },
-    MetricDef { name: "keys", kind: Kind::Level, label: "keys" },
-    MetricDef { name: "rows", kind: Kind::Level, label: "rows" },
-    MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
-];
-
-const MOVER_METRICS: &[MetricDef] = &[
-    MetricDef { name: "users_moved", kind: Kind::Series, label: "users moved" },
-    MetricDef { name: "moves_finished", kind: Kind::Series, label: "moves finished" },
-    MetricDef { name: "moves_overtaken", kind: Kind::Series, label: "moves that others took over" },
-    MetricDef { name: "moves_later", kind: Kind::Series, label: "moves given back for later" },
-    MetricDef { name: "contradictions", kind: Kind::Series, label: "moves that make no sense" },
-    MetricDef { name: "rows_copied", kind: Kind::Series, label: "rows copied" },
-    MetricDef { name: "rows_dropped", kind: Kind::Series, label: "rows dropped" },
-    MetricDef { name: "jobs_under_way", kind: Kind::Level, label: "moves under way" },
-    MetricDef { name: "read_only_ns_max", kind: Kind::Level, label: "longest read-only time, ns" },
-];
-
-const COORDINATOR_METRICS: &[MetricDef] = &[
-    MetricDef { name: "moves_ordered", kind: Kind::Series, label: "moves ordered" },
-    MetricDef { name: "moves_refused", kind: Kind::Series, label: "orders refused" },
-    MetricDef { name: "moves_handed_out", kind: Kind::Series, label: "moves handed out" },
-    MetricDef { name: "moves_ended", kind: Kind::Series, label: "moves ended" },
-    MetricDef { name: "moves_given_back", kind: Kind::Series, label: "moves given back" },
-    MetricDef { name: "moves", kind: Kind::Level, label: "moves not ended" },
-    MetricDef { name: "movers", kind: Kind::Level, label: "movers" },
-    MetricDef { name: "read_only_ms_max", kind: Kind::Level, label: "longest read-only time, ms" },
-];
-
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
     let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
@@ -525,16 +387,6 @@ pub fn work_names() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_split_as_by_a_shell() {
-        assert_eq!(
-            split("a  b 'c d' \"e\"f ''"),
-            Ok(vec!["a".into(), "b".into(), "c d".into(), "ef".into(), String::new()])
-        );
-        assert_eq!(split("a 'b"), Err(ProgramError::Quote));
-        assert_eq!(split("  "), Ok(vec![]));
-    }
 
     #[test]
     fn a_wrong_line_is_blamed_on_its_program() {

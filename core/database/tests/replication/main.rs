@@ -1,0 +1,9 @@
+//! Replication in simulated worlds: a toy database around the part under test.
+
+mod basics;
+mod failover;
+mod load;
+mod parting;
+mod rig;
+mod storms;
+mod toy;
