@@ -1,7 +1,7 @@
 //! Moves under faults, seed after seed: `cargo run -p storytime-sharding --example moves -- 0 1000`
 //! runs seeds 0 to 999 and stops at the first that fails. `… -- 17 18` repeats seed 17.
 
-#![allow(dead_code, reason = "the site is that of the tests, which use all of it")]
+#![allow(dead_code, unused_imports, reason = "the site is that of the tests, which use all of it")]
 
 #[path = "../tests/world/app.rs"]
 mod app;
@@ -10,6 +10,7 @@ mod moves;
 #[path = "../tests/world/rig.rs"]
 mod rig;
 
+#[expect(clippy::disallowed_methods, reason = "a program, not a machine")]
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
