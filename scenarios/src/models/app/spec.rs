@@ -263,7 +263,10 @@ impl<W: Workload> AppLoad<W> {
             listen: self.listen,
             servers: (servers.iter().map(|&host| seat.endpoint(host, *port)).collect(), *choose),
             sharding: self.sharding(&seat.databases(), &client, &database_client),
-            databases: seat.databases(),
+            databases: {
+                let floating = W::floating(&self.numbers).into_iter().map(Some);
+                seat.databases().into_iter().chain(floating).collect()
+            },
             database_client,
             day: self.day.clone(),
             computes: seat.computes,
