@@ -43,13 +43,25 @@ fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>
 
 /// The first condition that does not hold, by its number from 1.
 fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
+    let put = clauses.iter().map(|clause| match clause {
+        Clause::Put { value, .. } => value.len(),
+        _ => 0,
+    });
+    // A row may be put before it is bumped.
+    let (longest, mut bumped) = (put.max().unwrap_or(0), 0);
     for (n, clause) in clauses.iter().enumerate() {
         let found = match *clause {
             Clause::Check { table, item, version } => {
                 let found = exec.row(table, owner, item).map_or(0, |row| row.version);
                 (found != version).then_some(found)
             }
-            Clause::Bump { table, item } => exec.row(table, owner, item).is_none().then_some(0),
+            Clause::Bump { table, item } => match exec.row(table, owner, item) {
+                Some(row) => {
+                    bumped += row.value.len().max(longest) + 64;
+                    None
+                }
+                None => Some(0),
+            },
             Clause::Put { .. } | Clause::Delete { .. } => None,
         };
         if let Some(found) = found {
@@ -57,7 +69,7 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
             return Err(format!("CHECKFAILED {n} the row is at version {found}").into());
         }
     }
-    Ok(())
+    exec.make_room(bumped)
 }
 
 pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
