@@ -9,6 +9,7 @@
 //! | [`svg`] | its pictures |
 //! | [`terminal`] | the summary after a run |
 //! | [`json`] | one line per run for other programs |
+//! | [`usl`] | the universal scalability law, fitted |
 //! | [`mod@format`] | how numbers are written |
 //!
 //! Nothing here reads a clock, a file or the environment: the same report gives the same text.
@@ -21,3 +22,4 @@ mod numbers;
 pub mod svg;
 pub mod terminal;
 mod ticks;
+pub mod usl;

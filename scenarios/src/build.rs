@@ -1,5 +1,6 @@
 //! From a variant's numbers to configured machines, for both runtimes.
 
+use crate::models::app::WORK_CPU;
 use crate::models::database::DatabaseModel;
 use crate::models::kinds::Shared;
 use crate::plan::Plan;
@@ -25,6 +26,8 @@ pub struct Seat<'a> {
     /// Tells where a host is reached. Placement always sees the addresses of the file, so that keys
     /// lie alike on both runtimes.
     pub address: &'a dyn Fn(usize) -> IpAddr,
+    /// Whether computing takes this machine's time, because no simulator models it.
+    pub computes: bool,
 }
 
 impl Seat<'_> {
@@ -50,6 +53,12 @@ impl Seat<'_> {
     /// Where a host is reached at a port.
     pub fn endpoint(&self, host: usize, port: u16) -> Endpoint {
         Endpoint::tcp((self.address)(host), port)
+    }
+
+    /// Where the database of each host is reached, by the number of the host.
+    pub fn databases(&self) -> Vec<Option<Endpoint>> {
+        let hosts = self.setup.hosts.iter().enumerate();
+        hosts.map(|(n, host)| Some(self.endpoint(n, host.database_port()?))).collect()
     }
 
     /// A list of caches as the client takes it.
@@ -115,7 +124,9 @@ pub fn costs(setup: &Setup, works: &[Work]) -> Costs {
     let mut costs = Costs::default();
     for work in works {
         let priced = setup.costs.iter().find(|(name, _)| name == work.name);
-        costs.0[usize::from(work.index)] = priced.map_or(0, |(_, ps)| *ps);
+        // A class states its own time.
+        let otherwise = if *work == WORK_CPU { 1_000 } else { 0 };
+        costs.0[usize::from(work.index)] = priced.map_or(otherwise, |(_, ps)| *ps);
     }
     costs
 }

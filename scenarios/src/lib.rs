@@ -30,6 +30,7 @@
 //! | [`build`] | from a story's numbers to machines |
 //! | [`simulate`], [`real`] | the two runtimes |
 //! | [`sample`] | counters of servers over time |
+//! | [`fit`] | laws of growth along a sweep |
 //! | [`run`] | what came out, and whether it was expected |
 //! | [`report`] | a run as a report |
 //! | [`campaign`], [`failure`] | many seeds; a failing one, kept and replayed |
@@ -46,6 +47,7 @@ pub mod catalog;
 pub mod diagnostic;
 pub mod failure;
 pub mod fields;
+pub mod fit;
 pub mod metric;
 pub mod models;
 pub mod overlay;

@@ -59,6 +59,8 @@ pub enum From {
     Model(usize),
     /// The programs of some hosts, added up.
     Hosts(Vec<usize>),
+    /// A law fitted along the sweep.
+    Fit(usize),
 }
 
 /// A resolved metric.
@@ -71,6 +73,13 @@ pub struct Metric {
     /// Which.
     pub def: MetricDef,
 }
+
+/// What can be measured about a fitted law.
+pub const FIT_METRICS: &[MetricDef] = &[
+    MetricDef { name: "contention", kind: Kind::Share, label: "contention" },
+    MetricDef { name: "coherency", kind: Kind::Share, label: "coherency" },
+    MetricDef { name: "efficiency", kind: Kind::Share, label: "efficiency of the worst doubling" },
+];
 
 /// What of a metric is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,10 @@ pub const OVERRIDES_MAX: usize = 256;
 /// Sections that occur once, as `[name]`.
 pub const SINGLE_SECTIONS: &[&str] = &["story", "network", "costs", "campaign", "real", "sweep"];
 /// Sections that are repeated, as `[[name]]`.
-pub const REPEATED_SECTIONS: &[&str] =
-    &["host", "disk", "link", "model", "load", "variant", "timeline", "expect", "chart"];
+pub const REPEATED_SECTIONS: &[&str] = &[
+    "host", "disk", "link", "cluster", "class", "model", "load", "variant", "timeline", "fit",
+    "expect", "chart",
+];
 
 /// One value to lay over a scenario, and the path to its place.
 #[derive(Clone, Debug)]
@@ -59,8 +61,8 @@ impl Override {
         Ok(Self { path, value: entry.node.clone() })
     }
 
-    /// The same with every `{}` in its value replaced by a number; a value that is nothing but
-    /// `{}` becomes the number.
+    /// The same with every `{}` in its value replaced by a number; a text that is a number then
+    /// becomes one.
     #[must_use]
     pub fn at(&self, point: u64) -> Self {
         let mut filled = self.clone();
@@ -150,10 +152,13 @@ impl Override {
 
 fn fill(node: &mut Node, point: u64) {
     match &mut node.value {
-        Value::Text(text) if text == "{}" => {
-            node.value = Value::Integer(i64::try_from(point).unwrap_or(i64::MAX));
+        Value::Text(text) if text.contains("{}") => {
+            let filled = text.replace("{}", &point.to_string());
+            node.value = match filled.parse() {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Text(filled),
+            };
         }
-        Value::Text(text) => *text = text.replace("{}", &point.to_string()),
         Value::List(items) => items.iter_mut().for_each(|item| fill(item, point)),
         Value::Table(table) => {
             table.entries.iter_mut().for_each(|entry| fill(&mut entry.node, point));

@@ -21,6 +21,8 @@ pub struct Plan {
     pub at: Vec<Time>,
     /// The number of the first key of each load.
     pub first_keys: Vec<u64>,
+    /// Where the window of figures begins that name none.
+    pub measured_from: Duration,
     /// What was drawn, in words: name, value.
     pub drawn: Vec<(String, String)>,
 }
@@ -48,7 +50,7 @@ impl Plan {
                 first
             })
             .collect();
-        Self { at, first_keys, drawn }
+        Self { at, first_keys, measured_from: setup.measured_from, drawn }
     }
 
     /// The entries of the timeline in the order in which they happen.

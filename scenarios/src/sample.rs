@@ -17,7 +17,30 @@ use std::time::Duration;
 use storytime_machine::nanos;
 
 /// Shares that are made of counters: the metric, the counter of the parts, that of the wholes.
-const SHARES: &[(&str, &str, &str)] = &[("hit_ratio", "get_hits", "cmd_get")];
+const SHARES: &[(&str, &str, &str)] = &[
+    ("hit_ratio", "get_hits", "cmd_get"),
+    ("cpu_busy", CPU_BUSY_NS, CPU_NS),
+    ("disk_busy", DISK_BUSY_NS, DISK_NS),
+];
+
+/// Metrics that only the simulator knows.
+pub const SIMULATED_ONLY: &[&str] = &["disk_busy"];
+
+/// Counters of a host itself, nanoseconds: how long its cores have worked, of how long.
+pub const CPU_BUSY_NS: &str = "cpu_busy_ns";
+/// See [`CPU_BUSY_NS`].
+pub const CPU_NS: &str = "cpu_ns";
+/// How long its disk has worked, of how long, nanoseconds.
+pub const DISK_BUSY_NS: &str = "disk_busy_ns";
+/// See [`DISK_BUSY_NS`].
+pub const DISK_NS: &str = "disk_ns";
+
+/// What can be measured about every host, whatever it runs; how busy disks are, only in the
+/// simulator.
+pub const HOST_METRICS: &[MetricDef] = &[
+    MetricDef { name: "cpu_busy", kind: Kind::Shares, label: "processor busy" },
+    MetricDef { name: "disk_busy", kind: Kind::Shares, label: "disk busy" },
+];
 
 /// Hosts and counters that a story asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +50,7 @@ impl Watched {
     /// What a story's expectations and pictures ask for.
     pub fn of(story: &Story) -> Self {
         let mut found = Self::default();
+        story.fits.iter().for_each(|fit| found.add(&fit.metric));
         for expect in &story.expects {
             found.add(&expect.measure.metric);
             if let crate::story::Against::Metric(other) = &expect.measure.against {

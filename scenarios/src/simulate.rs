@@ -7,7 +7,7 @@ use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::program::{CommandLine, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
-use crate::sample::{Reading, Samples, Watched};
+use crate::sample::{CPU_BUSY_NS, CPU_NS, DISK_BUSY_NS, DISK_NS, Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -172,7 +172,15 @@ impl<'a> Stage<'a> {
                     let address = |host: usize| fresh.hosts[host].ip;
                     let (setup_of, plan, address) = (&fresh, &plan, &address);
                     let shared = &shared;
-                    let seat = Seat { setup: setup_of, plan, load: n, part, shared, address };
+                    let seat = Seat {
+                        setup: setup_of,
+                        plan,
+                        load: n,
+                        part,
+                        shared,
+                        address,
+                        computes: false,
+                    };
                     boxed(seat.build(), setup)
                 };
                 let config = ProgramConfig {
@@ -221,7 +229,20 @@ impl<'a> Stage<'a> {
                 return broken;
             }
             let (world, programs) = (&self.world, &self.programs);
-            self.samples.take(|host| reading(world, programs, host));
+            let (setup, ids) = (self.setup, &self.hosts);
+            self.samples.take(|host| {
+                let mut reading = reading(world, programs, host);
+                let now = world.now().0;
+                if !setup.hosts[host].used {
+                    return reading;
+                }
+                let cores = u64::from(setup.hosts[host].cores);
+                reading.insert(CPU_BUSY_NS.to_owned(), world.busy_ns(ids[host]));
+                reading.insert(CPU_NS.to_owned(), now * cores);
+                reading.insert(DISK_BUSY_NS.to_owned(), world.disk_busy_ns(ids[host]));
+                reading.insert(DISK_NS.to_owned(), now);
+                reading
+            });
         }
         self.run_straight(until)
     }

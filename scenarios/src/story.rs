@@ -3,9 +3,13 @@
 //! Nothing here can be wrong any more. What is still open are the values that each seed draws
 //! (times given as ranges, the first key); [`crate::plan`] draws them.
 
+mod sites;
+
+pub use sites::{Class, Cluster, Home, Readers};
+
 use crate::metric::{Metric, Quantile, Take};
 use crate::models::kinds::{LoadKind, LoadSpec, ModelKind, ModelSpec};
-use crate::program::CommandLine;
+use crate::program::{CommandLine, Program};
 use crate::units::Millionths;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,6 +36,8 @@ pub struct Story {
     pub variants: Vec<Variant>,
     /// What is swept, if anything is.
     pub sweep: Option<Sweep>,
+    /// Laws that are fitted to it.
+    pub fits: Vec<Fit>,
     /// What must come out.
     pub expects: Vec<Expect>,
     /// What to draw.
@@ -100,12 +106,18 @@ pub struct Setup {
     pub duration: Duration,
     /// Width of a bucket of the time series.
     pub bucket: Duration,
+    /// Where the window of figures begins that name none.
+    pub measured_from: Duration,
     /// The hosts.
     pub hosts: Vec<Host>,
     /// The link between hosts that have none of their own.
     pub link: Link,
     /// Links of their own: two hosts and the link, both ways.
     pub links: Vec<(usize, usize, Link)>,
+    /// Databases that hold the same data.
+    pub clusters: Vec<Cluster>,
+    /// Kinds of requests.
+    pub classes: Vec<Class>,
     /// Models of servers that are no component of ours.
     pub models: Vec<Model>,
     /// Where the work comes from.
@@ -135,6 +147,16 @@ pub struct Host {
     pub disk: Option<Disk>,
     /// Whether it is switched on at the beginning.
     pub at_boot: bool,
+    /// Whether it takes part: of several alike, so many as the variant or the sweep says.
+    pub used: bool,
+}
+
+impl Host {
+    /// The port of the database that it runs.
+    pub fn database_port(&self) -> Option<u16> {
+        let programs = self.run.iter().map(|line| &line.program);
+        programs.filter(|program| program.name() == "dbd").find_map(Program::port)
+    }
 }
 
 /// A host's disk.
@@ -216,6 +238,8 @@ pub enum Arrivals {
         /// Mean of the exponentially distributed pause.
         think: Duration,
     },
+    /// When another load asks.
+    Asked,
 }
 
 impl Arrivals {
@@ -224,6 +248,7 @@ impl Arrivals {
         match self {
             Self::Open { rate_milli } => Figure::Rate(rate_milli).show(),
             Self::Closed { users, .. } => format!("{users} users"),
+            Self::Asked => "when asked".to_owned(),
         }
     }
 }
@@ -335,6 +360,21 @@ pub struct Measure {
     pub against: Against,
 }
 
+/// The universal scalability law, fitted to a metric along the sweep in each variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Its name, which stands before the dot of its metrics.
+    pub name: String,
+    /// What grows.
+    pub metric: Metric,
+    /// What of it.
+    pub take: Take,
+    /// When.
+    pub window: Window,
+    /// The variants, by index.
+    pub variants: Vec<usize>,
+}
+
 /// What a figure is divided by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Against {
@@ -412,6 +452,8 @@ pub struct ChartSpec {
     pub window: Window,
     /// Whether equal ratios are equal steps, across and up.
     pub log: (bool, bool),
+    /// The law that is drawn beside the points, by index.
+    pub fit: Option<usize>,
 }
 
 /// What a picture draws.

@@ -8,7 +8,7 @@ use crate::disk::{DiskConfig, SimDisk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
     AddressError, BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey,
-    ResolveError, Setup, Signal, Time, Token,
+    ResolveError, Setup, Signal, Time, Token, nanos,
 };
 
 /// Most hosts in a world: a path's random stream is named by two host numbers.
@@ -107,6 +107,8 @@ pub(crate) struct Host {
     pub(crate) rack: u32,
     pub(crate) power: Power,
     pub(crate) disk: Option<SimDisk>,
+    /// Disk operations completed.
+    pub(crate) operations: u64,
     pub(crate) first_core: u32,
     pub(crate) cores: u32,
     /// Processes on this host, by number.
@@ -127,8 +129,25 @@ pub(crate) struct Core {
     pub(crate) ready: VecDeque<Waiting>,
     /// `run_core` is on the stack for this core.
     pub(crate) running: bool,
-    /// Time spent working, nanoseconds.
+    /// Time spent working, nanoseconds, the whole of the step under way included.
     pub(crate) busy_ns: u64,
+    /// When the step under way ends.
+    pub(crate) busy_until: Time,
+}
+
+impl Core {
+    /// Ends the step under way, if there is one: nothing of it is left.
+    pub(crate) fn stop(&mut self, now: Time) {
+        self.busy_ns = self.busy_ns_at(now);
+        self.busy = None;
+        self.life += 1;
+    }
+
+    /// Time spent working up to now, nanoseconds.
+    pub(crate) fn busy_ns_at(&self, now: Time) -> u64 {
+        let left = self.busy.map_or(0, |_| nanos(self.busy_until.since(now)));
+        self.busy_ns.saturating_sub(left)
+    }
 }
 
 /// An input that waits for a core, and the life of the process that it is meant for.

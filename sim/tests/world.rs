@@ -213,6 +213,8 @@ fn a_power_cut_in_the_middle_of_a_step_takes_its_output_along() {
     let mut cast = cast(server, 1_000_000_000, 1, Duration::from_secs(5));
     cast.world.run_until(Time(SECOND / 2));
     assert_eq!(cast.world.machine::<Server>(cast.server).map(|s| s.bytes), Some(4), "it works");
+    let busy = cast.world.busy_ns(cast.server_host);
+    assert!((1..SECOND / 2).contains(&busy), "so far, not to the end of the step: {busy}");
     cast.world.power_cut(cast.server_host);
     cast.world.run_until(Time(10 * SECOND));
     assert!(cast.world.machine::<Caller>(cast.caller).is_some_and(|c| c.answers.is_empty()));

@@ -4,7 +4,7 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, slab_table, slow_reader, watch, web_pages, workloads};
+use super::{app, database, sharded, slab_table, slow_reader, watch, web_pages, workloads};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -93,6 +93,7 @@ pub const LOADS: &[LoadKind] = &[
     web_pages::KIND,
     slow_reader::KIND,
     watch::KIND,
+    app::kind::<workloads::browsers::Browsers>(),
     app::kind::<workloads::buffered_writes::BufferedWrites>(),
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
@@ -101,8 +102,12 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),
     app::kind::<workloads::namespace_delete::NamespaceDelete>(),
+    app::kind::<workloads::number_spaces::NumberSpaces>(),
     app::kind::<workloads::placement::PickAServer>(),
+    app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<sharded::Sharded>(),
+    app::kind::<workloads::site::Site>(),
     app::kind::<workloads::stampede::Stampede>(),
 ];
 

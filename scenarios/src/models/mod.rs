@@ -8,6 +8,7 @@
 //! | [`kinds`] | the kinds of loads and models, and what the rest of the crate knows of them |
 //! | [`app`] | application servers: the skeleton of the caching workloads |
 //! | [`workloads`] | what their jobs do, one file each |
+//! | [`sharded`] | application servers of a site whose users are spread over shards |
 //! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
 //! | [`slab_table`] | slab classes from their options, and what they waste |
@@ -15,19 +16,25 @@
 //! | [`database`] | a database with a stated number of slots and a stated service time |
 //! | [`keys`] | which key is asked for next |
 //! | [`series`] | counts in buckets of time |
+//! | [`visits`] | which user asks for what next |
+//! | [`pages`], [`http`] | asking web servers for pages, and the bytes of it |
 //! | [`query`] | the bytes between the two models |
 //! | [`results`] | what they measured |
 
 pub mod app;
 pub mod database;
 mod db_link;
+pub mod http;
 pub mod keys;
 pub mod kinds;
+pub mod pages;
 pub mod query;
 pub mod results;
 pub mod series;
+pub mod sharded;
 pub mod slab_table;
 pub mod slow_reader;
+pub mod visits;
 pub mod watch;
 pub mod web_pages;
 pub mod workloads;

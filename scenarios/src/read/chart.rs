@@ -22,7 +22,7 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
     for node in top.tables("chart", PARTS_MAX)? {
         const FIELDS: &[&str] = &[
             "name", "title", "caption", "kind", "metrics", "take", "variant", "point", "after",
-            "before", "for", "log",
+            "before", "for", "log", "fit",
         ];
         let fields = Fields::of(node, "chart", FIELDS)?;
         let name = fields.text("name", "a short name")?;
@@ -46,6 +46,7 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
             variants: at_points(&fields, story, variants(&fields, story)?)?,
             window: chart_window(&fields, story, kind)?,
             log: log(&fields)?,
+            fit: fit(&fields, story, kind)?,
         });
         names.push(name);
     }
@@ -61,6 +62,18 @@ fn chart_window(fields: &Fields<'_>, story: &Story, kind: Kind) -> Checked<Windo
         return Err(Diagnostic::at(&node.span, title, "they have no windows of time").into());
     }
     window(fields, story)
+}
+
+/// The law that is drawn beside the points.
+fn fit(fields: &Fields<'_>, story: &Story, kind: Kind) -> Checked<Option<usize>> {
+    let Some(word) = fields.text_if("fit", "the name of a `[[fit]]`")? else { return Ok(None) };
+    if !matches!(kind, Kind::Curves) {
+        let title = "a law is drawn beside curves";
+        return Err(Diagnostic::at(&word.span, title, "this chart has none").into());
+    }
+    let found = story.fits.iter().position(|fit| fit.name == word.text);
+    let names: Vec<&str> = story.fits.iter().map(|fit| fit.name.as_str()).collect();
+    found.ok_or_else(|| unknown(&word, "fit", names).into()).map(Some)
 }
 
 /// Which axes have equal ratios as equal steps: across, up.

@@ -1,9 +1,11 @@
 //! What is measured: metrics by name, windows of time, points, comparisons.
 
 use super::timeline;
+use super::work::name_fits;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields, Word, unknown};
-use crate::metric::{From, Metric, MetricDef, Take};
+use crate::metric::{FIT_METRICS, From, Metric, MetricDef, Take};
+use crate::sample::HOST_METRICS;
 use crate::story::{Action, Against, Measure, Story, Window};
 use crate::units::show_duration;
 use std::time::Duration;
@@ -20,7 +22,9 @@ pub(super) fn metric(word: &Word, story: &Story) -> Checked<Metric> {
     let setup = &story.variants[0].setup;
     let part = |text: &str, at: usize| part(word, text, at);
     let (from, defs): (From, Vec<MetricDef>) =
-        if let Some(n) = setup.loads.iter().position(|load| load.name == source) {
+        if let Some(n) = story.fits.iter().position(|fit| fit.name == source) {
+            (From::Fit(n), FIT_METRICS.to_vec())
+        } else if let Some(n) = setup.loads.iter().position(|load| load.name == source) {
             (From::Load(n), setup.loads[n].spec.metrics().to_vec())
         } else if let Some(n) = setup.models.iter().position(|model| model.name == source) {
             (From::Model(n), setup.models[n].spec.metrics().to_vec())
@@ -50,7 +54,8 @@ fn part(word: &Word, text: &str, at: usize) -> Word {
 /// Finds the hosts that a pattern fits, as far as they have the metric.
 fn metric_of_hosts(word: &Word, pattern: &str, name: &str, story: &Story) -> Checked<Metric> {
     let hosts = &story.variants[0].setup.hosts;
-    let fitting: Vec<usize> = (0..hosts.len()).filter(|&n| fits(pattern, &hosts[n].name)).collect();
+    let fitting: Vec<usize> =
+        (0..hosts.len()).filter(|&n| name_fits(pattern, &hosts[n].name)).collect();
     if fitting.is_empty() {
         let title = format!("no host fits `{pattern}`");
         let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
@@ -72,16 +77,6 @@ fn metric_of_hosts(word: &Word, pattern: &str, name: &str, story: &Story) -> Che
     Ok(Metric { text: word.text.clone(), from: From::Hosts(hosts), def })
 }
 
-/// Whether a name fits a pattern, in which `*` stands for anything.
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).filter(|&n| rest.is_char_boundary(n)).any(|n| fits(tail, &rest[n..]))
-        }),
-    }
-}
-
 /// The metrics of all programs that run on a host, at boot or typed later.
 fn host_metrics(story: &Story, host: usize) -> Vec<MetricDef> {
     let setup = &story.variants[0].setup;
@@ -90,7 +85,8 @@ fn host_metrics(story: &Story, host: usize) -> Vec<MetricDef> {
         Action::Run(on, line) if *on == host => Some(line),
         _ => None,
     });
-    at_boot.chain(typed).flat_map(|line| line.program.metrics().iter().copied()).collect()
+    let of_programs = at_boot.chain(typed).flat_map(|line| line.program.metrics());
+    of_programs.chain(HOST_METRICS).copied().collect()
 }
 
 pub(super) fn take(fields: &Fields<'_>, key: &str, metric: &Metric) -> Checked<Take> {
@@ -259,15 +255,4 @@ fn check_window(
             .into());
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        assert!(fits("cache*", "cache12") && fits("cache*", "cache") && fits("*b*", "abc"));
-        assert!(!fits("cache*", "web1") && !fits("*1", "web12") && !fits("web1", "web12"));
-    }
 }

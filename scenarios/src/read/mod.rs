@@ -5,8 +5,10 @@
 //! | here | `[story]`, `[[variant]]`, `[campaign]`, `[real]`; what is laid over what |
 //! | `sweep` | `[sweep]` |
 //! | `rack` | `[[disk]]`, `[[host]]`, `[network]`, `[[link]]` |
+//! | `sites` | `[[cluster]]`, `[[class]]` |
 //! | `work` | `[[model]]`, `[[load]]`, `[costs]` |
 //! | `timeline` | `[[timeline]]` |
+//! | `fit` | `[[fit]]` |
 //! | `expect`, `measure` | `[[expect]]` |
 //! | `chart` | `[[chart]]` |
 //!
@@ -16,13 +18,15 @@
 
 mod chart;
 mod expect;
+mod fit;
 mod measure;
 mod rack;
+pub(crate) mod sites;
 mod sweep;
 mod timeline;
 pub(crate) mod work;
 
-pub use work::Parts;
+pub use work::{Parts, name_fits};
 
 use crate::diagnostic::{Checked, Diagnostic, Source};
 use crate::fields::{DURATION, Fields, Word, unknown, wrong};
@@ -153,8 +157,10 @@ impl File {
             let name = swept.name(base.as_deref(), point);
             variants.push(Variant { name, base, point, real, setup });
         }
-        let (expects, charts) = (Vec::new(), Vec::new());
-        let mut story = Story { card, variants, sweep: swept.sweep, expects, charts, profile };
+        let (fits, expects, charts) = (Vec::new(), Vec::new(), Vec::new());
+        let sweep = swept.sweep;
+        let mut story = Story { card, variants, sweep, fits, expects, charts, profile };
+        story.fits = fit::fits(&top, &story)?;
         story.expects = expect::expects(&top, &story)?;
         story.charts = chart::charts(&top, &story)?;
         Ok(story)
@@ -187,7 +193,7 @@ fn sections(root: &Node) -> Checked<Fields<'_>> {
 }
 
 const STORY_FIELDS: &[&str] =
-    &["id", "title", "source", "asks", "shows", "duration", "bucket", "real"];
+    &["id", "title", "source", "asks", "shows", "duration", "bucket", "measured_from", "real"];
 
 fn story_section<'a>(top: &Fields<'a>) -> Checked<Fields<'a>> {
     let node = top.required("story", "a section `[story]` with id, title, asks and duration")?;
@@ -305,12 +311,30 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
             .help(format!("at least {}", show_duration(nanos(duration).div_ceil(BUCKETS_MAX))))
             .into());
     }
+    let measured_from = story.quantity("measured_from", DURATION, Some(Duration::ZERO))?;
+    if add(measured_from, bucket) > duration {
+        let at = &story.required("measured_from", "")?.span;
+        let title = "nothing is left to measure";
+        return Err(Diagnostic::at(at, title, "expected a bucket before the story's end").into());
+    }
     let (hosts, host_names) = rack::hosts(top)?;
     let link = rack::network(top)?;
     let links = rack::links(top, &host_names, link)?;
-    let (models, model_names) = work::models(top, &hosts, &host_names, duration)?;
-    let (host_names, model_names) = (&host_names[..], &model_names[..]);
-    let parts = Parts { hosts: &hosts, host_names, models: &models, model_names, duration };
+    let host_names = &host_names[..];
+    let bare = Parts { duration, ..Parts::of_hosts(&hosts, host_names) };
+    let (clusters, cluster_names) = sites::clusters(top, &bare)?;
+    let (classes, class_names) = sites::classes(top, &cluster_names)?;
+    let (models, model_names) = work::models(top, &bare)?;
+    let model_names = &model_names[..];
+    let parts = Parts {
+        models: &models,
+        model_names,
+        clusters: &clusters,
+        cluster_names: &cluster_names,
+        classes: &classes,
+        class_names: &class_names,
+        ..bare
+    };
     let (loads, load_names) = work::loads(top, &parts)?;
     check_sources_differ(host_names, model_names, &load_names)?;
     let load_names = &load_names[..];
@@ -319,7 +343,20 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
         timeline::Parts { hosts: hosts_, host_names, loads: loads_, load_names, variants, variant };
     let timeline = timeline::timeline(top, &parts, duration)?;
     let costs = work::costs(top)?;
-    Ok(Setup { duration, bucket, hosts, link, links, models, loads, timeline, costs })
+    Ok(Setup {
+        duration,
+        bucket,
+        measured_from,
+        hosts,
+        link,
+        links,
+        clusters,
+        classes,
+        models,
+        loads,
+        timeline,
+        costs,
+    })
 }
 
 /// A metric's first part must mean one thing.

@@ -1,7 +1,7 @@
 //! Hosts, disks and the network.
 
 use super::{check_unique, index_of};
-use crate::diagnostic::{Checked, Diagnostic};
+use crate::diagnostic::{Checked, Diagnostic, Span};
 use crate::fields::{BANDWIDTH, BYTES, CHANCE, DURATION, Fields, Word, unknown};
 use crate::program::CommandLine;
 use crate::story::{Disk, HOSTS_MAX, Host, PARTS_MAX};
@@ -18,7 +18,7 @@ const FIRST_IP: u32 = u32::from_be_bytes([10, 0, 0, 100]);
 pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
     let disks = disks(top)?;
     let disk_names: Vec<Word> = disks.iter().map(|(name, _)| name.clone()).collect();
-    let (mut hosts, mut names) = (Vec::new(), Vec::new());
+    let (mut hosts, mut names, mut spans) = (Vec::new(), Vec::new(), Vec::new());
     let nodes = top.tables("host", HOSTS_MAX)?;
     if nodes.is_empty() {
         return Err(Diagnostic::at(
@@ -29,33 +29,97 @@ pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
         .help("add a section `[[host]]` with a `name` and what it is to `run`")
         .into());
     }
-    for (n, node) in nodes.iter().enumerate() {
-        const FIELDS: &[&str] = &["name", "ip", "role", "run", "cores", "memory", "disk", "start"];
+    for node in nodes {
+        const FIELDS: &[&str] =
+            &["name", "ip", "role", "run", "cores", "memory", "disk", "start", "count", "used"];
         let fields = Fields::of(node, "host", FIELDS)?;
         let name = fields.text("name", "what other sections call it")?;
-        let run = fields.texts("run", "command lines such as [\"memcached -m 64\"]")?;
-        let run: Vec<CommandLine> = run.iter().map(CommandLine::parse).collect::<Checked<_>>()?;
-        let role = fields.text_if("role", "what it is for, in a word")?;
         let disk = match fields.text_if("disk", "the name of a `[[disk]]`")? {
             None => None,
             Some(word) => Some(disks[index_of(&disk_names, &word, "disk")?].1.clone()),
         };
-        let starts = [("at-boot", true), ("later", false)];
-        hosts.push(Host {
-            ip: ip(&fields, n)?,
-            role: role.map_or_else(|| default_role(&run), |word| word.text),
-            cores: fields.integer("cores", 1..=64, Some(1))? as u32,
-            memory_bytes: fields.quantity_if("memory", BYTES)?,
-            at_boot: fields.choice("start", &starts, Some(true))?,
-            name: name.text.clone(),
-            run,
-            disk,
-        });
-        names.push(name);
+        let Some((count, used)) = counted(&fields)? else {
+            hosts.push(host(&fields, &name, None, hosts.len(), disk)?);
+            names.push(name);
+            spans.push(node.span.clone());
+            continue;
+        };
+        for n in 1..=count {
+            let name = numbered(&name, n);
+            let mut host = host(&fields, &name, Some(n), hosts.len(), disk.clone())?;
+            host.used = n <= used;
+            host.at_boot &= host.used;
+            hosts.push(host);
+            names.push(name);
+            spans.push(node.span.clone());
+        }
+    }
+    if let Some(extra) = names.get(HOSTS_MAX) {
+        let title = format!("more than {HOSTS_MAX} hosts");
+        return Err(Diagnostic::at(&extra.span, title, "with these").into());
     }
     check_unique(&names, "host")?;
-    check_ips(nodes, &hosts)?;
+    check_ips(&spans, &hosts)?;
     Ok((hosts, names))
+}
+
+/// How many alike there are, and how many of them take part, where a section has a `count`.
+pub(super) fn counted(fields: &Fields<'_>) -> Checked<Option<(u64, u64)>> {
+    let Some(node) = fields.get("count") else {
+        return match fields.get("used") {
+            None => Ok(None),
+            Some(node) => {
+                let title = "`used` belongs to `count`";
+                Err(Diagnostic::at(&node.span, title, "of how many?").into())
+            }
+        };
+    };
+    if let Some(ip) = fields.get("ip") {
+        let title = "one address for several hosts";
+        return Err(Diagnostic::at(&ip.span, title, "leave it out")
+            .also(&node.span, "so many hosts")
+            .into());
+    }
+    let count = fields.integer("count", 1..=HOSTS_MAX as u64, None)?;
+    Ok(Some((count, fields.integer("used", 0..=count, Some(count))?)))
+}
+
+/// The name of the n-th of several alike.
+pub(super) fn numbered(name: &Word, n: u64) -> Word {
+    Word { text: format!("{}{n}", name.text), span: name.span.clone() }
+}
+
+/// Text of the n-th of several alike, in which `#` stands for the number.
+pub(super) fn with_number(word: &Word, n: u64) -> Word {
+    Word { text: word.text.replace('#', &n.to_string()), span: word.span.clone() }
+}
+
+fn host(
+    fields: &Fields<'_>,
+    name: &Word,
+    number: Option<u64>,
+    index: usize,
+    disk: Option<Disk>,
+) -> Checked<Host> {
+    let lines = fields.texts("run", "command lines such as [\"memcached -m 64\"]")?;
+    let line = |word: &Word| match number {
+        Some(n) => CommandLine::parse(&with_number(word, n)),
+        None => CommandLine::parse(word),
+    };
+    let run: Vec<CommandLine> = lines.iter().map(line).collect::<Checked<_>>()?;
+    let role = fields.text_if("role", "what it is for, in a word")?;
+    let starts = [("at-boot", true), ("later", false)];
+    Ok(Host {
+        ip: ip(fields, index)?,
+        role: role.map_or_else(|| default_role(&run), |word| word.text),
+        cores: fields.integer("cores", 1..=64, Some(1))? as u32,
+        memory_bytes: fields.quantity_if("memory", BYTES)?,
+        at_boot: fields.choice("start", &starts, Some(true))?,
+        used: true,
+        name: name.text.clone(),
+        run,
+        disk,
+    })
 }
 
 fn default_role(run: &[CommandLine]) -> String {
@@ -73,12 +137,12 @@ fn ip(fields: &Fields<'_>, n: usize) -> Checked<IpAddr> {
     })
 }
 
-fn check_ips(nodes: &[crate::tree::Node], hosts: &[Host]) -> Checked<()> {
+fn check_ips(spans: &[Span], hosts: &[Host]) -> Checked<()> {
     for (n, host) in hosts.iter().enumerate() {
         if let Some(first) = hosts[..n].iter().position(|other| other.ip == host.ip) {
             let title = format!("two hosts have the address {}", host.ip);
-            return Err(Diagnostic::at(&nodes[n].span, title, format!("host `{}`", host.name))
-                .also(&nodes[first].span, format!("host `{}`", hosts[first].name))
+            return Err(Diagnostic::at(&spans[n], title, format!("host `{}`", host.name))
+                .also(&spans[first], format!("host `{}`", hosts[first].name))
                 .help("give one of them another `ip`")
                 .into());
         }
@@ -95,6 +159,7 @@ const DISK_FIELDS: &[&str] = &[
     "bandwidth",
     "flush",
     "write_back",
+    "page_cache",
     "cache",
     "cache_iops",
     "cache_bandwidth",
@@ -138,6 +203,7 @@ fn disk_config(fields: &Fields<'_>) -> Checked<DiskConfig> {
     config.bandwidth_bytes_per_s = above_zero(fields, "bandwidth", bandwidth)?;
     config.flush = fields.quantity("flush", DURATION, Some(config.flush))?;
     config.write_back = fields.quantity("write_back", DURATION, Some(config.write_back))?;
+    config.cache_bytes_max = fields.quantity("page_cache", BYTES, Some(config.cache_bytes_max))?;
     for cache in [&mut config.controller, &mut config.drive] {
         cache.bytes_max = fields.quantity("cache", BYTES, Some(cache.bytes_max))?;
         cache.iops = fields.integer("cache_iops", 1..=10_000_000, Some(cache.iops.into()))? as u32;

@@ -198,7 +198,7 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
         }
         _ => {
             let load = index_of(parts.load_names, &words[1], "load")?;
-            let cache = work::cache(parts.hosts, host(2)?, &words[2])?;
+            let cache = work::cache(parts.hosts, host(2)?, &words[2].span)?;
             if verb.text == "add-cache" {
                 Action::AddCache { load, cache }
             } else {

@@ -1,12 +1,14 @@
 //! Models, loads and the cost table.
 
 use super::{check_unique, index_of};
-use crate::diagnostic::{Checked, Diagnostic};
+use crate::diagnostic::{Checked, Diagnostic, Span};
 use crate::fields::{DURATION, Fields, RATE, Word, unknown, wrong};
 use crate::models::USERS_MAX;
 use crate::models::kinds::{LOADS, MODELS};
 use crate::program;
-use crate::story::{Arrivals, Cache, Host, Load, Model, PARTS_MAX, Placement, Skew};
+use crate::story::{
+    Arrivals, Cache, Class, Cluster, Host, Load, Model, PARTS_MAX, Placement, Skew,
+};
 use crate::tree::{Node, Value};
 use crate::units::picoseconds;
 use std::time::Duration;
@@ -19,17 +21,43 @@ const THINK_MIN: Duration = Duration::from_micros(1);
 const COST_PS_MAX: u64 = 1_000_000_000_000;
 
 /// What models and loads may refer to.
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// The hosts.
     pub hosts: &'a [Host],
     /// Their names, in the same order.
     pub host_names: &'a [Word],
+    /// The clusters of databases.
+    pub clusters: &'a [Cluster],
+    /// Their names, in the same order.
+    pub cluster_names: &'a [Word],
+    /// The classes of requests.
+    pub classes: &'a [Class],
+    /// Their names, in the same order.
+    pub class_names: &'a [Word],
     /// The models; for a model, those above it.
     pub models: &'a [Model],
     /// Their names, in the same order.
     pub model_names: &'a [Word],
     /// How long the story is.
     pub duration: Duration,
+}
+
+impl<'a> Parts<'a> {
+    /// Hosts and nothing else, in a story of no length.
+    pub const fn of_hosts(hosts: &'a [Host], host_names: &'a [Word]) -> Self {
+        Self {
+            hosts,
+            host_names,
+            clusters: &[],
+            cluster_names: &[],
+            classes: &[],
+            class_names: &[],
+            models: &[],
+            model_names: &[],
+            duration: Duration::ZERO,
+        }
+    }
 }
 
 /// How keys may find their server.
@@ -44,12 +72,7 @@ pub(crate) const SKEWS: &[(&str, Skew)] =
     &[("uniform", Skew::Uniform), ("zipf", Skew::Zipf), ("scan", Skew::Scan)];
 
 /// Reads `[[model]]`.
-pub(super) fn models(
-    top: &Fields<'_>,
-    hosts: &[Host],
-    host_names: &[Word],
-    duration: Duration,
-) -> Checked<(Vec<Model>, Vec<Word>)> {
+pub(super) fn models(top: &Fields<'_>, bare: &Parts<'_>) -> Checked<(Vec<Model>, Vec<Word>)> {
     let (mut models, mut names): (Vec<Model>, Vec<Word>) = (Vec::new(), Vec::new());
     for node in top.tables("model", PARTS_MAX)? {
         let known = MODELS.iter().map(|kind| (kind.name, kind.fields));
@@ -58,8 +81,8 @@ pub(super) fn models(
         let kinds: Vec<_> = MODELS.iter().map(|kind| (kind.name, kind)).collect();
         let kind = fields.choice("kind", &kinds, None)?;
         let on = fields.text("host", "the host it runs on")?;
-        let host = index_of(host_names, &on, "host")?;
-        let parts = Parts { hosts, host_names, models: &models, model_names: &names, duration };
+        let host = index_of(bare.host_names, &on, "host")?;
+        let parts = Parts { models: &models, model_names: &names, ..*bare };
         let spec = (kind.read)(&fields, &parts)?;
         models.push(Model { name: name.text.clone(), host, spec, kind });
         names.push(name);
@@ -77,7 +100,7 @@ pub(super) fn loads(top: &Fields<'_>, parts: &Parts<'_>) -> Checked<(Vec<Load>, 
         let name = fields.text("name", "what other sections call it")?;
         let kinds: Vec<_> = LOADS.iter().map(|kind| (kind.name, kind)).collect();
         let kind = fields.choice("kind", &kinds, None)?;
-        let hosts = some_hosts(&fields, "on", parts.host_names)?;
+        let hosts = some_hosts(&fields, "on", parts)?;
         let processes = fields.integer("processes", 1..=PROCESSES_MAX, Some(1))? as usize;
         let on = hosts.iter().flat_map(|&host| std::iter::repeat_n(host, processes)).collect();
         let spec = (kind.read)(&fields, parts)?;
@@ -116,9 +139,12 @@ fn of_kind<'a>(
 
 /// The `caches` of a load, and their `weights`, 1 each unless the file has them.
 pub(crate) fn caches(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec<Cache>> {
-    let hosts = some_hosts(fields, "caches", parts.host_names)?;
+    let hosts = some_hosts(fields, "caches", parts)?;
     let words = fields.texts("caches", "")?;
-    let caches = hosts.iter().zip(&words).map(|(host, word)| cache(parts.hosts, *host, word));
+    let list = &fields.required("caches", "")?.span;
+    let named = words.len() == hosts.len();
+    let span = |n: usize| words.get(n).filter(|_| named).map_or(list, |word| &word.span);
+    let caches = hosts.iter().enumerate().map(|(n, &host)| cache(parts.hosts, host, span(n)));
     let mut caches: Vec<Cache> = caches.collect::<Checked<_>>()?;
     let Some(node) = fields.get("weights") else { return Ok(caches) };
     let Value::List(weights) = &node.value else {
@@ -151,31 +177,57 @@ pub(crate) fn database(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<usize>
 }
 
 /// A list of different hosts that must not be empty.
-pub(crate) fn some_hosts(fields: &Fields<'_>, key: &str, names: &[Word]) -> Checked<Vec<usize>> {
+pub(crate) fn some_hosts(fields: &Fields<'_>, key: &str, parts: &Parts<'_>) -> Checked<Vec<usize>> {
     let node = fields.required(key, "a list of hosts, such as [\"web1\", \"web2\"]")?;
     let words = fields.texts(key, "the name of a host")?;
-    if words.is_empty() {
+    let found = hosts_called(&words, key, parts)?;
+    if found.is_empty() {
         let title = format!("{} has an empty `{key}`", fields.what());
         return Err(Diagnostic::at(&node.span, title, "expected at least one host").into());
-    }
-    let mut found = Vec::new();
-    for word in &words {
-        let host = index_of(names, word, "host")?;
-        if found.contains(&host) {
-            let title = format!("host `{}` is twice in `{key}`", word.text);
-            return Err(Diagnostic::at(&word.span, title, "the second time").into());
-        }
-        found.push(host);
     }
     Ok(found)
 }
 
+/// The hosts that words mean, each once: by name, or with a `*` all that are used and fit.
+pub(super) fn hosts_called(words: &[Word], key: &str, parts: &Parts<'_>) -> Checked<Vec<usize>> {
+    let mut found = Vec::new();
+    for word in words {
+        let is_pattern = word.text.contains('*');
+        let fitting: Vec<usize> = match is_pattern {
+            true => (0..parts.hosts.len())
+                .filter(|&n| parts.hosts[n].used && name_fits(&word.text, &parts.hosts[n].name))
+                .collect(),
+            false => vec![index_of(parts.host_names, word, "host")?],
+        };
+        for host in fitting {
+            if found.contains(&host) {
+                let title = format!("host `{}` is twice in `{key}`", parts.hosts[host].name);
+                return Err(Diagnostic::at(&word.span, title, "the second time").into());
+            }
+            found.push(host);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name fits a pattern, in which `*` stands for anything.
+pub fn name_fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter(|&n| rest.is_char_boundary(n))
+                .any(|n| name_fits(tail, &rest[n..]))
+        }),
+    }
+}
+
 /// The host and port of the memcached that a host runs.
-pub(super) fn cache(hosts: &[Host], host: usize, word: &Word) -> Checked<Cache> {
+pub(super) fn cache(hosts: &[Host], host: usize, at: &Span) -> Checked<Cache> {
     let port = hosts[host].run.iter().find_map(|line| line.program.memcached_port());
     port.map(|port| Cache { host, port, weight: 1 }).ok_or_else(|| {
-        let title = format!("host `{}` runs no memcached", word.text);
-        Diagnostic::at(&word.span, title, "expected a host that is a cache")
+        let title = format!("host `{}` runs no memcached", hosts[host].name);
+        Diagnostic::at(at, title, "expected a host that is a cache")
             .help("give it run = [\"memcached -m 64 -p 11211\"]")
             .into()
     })
@@ -243,4 +295,15 @@ pub(super) fn costs(top: &Fields<'_>) -> Checked<Vec<(String, u64)>> {
         found.push((entry.key.clone(), cost));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_fits as fits;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(fits("cache*", "cache12") && fits("cache*", "cache") && fits("*b*", "abc"));
+        assert!(!fits("cache*", "web1") && !fits("*1", "web12") && !fits("web1", "web12"));
+    }
 }

@@ -1,6 +1,6 @@
 //! The child processes of a real run: started, watched, and ended however the run ends.
 
-use super::{NAP, RealError, RealOptions, address};
+use super::{NAP, RealError, RealOptions, address, busy};
 use crate::models::Results;
 use crate::models::results::Result as Figure;
 use crate::program::{CommandLine, Program};
@@ -114,6 +114,12 @@ impl<'a> Children<'a> {
 
     fn on_host(&mut self, host: usize) -> impl Iterator<Item = &mut Running> {
         self.all.iter_mut().filter(move |running| running.host == host)
+    }
+
+    /// Processor time of a host's children so far, nanoseconds; those that have ended are forgotten.
+    pub(super) fn busy_ns(&self, host: usize) -> u64 {
+        let children = self.all.iter().filter(|running| running.host == host);
+        children.map(|running| busy::processor_ns(running.child.id())).sum()
     }
 
     /// `kill -9` for all children of a host.

@@ -6,19 +6,22 @@
 //! and the report says so: a power cut is `kill -9`, which no page cache forgets.
 //!
 //! Counters are what the servers themselves tell (memcached: `stats`;
-//! a proxy: `stats proxy`).
+//! a proxy: `stats proxy`, a database: `INFO`). How busy a host's processor is, of as many cores as
+//! the file gives it, is what the system says of its processes, and what its web servers compute.
 //!
 //! Not done: links (latency, loss), cut cables, memory limits, cores, cost tables. They are as this
 //! machine has them.
 
+mod busy;
 mod children;
 mod stats;
 
 use crate::build::Seat;
+use crate::models::app::COMPUTED_NS;
 use crate::models::{Boxed, Results};
 use crate::plan::Plan;
 use crate::run::{Measured, Run, VariantRun};
-use crate::sample::{Reading, Samples, Watched};
+use crate::sample::{CPU_BUSY_NS, CPU_NS, Reading, Samples, Watched};
 use crate::story::{Action, Happening, Setup, Story};
 use children::{Children, Listens, await_port};
 use stats::Asker;
@@ -236,6 +239,22 @@ fn check_ports(setup: &Setup) -> Result<(), RealError> {
     Ok(())
 }
 
+/// How long the loads of a host have computed.
+fn computed_ns(setup: &Setup, loads: &[Vec<Handle<Boxed>>], host: usize) -> u64 {
+    let parts = setup.loads.iter().zip(loads).flat_map(|(load, handles)| {
+        load.on.iter().zip(handles).filter(|(on, _)| **on == host).map(|(_, handle)| handle)
+    });
+    let mut computed = 0;
+    for handle in parts {
+        handle.with_machine(|machine| {
+            machine.counters(&mut |name, ns| {
+                computed += if name == COMPUTED_NS { ns } else { 0 };
+            });
+        });
+    }
+    computed
+}
+
 impl Stage<'_> {
     fn boot(&mut self) -> Result<(), RealError> {
         for n in 0..self.setup.hosts.len() {
@@ -283,7 +302,8 @@ impl Stage<'_> {
                 let seed = storytime_machine::hash::fold(seed, part as u64 + 1);
                 let host = self.place(on, seed, work_dir, Clock::start());
                 let setup = self.setup;
-                let seat = Seat { setup, plan, load: n, part, shared, address: &address };
+                let address = &address;
+                let seat = Seat { setup, plan, load: n, part, shared, address, computes: true };
                 let machine = seat.build();
                 let handle = spawn(host, machine)
                     .map_err(|error| RealError::Start(load.name.clone(), error))?;
@@ -319,11 +339,23 @@ impl Stage<'_> {
     fn sleep_until(&mut self, began: Instant, until: Duration) -> Result<(), RealError> {
         while let Some(at) = self.samples.next().filter(|at| *at <= until) {
             self.sleep(began + at)?;
-            let (hosts, asker) = (&self.setup.hosts, &mut self.asker);
+            let (setup, asker) = (self.setup, &mut self.asker);
+            let (loads, children) = (&self.loads, &self.children);
+            let elapsed_ns = storytime_machine::nanos(began.elapsed());
             self.samples.take(|host| {
                 let mut sum = Reading::new();
-                for program in hosts[host].run.iter().map(|line| &line.program) {
-                    let Some(port) = program.memcached_port() else { continue };
+                let of = &setup.hosts[host];
+                if !of.used {
+                    return sum;
+                }
+                let busy_ns = children.busy_ns(host) + computed_ns(setup, loads, host);
+                sum.insert(CPU_BUSY_NS.to_owned(), busy_ns);
+                sum.insert(CPU_NS.to_owned(), elapsed_ns.saturating_mul(of.cores.into()));
+                for program in of.run.iter().map(|line| &line.program) {
+                    if program.ends() {
+                        continue;
+                    }
+                    let Some(port) = program.port() else { continue };
                     let at = SocketAddr::new(address(host), port);
                     for (name, count) in asker.read(at, program.counters_request()) {
                         *sum.entry(name).or_default() += count;

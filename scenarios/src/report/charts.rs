@@ -45,6 +45,18 @@ fn line_name(variant: &str, variants: usize, metric: &str, metrics: usize) -> St
     }
 }
 
+/// What a metric is called among others: by its label, unless another has the same.
+fn label<'a>(metric: &'a Metric, metrics: &[(Metric, Take)]) -> &'a str {
+    let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
+    if alike.count() > 1 { &metric.text } else { metric.def.label }
+}
+
+/// How many variants a picture shows, whatever the points of the sweep.
+fn bases(story: &Story, spec: &ChartSpec) -> usize {
+    let bases = spec.variants.iter().map(|&n| story.variants[n].base.as_deref());
+    bases.collect::<BTreeSet<_>>().len()
+}
+
 fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> Chart {
     let mut chart = blank(spec);
     chart.x = Axis::new("time", Unit::Seconds);
@@ -101,7 +113,9 @@ fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
 fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take)]) -> Chart {
     let mut chart = blank(spec);
     let (first, first_take) = &metrics[0];
-    chart.y = Axis::new(first.def.label, unit_of(first.def.kind.unit(*first_take)));
+    let alike = metrics.iter().all(|(metric, _)| metric.def.label == first.def.label);
+    let y = if alike { first.def.label } else { "" };
+    chart.y = Axis::new(y, unit_of(first.def.kind.unit(*first_take)));
     chart.x = match (first.def.kind.along(), &story.sweep) {
         (Some(along), _) => Axis::new(along, Unit::Count),
         (None, Some(sweep)) if sweep.unit.is_empty() => Axis::new(&*sweep.name, Unit::Count),
@@ -120,7 +134,8 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
                     (_, false) => variant_name(story, variant),
                 };
                 let more = points_of_curve(story, variant, metric, *take_what, spec.window);
-                let name = line_name(&name, spec.variants.len(), metric.def.label, metrics.len());
+                let label = label(metric, metrics);
+                let name = line_name(&name, bases(story, spec), label, metrics.len());
                 match lines.iter_mut().find(|line| line.name == name) {
                     Some(line) => line.points.extend(more),
                     None => {
@@ -131,8 +146,35 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
             }
             chart.series.extend(lines);
         }
+        if let Some(fit) = spec.fit {
+            chart.series.extend(laws(story, run, fit));
+        }
     }
     chart
+}
+
+/// Points of a law's curve.
+const LAW_POINTS: u32 = 40;
+/// Laws have colours of their own, from this role on.
+const LAW_ROLE: u8 = 4;
+
+/// The fitted laws, from the first of their points to the last.
+fn laws(story: &Story, run: &Run, fit: usize) -> Vec<Series> {
+    let mut series = Vec::new();
+    for variant in &run.variants {
+        let Some(fitted) = run.fits(story, fit, variant.variant) else { continue };
+        let ends = fitted.points.first().zip(fitted.points.last());
+        let (Some(law), Some((first, last))) = (fitted.law, ends) else { continue };
+        let at = |n: u32| first.0 + (last.0 - first.0) * f64::from(n) / f64::from(LAW_POINTS);
+        let points = (0..=LAW_POINTS).map(at).map(|n| (n, law.at(n))).collect();
+        let name = match &story.variants[variant.variant].base {
+            Some(base) => format!("law, {base}"),
+            None => "law".to_owned(),
+        };
+        let role = LAW_ROLE + series.len() as u8;
+        series.push(Series { name, arm: run.arm, points, role });
+    }
+    series
 }
 
 /// A curve's points, or the one point that a run adds to the curve of a sweep.
@@ -209,9 +251,7 @@ fn bars(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take
                     points.push((category as f64, value));
                 }
             }
-            let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
-            let name = if alike.count() > 1 { &*metric.text } else { metric.def.label };
-            let name = name.to_owned();
+            let name = label(metric, metrics).to_owned();
             chart.series.push(Series { name, arm: run.arm, points, role: role as u8 });
         }
     }

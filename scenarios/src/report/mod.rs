@@ -9,7 +9,8 @@ use crate::units::show_duration;
 use charts::chart;
 use storytime_machine::nanos;
 use storytime_reports::model::{
-    Arm, ArmResult, Broken, HostCard, LatencyRow, Moment, Percentiles, Report, StoryCard, Verdict,
+    Arm, ArmResult, Broken, Cell, HostCard, LatencyRow, Moment, Percentiles, Report, StoryCard,
+    Table, Unit, Verdict,
 };
 
 /// What the program knows and a run does not.
@@ -46,7 +47,7 @@ pub fn report(story: &Story, runs: &[&Run], context: &Context) -> Report {
         rack: rack(&story.variants[0].setup),
         timeline: timeline(story, first),
         charts: story.charts.iter().map(|spec| chart(story, runs, spec)).collect(),
-        tables: Vec::new(),
+        tables: fit_tables(story, runs),
         latencies: latencies(story, runs),
         expectations: runs.iter().flat_map(|run| verdicts(story, run)).collect(),
         broken: runs.iter().find_map(|run| broken(story, run)),
@@ -162,6 +163,48 @@ fn latencies(story: &Story, runs: &[&Run]) -> Vec<LatencyRow> {
         }
     }
     rows
+}
+
+/// The fitted laws, a row for each variant.
+fn fit_tables(story: &Story, runs: &[&Run]) -> Vec<Table> {
+    const COLUMNS: [&str; 6] = [
+        "law of growth",
+        "one carries (λ)",
+        "contention (σ)",
+        "coherency (κ)",
+        "most at",
+        "worst doubling",
+    ];
+    let number = |value: Option<f64>, unit: Unit| match value {
+        Some(value) => Cell::Number(value, unit),
+        None => Cell::Text("none".to_owned()),
+    };
+    let mut tables = Vec::new();
+    for (n, fit) in story.fits.iter().enumerate() {
+        let mut rows = Vec::new();
+        for (run, variant) in runs.iter().flat_map(|run| run.variants.iter().map(move |v| (run, v)))
+        {
+            let Some(fitted) = run.fits(story, n, variant.variant) else { continue };
+            let base = story.variants[variant.variant].base.as_ref();
+            let name = base.map_or_else(|| story.card.id.clone(), Clone::clone);
+            let name = if runs.len() > 1 { format!("{name}, {}", run.arm.word()) } else { name };
+            rows.push(vec![
+                Cell::Text(name),
+                number(fitted.law.map(|law| law.lambda), Unit::PerSecond),
+                number(fitted.law.map(|law| law.contention), Unit::Share),
+                number(fitted.law.map(|law| law.coherency), Unit::Share),
+                number(fitted.law.and_then(|law| law.peak()), Unit::Count),
+                number(fitted.efficiency, Unit::Share),
+            ]);
+        }
+        tables.push(Table {
+            id: format!("fit-{}", fit.name),
+            title: format!("Universal scalability law: {}", fit.metric.text),
+            columns: COLUMNS.map(str::to_owned).to_vec(),
+            rows,
+        });
+    }
+    tables
 }
 
 fn verdicts(story: &Story, run: &Run) -> Vec<Verdict> {

@@ -317,6 +317,12 @@ impl SimDisk {
         self.stats
     }
 
+    /// How long the device has worked up to `now`, nanoseconds. Stalled it is
+    /// busy, if anything waits.
+    pub fn busy_ns(&self, now: Time) -> u64 {
+        self.queue.busy_ns(now)
+    }
+
     /// Room taken by files, bytes, in whole pages.
     pub const fn used_bytes(&self) -> u64 {
         self.used_bytes

@@ -38,6 +38,8 @@ pub(super) struct Queue {
     ring: VecDeque<Option<Pending>>,
     /// When the device has done all that was queued.
     pub(super) device_free: Time,
+    /// What all that was queued takes of the device, stalls included, nanoseconds.
+    device_ns: u64,
     /// Until when the device does nothing.
     pub(super) stalled: Time,
     /// When the last queued operation on names completes.
@@ -81,13 +83,21 @@ impl Queue {
 
     /// Occupies the device for `cost_ns` from `now` on and returns when that ends.
     pub(super) fn occupy(&mut self, now: Time, cost_ns: u64) -> Time {
-        let start = now.max(self.device_free).max(self.stalled);
+        let begin = now.max(self.device_free);
+        let start = begin.max(self.stalled);
         self.device_free = Time(start.0.saturating_add(cost_ns));
+        self.device_ns = self.device_ns.saturating_add(nanos(self.device_free.since(begin)));
         self.device_free
+    }
+
+    /// How long the device has worked up to now, nanoseconds.
+    pub(super) fn busy_ns(&self, now: Time) -> u64 {
+        self.device_ns.saturating_sub(nanos(self.device_free.since(now)))
     }
 
     /// After a power cut nothing is queued.
     pub(super) fn reset(&mut self, now: Time) {
+        self.device_ns = self.busy_ns(now);
         (self.device_free, self.names_lane) = (now, now);
     }
 }

@@ -101,16 +101,27 @@ impl World {
         self.procs[process.0 as usize].drive.as_deref()
     }
 
-    /// Time that a host's cores have spent working, nanoseconds.
+    /// Time that a host's cores have spent working up to now, nanoseconds.
     pub fn busy_ns(&self, host: HostId) -> u64 {
         let this = &self.hosts[host.0 as usize];
         let cores = this.first_core as usize..(this.first_core + this.cores) as usize;
-        self.cores[cores].iter().map(|core| core.busy_ns).sum()
+        self.cores[cores].iter().map(|core| core.busy_ns_at(self.now)).sum()
+    }
+
+    /// Time that a host's disk has spent working up to now, nanoseconds; 0 without a disk.
+    pub fn disk_busy_ns(&self, host: HostId) -> u64 {
+        let disk = self.hosts[host.0 as usize].disk.as_ref();
+        disk.map_or(0, |disk| disk.busy_ns(self.now))
     }
 
     /// A host's disk.
     pub fn disk(&mut self, host: HostId) -> Option<&mut crate::disk::SimDisk> {
         self.hosts[host.0 as usize].disk.as_mut()
+    }
+
+    /// Disk operations that a host has completed so far.
+    pub fn operations(&self, host: HostId) -> u64 {
+        self.hosts[host.0 as usize].operations
     }
 
     /// Marks that any process reached, with their counts.

@@ -166,8 +166,9 @@ impl World {
             let core = &mut self.cores[core_index as usize];
             core.busy = Some(process);
             core.busy_ns += spent;
+            core.busy_until = self.now + Duration::from_nanos(spent);
             let event = Event::CoreFree { core: core_index, life: core.life };
-            self.queue.push(self.now + Duration::from_nanos(spent), event);
+            self.queue.push(core.busy_until, event);
         }
         self.check(process);
     }

@@ -164,9 +164,14 @@ impl Exec<'_> {
         self.store.db(self.db)?.owner(table, owner)
     }
 
-    /// A row.
+    /// A row that somebody reads.
     pub fn row(&mut self, table: &[u8], owner: u64, item: u64) -> Option<&Row> {
         self.tally.reads += 1;
+        self.row_to_change(table, owner, item)
+    }
+
+    /// A row that is about to change: one that is written is not read as well.
+    pub fn row_to_change(&mut self, table: &[u8], owner: u64, item: u64) -> Option<&Row> {
         self.marks.touch_row(self.db, table, owner, item, false);
         self.owner(table, owner)?.row(item)
     }

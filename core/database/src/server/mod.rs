@@ -325,6 +325,9 @@ impl Machine for Database {
             self.page_done(cx, op, result);
         } else if self.engine.log.on_disk(cx, op, result) {
             self.hear_journal(cx);
+            if self.engine.wants_reset_piece() {
+                self.replication.resume(cx, &mut self.engine);
+            }
         }
         self.settle(cx);
     }

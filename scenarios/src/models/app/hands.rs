@@ -1,18 +1,24 @@
 //! What a job can do: ask the cache, ask the database, pause, count.
 
 use super::figures::Book;
-use super::lock;
 use super::machine::AppConfig;
+use super::{WORK_CPU, lock};
 use crate::models::db_link::DbLink;
+use crate::models::pages::{self, Page, Pages};
 use crate::models::query::Verb;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use storytime_machine::{Conn, Cx, Endpoint, Rng, Time, Token, nanos};
+use std::time::{Duration, Instant};
+use storytime_database::Reply;
+use storytime_database::client::{Client as Dbd, Failure, ServerId};
+use storytime_machine::{Conn, Cx, Endpoint, Gone, Open, Rng, Time, Token, nanos};
 use storytime_memcached::client::{
     Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
     Verb as Condition,
+};
+use storytime_sharding::{
+    Error as ShardsError, Outcome as Sharded, Request, Sharding, ShardingCounters,
 };
 
 /// The tag of a cache request whose end nobody waits for.
@@ -21,6 +27,17 @@ pub(super) const DETACHED: u64 = u64::MAX;
 pub(super) const CLIENT: Token = Token(1 << 32);
 /// The timer of the n-th job's pause is this plus n.
 pub(super) const PAUSES: u64 = 1 << 41;
+/// The tokens of requests to databases begin here.
+const DATABASES: Token = Token(1 << 42);
+/// The tokens of requests for pages begin here.
+const PAGES: Token = Token(1 << 43);
+/// The tokens of requests over shards begin here.
+const SHARDS: Token = Token(1 << 44);
+
+const _: () = assert!(PAUSES + (u32::MAX as u64) < DATABASES.0);
+const _: () = assert!(DATABASES.0 + storytime_database::client::CLIENT_TOKENS <= PAGES.0);
+const _: () = assert!(PAGES.0 + pages::TOKENS <= SHARDS.0);
+const _: () = assert!(SHARDS.0.checked_add(storytime_sharding::SHARDING_TOKENS).is_some());
 
 /// What came for a job.
 #[derive(Debug)]
@@ -31,6 +48,12 @@ pub enum Came {
     Row(Option<BytesMut>),
     /// A pause is over.
     Woke,
+    /// What became of a page that was asked for.
+    Page(Page),
+    /// A database's reply, or why there is none.
+    Dbd(Result<Reply, Failure>),
+    /// How a request over shards ended.
+    Shards(Result<Sharded, ShardsError>),
 }
 
 /// What the jobs of a host share.
@@ -47,6 +70,19 @@ pub(super) struct Desk {
     pub(super) conns: Vec<Conn>,
     pub(super) prefix: String,
     pub(super) part: u32,
+    /// Pages that are asked for.
+    pub(super) pages: Option<Pages>,
+    /// Requests to databases.
+    pub(super) dbd: Option<Dbd>,
+    /// Requests over shards.
+    pub(super) sharding: Option<Sharding>,
+    /// What of these was counted in the book.
+    pub(super) sharding_counted: ShardingCounters,
+    /// The databases, by the number of the host.
+    databases: Vec<Option<ServerId>>,
+    computes: bool,
+    /// What jobs have computed so far, nanoseconds.
+    pub(super) computed_ns: u64,
 }
 
 impl Desk {
@@ -54,7 +90,26 @@ impl Desk {
         let link = |(at, row_bytes_max): &(_, u32)| {
             DbLink::new(Endpoint::clone(at), config.timeout, *row_bytes_max as usize)
         };
+        let has_databases = config.databases.iter().any(Option::is_some);
+        let mut dbd = has_databases.then(|| Dbd::new(config.database_client.clone(), DATABASES));
+        let databases = config.databases.iter().map(|at| {
+            let (dbd, at) = dbd.as_mut().zip(at.as_ref())?;
+            Some(dbd.server(at))
+        });
+        let databases = databases.collect();
+        let (servers, choose) = &config.servers;
+        let asks_pages = !servers.is_empty();
         Self {
+            pages: asks_pages.then(|| Pages::new(servers, *choose, config.timeout, PAGES)),
+            databases,
+            dbd,
+            sharding: config
+                .sharding
+                .clone()
+                .map(|(options, map)| Sharding::new(options, map, SHARDS)),
+            sharding_counted: ShardingCounters::default(),
+            computes: config.computes,
+            computed_ns: 0,
             cache: Client::new(config.client.clone(), CLIENT),
             database: config.database.as_ref().map(link),
             asked: BTreeMap::new(),
@@ -63,6 +118,58 @@ impl Desk {
             conns: Vec::new(),
             prefix: format!("{}:", config.first_key),
             part: config.part,
+        }
+    }
+
+    // Whether an event belongs to the pages or to the databases.
+
+    pub(super) fn on_open(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> bool {
+        self.pages.as_mut().is_some_and(|pages| pages.on_open(cx, conn, how))
+            || self.dbd.as_mut().is_some_and(|dbd| dbd.on_open(cx, conn, how))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_open(cx, conn, how))
+    }
+
+    pub(super) fn on_data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) -> bool {
+        self.pages.as_mut().is_some_and(|pages| pages.on_data(cx, conn, rx))
+            || self.dbd.as_mut().is_some_and(|dbd| dbd.on_data(cx, conn, rx))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_data(cx, conn, rx))
+    }
+
+    pub(super) fn on_eof(&mut self, cx: &mut Cx, conn: Conn) -> bool {
+        self.dbd.as_mut().is_some_and(|dbd| dbd.on_eof(cx, conn))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_eof(cx, conn))
+    }
+
+    pub(super) fn on_gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) -> bool {
+        self.pages.as_mut().is_some_and(|pages| pages.on_gone(conn))
+            || self.dbd.as_mut().is_some_and(|dbd| dbd.on_gone(cx, conn, why))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_gone(cx, conn, why))
+    }
+
+    pub(super) fn on_failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) -> bool {
+        self.pages.as_mut().is_some_and(|pages| pages.on_failed(cx, connect))
+            || self.dbd.as_mut().is_some_and(|dbd| dbd.on_failed(cx, connect, why))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_failed(cx, connect, why))
+    }
+
+    pub(super) fn on_timer(&mut self, cx: &mut Cx, timer: Token) -> bool {
+        self.pages.as_mut().is_some_and(|pages| pages.on_timer(cx, timer))
+            || self.dbd.as_mut().is_some_and(|dbd| dbd.on_timer(cx, timer))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_timer(cx, timer))
+    }
+
+    pub(super) fn invariants(&self) {
+        if let Some(database) = &self.database {
+            database.invariants();
+        }
+        if let Some(pages) = &self.pages {
+            pages.invariants();
+        }
+        if let Some(dbd) = &self.dbd {
+            dbd.invariants();
+        }
+        if let Some(sharding) = &self.sharding {
+            sharding.invariants();
         }
     }
 }
@@ -75,6 +182,10 @@ pub struct Hands<'a> {
     pub(super) tag: u64,
     pub(super) user: Option<u32>,
     pub(super) lane: u32,
+    /// What a browser or proxy asks for.
+    pub(super) path: Option<&'a str>,
+    /// How long its page is to be.
+    pub(super) page_bytes: Option<u32>,
 }
 
 impl Hands<'_> {
@@ -111,6 +222,66 @@ impl Hands<'_> {
     /// A key of this run: its name behind what the seed drew.
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.desk.prefix)
+    }
+
+    /// The path that a browser or a proxy asks for; `None` if nobody asked.
+    pub const fn path(&self) -> Option<&str> {
+        self.path
+    }
+
+    /// How long the page is that they are sent.
+    pub const fn page(&mut self, bytes: u32) {
+        self.page_bytes = Some(bytes);
+    }
+
+    /// Computes for so long on this host's core. What is sent in this step leaves behind it.
+    pub fn compute(&mut self, length: Duration) {
+        self.cx.work(WORK_CPU, nanos(length));
+        self.desk.computed_ns += nanos(length);
+        if self.desk.computes {
+            let until = Instant::now() + length;
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Asks a web server for a page.
+    ///
+    /// # Panics
+    /// If the load has no servers, which its reader ruled out.
+    pub fn fetch(&mut self, path: String) {
+        let pages = self.desk.pages.as_mut().expect("this workload has servers");
+        pages.ask(self.cx, path, self.tag);
+    }
+
+    /// Asks the database of a host: a request's words, its name first.
+    ///
+    /// # Panics
+    /// If that host runs none, which its reader ruled out.
+    pub fn dbd(&mut self, host: usize, words: &[&[u8]]) {
+        let desk = &mut *self.desk;
+        let server = desk.databases[host].expect("a host of a cluster runs a database");
+        let dbd = desk.dbd.as_mut().expect("there is a database, so there is a client");
+        if dbd.ask(self.cx, server, words, self.tag).is_err() {
+            // Too many are under way: it was not sent.
+            desk.at_once.push_back((self.tag, Came::Dbd(Err(Failure::NotSent))));
+        }
+    }
+
+    /// Asks for something of a user's, wherever that is.
+    ///
+    /// # Panics
+    /// If the load has no shards, or asks what the part does not take: a bug of the workload.
+    pub fn shards(&mut self, request: Request) {
+        let sharding = self.desk.sharding.as_mut().expect("this workload has shards");
+        let taken = sharding.ask(self.cx, request, self.tag);
+        taken.expect("workers are fewer than requests may be");
+    }
+
+    /// What the requests over shards of this host were like so far.
+    pub fn shard_counters(&self) -> ShardingCounters {
+        self.desk.sharding.as_ref().map_or_else(ShardingCounters::default, |s| *s.counters())
     }
 
     // ---- the cache ------------------------------------------------------------------------------

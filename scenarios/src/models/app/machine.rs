@@ -1,9 +1,12 @@
 //! The machine: arrivals, workers, and whose turn it is.
 
+use super::day::Day;
 use super::figures::Book;
-use super::hands::{CLIENT, Came, DETACHED, Desk, Hands, PAUSES};
-use super::{LANES_MAX, PACKET_BYTES, Step, WORK_JOBS, Workload, lock};
+use super::front::Front;
+use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
+use super::{COMPUTED_NS, LANES_MAX, Shards, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
+use crate::models::pages::Choose;
 use crate::models::watch::link::Watchers;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
@@ -11,14 +14,15 @@ use bytes::BytesMut;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use storytime_database::client::ClientOptions as DatabaseOptions;
 use storytime_machine::{Boot, Close, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, nanos};
-use storytime_memcached::client::{ClientOptions, Event, Outcome, ServerSpec};
+use storytime_memcached::client::{ClientOptions, ServerSpec};
 
 /// Timers beside the database link's, the cache client's and the jobs' own.
 const ARRIVAL: Token = Token(10);
 pub(super) const CHANGE: Token = Token(11);
 const CHECK: Token = Token(12);
-const TELL: Token = Token(13);
+pub(super) const TELL: Token = Token(13);
 const REST: Token = Token(14);
 /// The timer of the n-th user is this plus n.
 const USERS: u64 = 1 << 40;
@@ -53,6 +57,20 @@ pub struct AppConfig {
     pub workers: u32,
     /// Jobs that wait for a worker; further ones fail.
     pub queue_max: u32,
+    /// The port on which browsers and proxies ask for pages.
+    pub listen: Option<u16>,
+    /// Where pages are asked for, and how a server is chosen.
+    pub servers: (Vec<Endpoint>, Choose),
+    /// Where the database of each host is, by the number of the host.
+    pub databases: Vec<Option<Endpoint>>,
+    /// How databases are asked.
+    pub database_client: DatabaseOptions,
+    /// How users are reached over shards, if they are.
+    pub sharding: Option<Shards>,
+    /// How the load changes over the day.
+    pub day: Option<Day>,
+    /// Whether computing takes the time of this machine, for nothing models it.
+    pub computes: bool,
     /// Drawn, so that each seed has other keys.
     pub first_key: u64,
     /// Length of the run.
@@ -65,11 +83,13 @@ pub struct AppConfig {
 
 /// Why a job was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+pub(super) enum Why {
     /// It arrived in an open loop.
     Arrived,
     /// A user of a closed loop waits for it.
     User(u32),
+    /// A browser or a proxy asked for it: which of the front's requests.
+    Asked(u32),
     /// It is the host's first.
     Prepare,
     /// The timeline told the load something: in which lane.
@@ -94,6 +114,8 @@ struct Running<J> {
     why: Why,
     /// Absent only while the workload has it in hand.
     job: Option<J>,
+    /// How long the page is that it was asked for.
+    page_bytes: u32,
 }
 
 /// A worker.
@@ -108,7 +130,7 @@ struct Worker<J> {
 #[derive(Debug)]
 pub struct App<W: Workload> {
     pub(super) config: AppConfig,
-    work: W,
+    pub(super) work: W,
     pub(super) desk: Desk,
     workers: Vec<Worker<W::Job>>,
     free: Vec<u32>,
@@ -120,7 +142,9 @@ pub struct App<W: Workload> {
     pub(super) watchers: Watchers,
     /// The caches that are left out, by their number in the file.
     pub(super) out: BTreeSet<usize>,
-    told: usize,
+    pub(super) told: usize,
+    /// Where browsers and proxies ask, if they do.
+    pub(super) front: Option<Front>,
 }
 
 impl<W: Workload> App<W> {
@@ -138,26 +162,28 @@ impl<W: Workload> App<W> {
             watchers: Watchers::new(config.watchers.0.clone(), config.watchers.1),
             out: BTreeSet::new(),
             told: 0,
+            front: config.listen.map(Front::new),
             work,
             config,
         }
     }
 
-    fn count(&self, cx: &Cx, name: &str) {
+    pub(super) fn count(&self, cx: &Cx, name: &str) {
         lock(&self.desk.book).count(name, cx.now(), 1);
     }
 
     // ---- jobs -----------------------------------------------------------------------------------
 
     /// Whether no more jobs begin.
-    fn at_rest(&self, now: Time) -> bool {
+    pub(super) fn at_rest(&self, now: Time) -> bool {
         let end = self.began + (self.config.duration - self.config.settle);
         !self.config.settle.is_zero() && now >= end
     }
 
     /// A job has come: to a worker, to the queue, or to nothing.
-    fn came(&mut self, cx: &mut Cx, why: Why) {
+    pub(super) fn came(&mut self, cx: &mut Cx, why: Why) {
         if self.at_rest(cx.now()) && !why.is_extra() {
+            self.answer(cx, why, None);
             return;
         }
         match self.free_worker() {
@@ -167,6 +193,7 @@ impl<W: Workload> App<W> {
             }
             None => {
                 self.count(cx, "jobs_failed");
+                self.answer(cx, why, None);
                 self.again(cx, why);
             }
         }
@@ -186,13 +213,13 @@ impl<W: Workload> App<W> {
         cx.work(WORK_JOBS, 1);
         let place = &mut self.workers[worker as usize];
         assert!(place.running.is_none(), "a worker has one job at a time");
-        place.running = Some(Running { began: came, why, job: None });
+        place.running = Some(Running { began: came, why, job: None, page_bytes: 0 });
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
             Why::Told(verb, _) => work.told(hands, verb),
             Why::Rest => work.rest(hands),
             Why::Check => work.check(hands),
-            Why::Arrived | Why::User(_) => work.begin(hands),
+            Why::Arrived | Why::User(_) | Why::Asked(_) => work.begin(hands),
         });
         self.stepped(cx, worker, step);
     }
@@ -214,7 +241,18 @@ impl<W: Workload> App<W> {
             Some(Why::Told(_, lane)) => lane,
             _ => 0,
         };
-        act(&mut self.work, &mut Hands { cx, desk: &mut self.desk, tag, user, lane })
+        let path = match why {
+            Some(Why::Asked(number)) => self.front.as_ref().and_then(|front| front.path(number)),
+            _ => None,
+        };
+        let hands =
+            &mut Hands { cx, desk: &mut self.desk, tag, user, lane, path, page_bytes: None };
+        let step = act(&mut self.work, hands);
+        let (bytes, place) = (hands.page_bytes, &mut self.workers[worker as usize]);
+        if let (Some(bytes), Some(running)) = (bytes, &mut place.running) {
+            running.page_bytes = bytes;
+        }
+        step
     }
 
     fn stepped(&mut self, cx: &mut Cx, worker: u32, step: Step<W::Job>) {
@@ -228,7 +266,7 @@ impl<W: Workload> App<W> {
         }
     }
 
-    fn resume(&mut self, cx: &mut Cx, tag: u64, came: Came) {
+    pub(super) fn resume(&mut self, cx: &mut Cx, tag: u64, came: Came) {
         let (generation, worker) = ((tag >> 32) as u32, tag as u32);
         let Some(place) = self.workers.get_mut(worker as usize) else { return };
         // What comes for a job that ended without it is for nobody.
@@ -255,6 +293,7 @@ impl<W: Workload> App<W> {
                 lock(&self.desk.book).time("job_time", ns);
             }
         }
+        self.answer(cx, running.why, done.then_some(running.page_bytes));
         self.again(cx, running.why);
         match self.waiting.pop_front() {
             Some((came, why)) => self.begin(cx, worker, came, why),
@@ -265,87 +304,27 @@ impl<W: Workload> App<W> {
     /// A user of a closed loop thinks before the next job.
     fn again(&self, cx: &mut Cx, why: Why) {
         if let (Why::User(user), Share::Closed { think, .. }) = (why, self.config.arrivals) {
+            let think = self.at_this_hour(think, cx.now());
             let pause = cx.rng().exponential(think);
             cx.after(Token(USERS + u64::from(user)), pause);
         }
+    }
+
+    /// A mean time between two requests, by the hour of the day.
+    fn at_this_hour(&self, mean: Duration, now: Time) -> Duration {
+        self.config.day.as_ref().map_or(mean, |day| day.stretch(mean, now.since(self.began)))
     }
 
     fn arrive(&mut self, cx: &mut Cx) {
         let Share::Open { gap } = self.config.arrivals else { return };
         while self.next_arrival <= cx.now() {
             self.came(cx, Why::Arrived);
+            let gap = self.at_this_hour(gap, self.next_arrival);
             self.next_arrival += cx.rng().exponential(gap);
         }
         if !self.at_rest(cx.now()) {
             cx.at(ARRIVAL, self.next_arrival);
         }
-    }
-
-    // ---- what comes back ------------------------------------------------------------------------
-
-    /// Hands out everything that has come.
-    fn drain(&mut self, cx: &mut Cx) {
-        loop {
-            if let Some(Event { tag, outcome }) = self.desk.cache.next_event() {
-                if let Outcome::Failed(_) | Outcome::Refused(_) = outcome {
-                    self.count(cx, "cache_errors");
-                }
-                if tag != DETACHED {
-                    self.resume(cx, tag, Came::Cache(outcome));
-                }
-            } else if let Some((tag, came)) = self.desk.at_once.pop_front() {
-                if let Came::Cache(_) = came {
-                    self.count(cx, "cache_errors");
-                }
-                if tag != DETACHED {
-                    self.resume(cx, tag, came);
-                }
-            } else {
-                break;
-            }
-        }
-        self.count_packets(cx);
-    }
-
-    /// Counts what leaves for the caches behind this call, but for what a slow peer's window does
-    /// not take. The check's own packets are not the load's.
-    fn count_packets(&self, cx: &Cx) {
-        if self.at_rest(cx.now()) {
-            return;
-        }
-        let of = |conn: &Conn| cx.pending(*conn).div_ceil(PACKET_BYTES) as u64;
-        let packets = self.desk.conns.iter().map(of).sum();
-        if packets != 0 {
-            lock(&self.desk.book).count("packets", cx.now(), packets);
-        }
-    }
-
-    fn tell(&mut self, cx: &mut Cx) {
-        let Some(&(_, verb)) = self.config.told.get(self.told) else { return };
-        self.told += 1;
-        for lane in 0..self.work.lanes(verb).min(LANES_MAX) {
-            self.came(cx, Why::Told(verb, lane));
-        }
-        self.set_tell_timer(cx);
-    }
-
-    fn set_tell_timer(&self, cx: &mut Cx) {
-        if let Some((at, _)) = self.config.told.get(self.told) {
-            cx.at(TELL, self.began + *at);
-        }
-    }
-
-    fn fail(&mut self, cx: &mut Cx, queries: Vec<u32>) {
-        for id in queries {
-            if let Some(tag) = self.desk.asked.remove(&id) {
-                self.resume(cx, tag, Came::Row(None));
-            }
-        }
-    }
-
-    fn database_lost(&mut self, cx: &mut Cx) {
-        let queries = self.desk.database.as_mut().map(|link| link.lost(cx));
-        self.fail(cx, queries.unwrap_or_default());
     }
 }
 
@@ -362,7 +341,16 @@ impl<W: Workload> Machine for App<W> {
         let past = |at: Duration| self.began + at < now;
         self.changes_made = self.config.changes.iter().filter(|(at, _)| past(*at)).count();
         self.told = self.config.told.iter().filter(|(at, _)| past(*at)).count();
-        self.use_caches(cx);
+        if !self.config.caches.is_empty() {
+            self.use_caches(cx);
+        }
+        if let Some(sharding) = &mut self.desk.sharding {
+            let set = sharding.set_caches(cx, &self.config.caches);
+            set.expect("a story has fewer hosts than a client servers");
+        }
+        if let Some(front) = &self.front {
+            front.listen(cx);
+        }
         self.watchers.connect(cx);
         if let Some(database) = &mut self.desk.database {
             database.connect(cx);
@@ -382,6 +370,7 @@ impl<W: Workload> Machine for App<W> {
                 self.next_arrival = first + cx.rng().exponential(gap);
                 cx.at(ARRIVAL, self.next_arrival);
             }
+            Share::Asked => {}
             Share::Closed { users, think } => {
                 for user in 0..users {
                     let pause = cx.rng().exponential(think);
@@ -393,7 +382,11 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        if self.desk.cache.on_open(cx, conn, &how) {
+        if self.front.as_mut().is_some_and(|front| front.on_open(conn, &how))
+            || self.desk.on_open(cx, conn, &how)
+        {
+            // Theirs.
+        } else if self.desk.cache.on_open(cx, conn, &how) {
             self.desk.conns.push(conn);
         } else if !self.watchers.on_open(conn, &how)
             && let Some(database) = &mut self.desk.database
@@ -406,6 +399,13 @@ impl<W: Workload> Machine for App<W> {
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         if self.watchers.on_data(cx, conn, rx) {
             self.heard(cx);
+        } else if let Some(read) = self.front.as_mut().and_then(|front| front.on_data(cx, conn, rx))
+        {
+            if let Some(number) = read {
+                self.came(cx, Why::Asked(number));
+            }
+        } else if self.desk.on_data(cx, conn, rx) {
+            // Its ends are handed out below.
         } else if !self.desk.cache.on_data(cx, conn, rx) {
             while let Some(answer) =
                 self.desk.database.as_mut().and_then(|link| link.next_answer(cx, rx))
@@ -420,7 +420,7 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        if !self.desk.cache.on_eof(cx, conn) {
+        if !self.desk.on_eof(cx, conn) && !self.desk.cache.on_eof(cx, conn) {
             cx.close(conn, Close::Flush);
         }
         self.drain(cx);
@@ -428,7 +428,10 @@ impl<W: Workload> Machine for App<W> {
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         self.desk.conns.retain(|other| *other != conn);
-        let ours = self.watchers.on_gone(cx, conn, why) || self.desk.cache.on_gone(cx, conn, why);
+        let ours = self.front.as_mut().is_some_and(|front| front.on_gone(conn))
+            || self.desk.on_gone(cx, conn, why)
+            || self.watchers.on_gone(cx, conn, why)
+            || self.desk.cache.on_gone(cx, conn, why);
         if !ours && self.desk.database.as_ref().is_some_and(|link| link.owns(conn)) {
             self.database_lost(cx);
         }
@@ -436,7 +439,10 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        if !self.watchers.on_failed(cx, connect) && !self.desk.cache.on_failed(cx, connect, why) {
+        if !self.desk.on_failed(cx, connect, why)
+            && !self.watchers.on_failed(cx, connect)
+            && !self.desk.cache.on_failed(cx, connect, why)
+        {
             self.database_lost(cx);
         }
         self.drain(cx);
@@ -458,6 +464,7 @@ impl<W: Workload> Machine for App<W> {
                 let queries = self.desk.database.as_mut().map(|link| link.expired(cx));
                 self.fail(cx, queries.unwrap_or_default());
             }
+            _ if self.desk.on_timer(cx, timer) => {}
             _ if self.watchers.on_timer(cx, timer) || self.desk.cache.on_timer(cx, timer) => {}
             Token(pause) if pause >= PAUSES => {
                 let worker = (pause - PAUSES) as u32;
@@ -471,9 +478,7 @@ impl<W: Workload> Machine for App<W> {
 
     fn invariants(&self) {
         self.desk.cache.invariants();
-        if let Some(database) = &self.desk.database {
-            database.invariants();
-        }
+        self.desk.invariants();
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
         // What surrounds the load's jobs waits for a worker in any case.
         let extra = self.config.told.len() * LANES_MAX as usize + 3;
@@ -483,6 +488,7 @@ impl<W: Workload> Machine for App<W> {
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         each("jobs_under_way", (self.workers.len() - self.free.len()) as u64);
+        each(COMPUTED_NS, self.desk.computed_ns);
         each("jobs_waiting", self.waiting.len() as u64);
     }
 }

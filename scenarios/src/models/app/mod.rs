@@ -28,9 +28,12 @@
 //! host share the cache client's).
 
 mod caches;
+mod day;
 mod figures;
+mod front;
 mod hands;
 mod machine;
+mod returns;
 mod spec;
 
 pub use figures::Book;
@@ -44,17 +47,28 @@ use crate::metric::MetricDef;
 use crate::read::Parts;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use storytime_machine::Work;
+use storytime_machine::{Endpoint, Work};
 use storytime_memcached::client::ClientOptions;
+use storytime_sharding::{Options, ShardMap};
 
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
+
+/// Time that jobs compute; one unit each nanosecond, which costs one unless the file says
+/// otherwise.
+pub const WORK_CPU: Work = Work { index: 1, name: "app_cpu" };
+
+/// The counter of what jobs have computed, nanoseconds.
+pub const COMPUTED_NS: &str = "computed_ns";
 
 /// Most jobs that one entry of the timeline begins on one host.
 pub const LANES_MAX: u32 = 64;
 
 /// Bytes that fit into a packet: those of an Ethernet frame without the heads of IP and TCP.
 pub const PACKET_BYTES: usize = 1_460;
+
+/// How users are reached over shards, and the map of these.
+pub type Shards = (Options, ShardMap);
 
 /// Where a job goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +96,12 @@ pub trait Workload: Send + 'static {
     const FIELDS: &'static [&'static str];
     /// What can be measured: [`app_metrics!`](crate::app_metrics), and its own.
     const METRICS: &'static [MetricDef];
-    /// Whether its jobs ask a database.
+    /// Whether its jobs ask a modelled database.
     const NEEDS_DATABASE: bool;
+    /// Whether its jobs ask caches.
+    const NEEDS_CACHES: bool = true;
+    /// Whether its jobs ask web servers for pages.
+    const NEEDS_SERVERS: bool = false;
     /// What the timeline may tell it.
     const VERBS: &'static [&'static str] = &[];
 
@@ -95,6 +113,11 @@ pub trait Workload: Send + 'static {
 
     /// Makes one host's part.
     fn new(numbers: Self::Numbers, part: u32, ledger: Arc<Mutex<Self::Ledger>>) -> Self;
+
+    /// How it reaches users over shards, and the map of these, if it does.
+    fn sharding(_numbers: &Self::Numbers, _databases: &[Option<Endpoint>]) -> Option<Shards> {
+        None
+    }
 
     /// Changes what it needs otherwise in the cache client.
     fn tune(_numbers: &Self::Numbers, _options: &mut ClientOptions) {}

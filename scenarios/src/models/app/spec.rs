@@ -1,18 +1,22 @@
 //! The numbers of a load of application servers: from the file to each host's machine.
 
-use super::{App, AppConfig, Book, WORK_JOBS, Workload};
+use super::day::Day;
+use super::{App, AppConfig, Book, Shards, WORK_CPU, WORK_JOBS, Workload};
 use crate::build::Seat;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::PAGES_MAX;
 use crate::models::kinds::{Boxed, LoadKind, LoadSpec, Shared};
+use crate::models::pages::Choose;
 use crate::models::web_pages::{Share, scheme};
 use crate::read::{Parts, work};
 use crate::story::{Arrivals, Cache, Placement, Setup};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use storytime_database::client::{ClientOptions as DatabaseOptions, Keep};
+use storytime_machine::Endpoint;
 use storytime_memcached::client::{ClientOptions, PoolOptions};
 
 /// Requests of one host under way at one server: more than workers ever ask for.
@@ -20,13 +24,20 @@ const PENDING_MAX: usize = 1 << 20;
 /// Bytes of requests of one host waiting to leave for one server.
 const UNSENT_BYTES_MAX: usize = 256 << 20;
 
+/// Most connections of one host to one database.
+const CONNECTIONS_MAX: u64 = 100_000;
+/// How long a database that failed is left alone.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// Longest reply of a database, bytes.
+const REPLY_BYTES_MAX: usize = 16 << 20;
+
 /// The kind of load that a workload makes.
 pub const fn kind<W: Workload>() -> LoadKind {
     LoadKind {
         name: W::KIND,
         fields: W::FIELDS,
         verbs: W::VERBS,
-        works: &[WORK_JOBS],
+        works: &[WORK_JOBS, WORK_CPU],
         read: read::<W>,
     }
 }
@@ -47,6 +58,14 @@ pub struct AppLoad<W: Workload> {
     pub placement: Placement,
     /// The database behind: index of its model.
     pub database: Option<usize>,
+    /// The port on which browsers and proxies ask.
+    pub listen: Option<u16>,
+    /// The web servers that are asked for pages, on which port, and how one is chosen.
+    pub servers: (Vec<usize>, u16, Choose),
+    /// How databases are asked.
+    pub keep: Keep,
+    /// How the load changes over the day.
+    pub day: Option<Day>,
     /// When jobs come.
     pub arrivals: Arrivals,
     /// How long an answer may take.
@@ -86,16 +105,29 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
     }
     Ok(Arc::new(AppLoad::<W> {
         numbers: W::read(fields, parts)?,
-        caches: work::caches(fields, parts)?,
+        caches: match fields.get("caches") {
+            None if !W::NEEDS_CACHES => Vec::new(),
+            _ => work::caches(fields, parts)?,
+        },
+        listen: match fields.get("listen") {
+            Some(_) => Some(fields.integer("listen", 1..=65_535, None)? as u16),
+            None => None,
+        },
+        servers: servers::<W>(fields, parts)?,
+        keep: keep(fields)?,
+        day: Day::read(fields, parts.duration)?,
         watchers: match fields.get("watchers") {
-            Some(_) => work::some_hosts(fields, "watchers", parts.host_names)?,
+            Some(_) => work::some_hosts(fields, "watchers", parts)?,
             None => Vec::new(),
         },
         watch_port: fields.integer("watch_port", 1..=65_535, Some(7_000))? as u16,
         watch_fresh: fields.quantity("watch_fresh", DURATION, Some(Duration::from_secs(3)))?,
         placement: fields.choice("placement", work::PLACEMENTS, Some(Placement::Modulo))?,
         database,
-        arrivals: work::arrivals(fields)?,
+        arrivals: match fields.get("listen") {
+            Some(_) => Arrivals::Asked,
+            None => work::arrivals(fields)?,
+        },
         timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         pause: fields.get("pause").map(|node| DURATION.read_range(node, "pause")).transpose()?,
         workers: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
@@ -103,6 +135,41 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
         warmup,
         settle,
     }))
+}
+
+/// The web servers that are asked for pages.
+fn servers<W: Workload>(
+    fields: &Fields<'_>,
+    parts: &Parts<'_>,
+) -> Checked<(Vec<usize>, u16, Choose)> {
+    if !W::NEEDS_SERVERS {
+        return Ok((Vec::new(), 0, Choose::InTurn));
+    }
+    let names = [("in-turn", Choose::InTurn), ("least-busy", Choose::LeastBusy)];
+    let hosts = work::some_hosts(fields, "servers", parts)?;
+    let port = fields.integer("port", 1..=65_535, Some(80))? as u16;
+    Ok((hosts, port, fields.choice("choose", &names, Some(Choose::LeastBusy))?))
+}
+
+/// How connections to databases are used.
+fn keep(fields: &Fields<'_>) -> Checked<Keep> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Pooled,
+        Exclusive,
+        PerRequest,
+    }
+    let kinds = [
+        ("pooled", Kind::Pooled),
+        ("exclusive", Kind::Exclusive),
+        ("per-request", Kind::PerRequest),
+    ];
+    let connections = fields.integer("connections", 1..=CONNECTIONS_MAX, Some(4))? as u32;
+    Ok(match fields.choice("keep", &kinds, Some(Kind::Pooled))? {
+        Kind::Pooled => Keep::Pooled(connections),
+        Kind::Exclusive => Keep::Exclusive(connections),
+        Kind::PerRequest => Keep::PerRequest,
+    })
 }
 
 impl<W: Workload> fmt::Debug for AppLoad<W> {
@@ -136,6 +203,21 @@ impl<W: Workload> LoadSpec for AppLoad<W> {
 }
 
 impl<W: Workload> AppLoad<W> {
+    /// The workload's own options for shards, with this load's time-outs and connections.
+    fn sharding(
+        &self,
+        databases: &[Option<Endpoint>],
+        client: &ClientOptions,
+        database_client: &DatabaseOptions,
+    ) -> Option<Shards> {
+        let (mut options, map) = W::sharding(&self.numbers, databases)?;
+        options.database = database_client.clone();
+        if let Some(cache) = &mut options.cache {
+            cache.memcached = client.clone();
+        }
+        Some((options, map))
+    }
+
     fn config(&self, seat: &Seat<'_>) -> AppConfig {
         let (part, parts) = (seat.part as u32, seat.parts() as u32);
         let mut pool = PoolOptions {
@@ -153,8 +235,17 @@ impl<W: Workload> AppLoad<W> {
         W::tune(&self.numbers, &mut client);
         let users_before = (0..part).map(|n| match Share::of(self.arrivals, n, parts) {
             Share::Closed { users, .. } => users,
-            Share::Open { .. } => 0,
+            Share::Open { .. } | Share::Asked => 0,
         });
+        let (servers, port, choose) = &self.servers;
+        let database_client = DatabaseOptions {
+            keep: self.keep,
+            timeout: self.timeout,
+            connect_timeout: self.timeout,
+            retry_after: RETRY_AFTER,
+            requests_max: PENDING_MAX,
+            reply_bytes_max: REPLY_BYTES_MAX,
+        };
         AppConfig {
             part,
             caches: seat.servers(&self.caches),
@@ -164,11 +255,18 @@ impl<W: Workload> AppLoad<W> {
                 self.watch_fresh,
             ),
             told: seat.told(),
-            client,
+            client: client.clone(),
             database: self.database.map(|model| {
                 let (at, numbers) = seat.database(model);
                 (at, numbers.row_bytes)
             }),
+            listen: self.listen,
+            servers: (servers.iter().map(|&host| seat.endpoint(host, *port)).collect(), *choose),
+            sharding: self.sharding(&seat.databases(), &client, &database_client),
+            databases: seat.databases(),
+            database_client,
+            day: self.day.clone(),
+            computes: seat.computes,
             arrivals: Share::of(self.arrivals, part, parts),
             first_user: users_before.sum(),
             timeout: self.timeout,

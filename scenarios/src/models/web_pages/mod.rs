@@ -351,6 +351,7 @@ impl Machine for WebServer {
                 self.next_arrival = self.began + cx.rng().exponential(gap);
                 cx.at(ARRIVAL, self.next_arrival);
             }
+            Share::Asked => {}
             Share::Closed { users, .. } => (0..users).for_each(|user| self.again(cx, Some(user))),
         }
     }

@@ -154,6 +154,8 @@ pub enum Share {
         /// Mean pause.
         think: Duration,
     },
+    /// When another load asks.
+    Asked,
 }
 
 impl Share {
@@ -165,6 +167,7 @@ impl Share {
                 let gap = 1_000_000_000_000 * u128::from(parts) / u128::from(rate_milli.max(1));
                 Self::Open { gap: Duration::from_nanos(u64::try_from(gap).unwrap_or(u64::MAX)) }
             }
+            Arrivals::Asked => Self::Asked,
             Arrivals::Closed { users, think } => {
                 Self::Closed { users: users / parts + u32::from(part < users % parts), think }
             }

@@ -2,6 +2,7 @@
 //!
 //! | module | a job |
 //! |---|---|
+//! | [`browsers`] | waits for a page |
 //! | [`buffered_writes`] | writes, and now and then reads |
 //! | [`cache_chain`] | reads rows through a chain of caches |
 //! | [`cas_loop`] | appends to the one list |
@@ -10,10 +11,14 @@
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
 //! | [`namespace_delete`] | reads rows of a namespace that is cleared |
+//! | [`number_spaces`] | numbers a new thing of a user |
 //! | [`placement`] | stores a key where the library puts it |
+//! | [`proxy`] | hands a request on |
 //! | [`read_through`] | reads a row through the cache |
+//! | [`site`] | builds a page of a class, from databases |
 //! | [`stampede`] | reads the one key that everybody reads |
 
+pub mod browsers;
 pub mod buffered_writes;
 pub mod cache_chain;
 pub mod cas_loop;
@@ -22,6 +27,9 @@ pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;
 pub mod namespace_delete;
+pub mod number_spaces;
 pub mod placement;
+pub mod proxy;
 pub mod read_through;
+pub mod site;
 pub mod stampede;

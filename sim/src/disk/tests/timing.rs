@@ -103,3 +103,20 @@ fn too_much_unflushed_data_is_written_back() {
     let len = host.content("f").len();
     assert!(len >= (40 << 16) - (2 << 20), "{len}");
 }
+
+#[test]
+fn a_device_is_busy_for_as_long_as_its_operations_take() {
+    let mut host = Host::with(config(), 1);
+    let file = host.create("f");
+    host.sync(file);
+    let before = host.disk.busy_ns(host.now);
+    let begun = host.now;
+    host.submit(DiskOp::Sync { file });
+    host.submit(DiskOp::Sync { file });
+    let busy = |host: &Host, ms| {
+        let at = begun + Duration::from_millis(ms);
+        (host.disk.busy_ns(at) - before) / 1_000_000
+    };
+    // Two flushes of 8 ms, one after the other, then nothing.
+    assert_eq!([3, 8, 12, 16, 100].map(|ms| busy(&host, ms)), [3, 8, 12, 16, 16]);
+}

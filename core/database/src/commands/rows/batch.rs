@@ -1,13 +1,16 @@
 //! `ROW.BATCH`: several changes of one owner's rows, all of them or none.
 //!
 //! Conditions look at the rows as they are before the batch; changes are made in the order in which
-//! they are named.
+//! they are named. Numbers can be drawn in a batch, too (`NEXT`), and a number space be told where
+//! to go on (`FLOOR`), so that the same conditions guard them.
 
-use crate::commands::fault::{ROW_TOO_LONG, SYNTAX};
+use super::write::NUMBERS_MAX;
+use crate::commands::fault::{NOT_POSITIVE, OVERFLOW, ROW_TOO_LONG, SYNTAX};
 use crate::commands::number::{id, table};
 use crate::commands::{Exec, Fault, Outcome};
 use crate::record::Effect;
 use crate::resp::Args;
+use crate::store::Owner;
 
 /// One clause.
 #[derive(Clone, Copy)]
@@ -16,6 +19,8 @@ enum Clause<'a> {
     Put { table: &'a [u8], item: u64, value: &'a [u8] },
     Delete { table: &'a [u8], item: u64 },
     Bump { table: &'a [u8], item: u64 },
+    Next { table: &'a [u8], count: u64 },
+    Floor { table: &'a [u8], next: u64 },
 }
 
 fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>, Fault> {
@@ -28,6 +33,11 @@ fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>
             b"PUT" => (Clause::Put { table, item, value: operand(3)? }, 4),
             b"DEL" => (Clause::Delete { table, item }, 3),
             b"BUMP" => (Clause::Bump { table, item }, 3),
+            b"NEXT" if (1..=NUMBERS_MAX).contains(&item) => {
+                (Clause::Next { table, count: item }, 3)
+            }
+            b"NEXT" => return Err(NOT_POSITIVE),
+            b"FLOOR" => (Clause::Floor { table, next: item }, 3),
             _ => return Err(SYNTAX),
         };
         if let Clause::Put { value, .. } = clause
@@ -52,17 +62,24 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
     for (n, clause) in clauses.iter().enumerate() {
         let found = match *clause {
             Clause::Check { table, item, version } => {
-                let found = exec.row(table, owner, item).map_or(0, |row| row.version);
+                let found = exec.row_to_change(table, owner, item).map_or(0, |row| row.version);
                 (found != version).then_some(found)
             }
-            Clause::Bump { table, item } => match exec.row(table, owner, item) {
+            Clause::Bump { table, item } => match exec.row_to_change(table, owner, item) {
                 Some(row) => {
                     bumped += row.value.len().max(longest) + 64;
                     None
                 }
                 None => Some(0),
             },
-            Clause::Put { .. } | Clause::Delete { .. } => None,
+            Clause::Next { table, count } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                if last.checked_add(count).is_none() {
+                    return Err(OVERFLOW);
+                }
+                None
+            }
+            Clause::Put { .. } | Clause::Delete { .. } | Clause::Floor { .. } => None,
         };
         if let Some(found) = found {
             let n = n + 1;
@@ -84,16 +101,33 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
                 continue;
             }
             Clause::Delete { table, item } => {
-                if exec.row(table, owner, item).is_some() {
+                if exec.row_to_change(table, owner, item).is_some() {
                     exec.effect(&Effect::RowDelete { table, owner, item });
                 }
                 exec.out.integer(0);
                 continue;
             }
+            Clause::Next { table, count } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                // At the very end of the number space numbers repeat; nobody gets there.
+                let numbers = last.saturating_add(count);
+                exec.effect(&Effect::Number { table, owner, last: numbers });
+                exec.out.unsigned(numbers - count + 1);
+                continue;
+            }
+            Clause::Floor { table, next } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                let floor = last.max(next.saturating_sub(1));
+                if floor > last {
+                    exec.effect(&Effect::Number { table, owner, last: floor });
+                }
+                exec.out.unsigned(floor.saturating_add(1));
+                continue;
+            }
             Clause::Put { table, item, value } => (table, item, value.to_vec()),
             Clause::Bump { table, item } => {
                 // A clause before this one may have deleted it: then an empty row is bumped.
-                let row = exec.row(table, owner, item);
+                let row = exec.row_to_change(table, owner, item);
                 (table, item, row.map(|row| row.value.to_vec()).unwrap_or_default())
             }
         };

@@ -13,7 +13,7 @@ pub(super) fn delete(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         (Some(word), Some(version), 6) if word.eq_ignore_ascii_case(b"IF") => Some(id(version)?),
         _ => return Err(SYNTAX),
     };
-    let version = exec.row(table, owner, item).map(|row| row.version);
+    let version = exec.row_to_change(table, owner, item).map(|row| row.version);
     let fits = version.is_some_and(|version| wanted.is_none_or(|wanted| wanted == version));
     if fits {
         exec.effect(&Effect::RowDelete { table, owner, item });

@@ -7,7 +7,7 @@ use crate::record::Effect;
 use crate::resp::Args;
 
 /// Most numbers given out at once.
-const NUMBERS_MAX: u64 = 1 << 32;
+pub(super) const NUMBERS_MAX: u64 = 1 << 32;
 
 /// Under which condition a row is written.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ pub(super) fn put(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     if value.len() > exec.bounds.value_bytes_max {
         return Err(ROW_TOO_LONG);
     }
-    let now = exec.row(table, owner, item).map_or(0, |row| row.version);
+    let now = exec.row_to_change(table, owner, item).map_or(0, |row| row.version);
     if !when.holds(now) {
         exec.out.nil();
         return Ok(());

@@ -1,0 +1,58 @@
+//! The stories of a growing site, simulated: their expectations, their determinism, their canaries.
+
+use storytime_scenarios::catalog;
+use storytime_scenarios::overlay::Override;
+use storytime_scenarios::run::Run;
+use storytime_scenarios::simulate::{Options, run_simulated};
+use storytime_scenarios::story::{Profile, Story};
+
+/// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
+const STORIES: &[(&str, &str, &str)] = &[
+    ("five-servers", "class.post.look=[\"200ms\", \"300ms\"]", "a-replica-is-stale in replica"),
+    ("four-servers", "disk.scsi.iops=4000", "the-disk-is-the-limit"),
+    ("more-servers", "cluster.main.reads=master", "reads-go-on in master-dies"),
+    ("one-server", "class.view.cpu=2ms", "beyond-the-knee"),
+    ("only-writing", "disk.raid.iops=4000", "three-reads"),
+    ("own-number-spaces", "load.web.method=global", "own-numbers-never-collide"),
+    ("partition-by-role", "class.top.weight=20", "messages-are-full-first in by-role"),
+    ("persistent-or-not", "costs.dbd_connections=1us", "connections-cost-the-database"),
+    ("reads-spread-writes-do-not", "cluster.main.reads=master", "the-other-reads-half in two"),
+    ("scaling-efficiency", "class.page.writes=0", "replicas-contend in replicas"),
+    ("too-many-connections", "load.people.rate=40/s", "too-many in persistent"),
+    ("two-servers", "class.view.reads=40", "the-database-is-not in two-boxes"),
+    ("user-clusters", "costs.dbd_requests=1ms", "twice-is-twice in growth"),
+];
+
+fn story(id: &str, sets: &[&str]) -> Story {
+    let sets: Result<Vec<_>, _> = sets.iter().map(|set| Override::from_argument(set)).collect();
+    let story = sets.and_then(|sets| catalog::open(id)?.story(Profile::Campaign, &sets));
+    story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)))
+}
+
+fn run(story: &Story, seed: u64) -> Run {
+    run_simulated(story, seed, Options::default())
+}
+
+/// Two seeds: the campaigns have the others.
+#[test]
+fn every_story_holds_and_a_seed_is_a_run() {
+    for (id, ..) in STORIES {
+        let story = story(id, &[]);
+        let (first, again, other) = (run(&story, 1), run(&story, 1), run(&story, 2));
+        assert_eq!(first.first_failure(&story), None, "{id}, seed 1");
+        assert_eq!(other.first_failure(&story), None, "{id}, seed 2");
+        assert_eq!((first.digest(), first.events()), (again.digest(), again.events()), "{id}");
+        assert_ne!(first.digest(), other.digest(), "{id}");
+    }
+}
+
+/// A story that must fail fails, or its other verdicts mean nothing.
+#[test]
+fn every_canary_fails() {
+    for (id, set, expected) in STORIES {
+        let story = story(id, &[set]);
+        let failed = (1..=5).find_map(|seed| run(&story, seed).first_failure(&story));
+        let failed = failed.unwrap_or_else(|| panic!("{id} holds with {set}"));
+        assert!(failed.contains(expected), "{id} with {set}: {failed}");
+    }
+}
