@@ -9,10 +9,10 @@ use storytime_scenarios::story::{Profile, Story};
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
     ("five-servers", "class.post.look=[\"200ms\", \"300ms\"]", "a-replica-is-stale in replica"),
-    ("four-servers", "disk.scsi.iops=4000", "the-disk-is-the-limit"),
+    ("four-servers", "disk.raid.iops=9000", "the-disk-is-the-limit"),
     ("more-servers", "cluster.main.reads=master", "reads-go-on in master-dies"),
     ("one-server", "class.view.cpu=2ms", "beyond-the-knee"),
-    ("only-writing", "disk.raid.iops=4000", "three-reads"),
+    ("only-writing", "disk.raid.iops=600", "three-reads in four-hundred"),
     ("own-number-spaces", "load.web.method=global", "own-numbers-never-collide"),
     ("partition-by-role", "class.top.weight=20", "messages-are-full-first in by-role"),
     ("persistent-or-not", "costs.dbd_connections=1us", "connections-cost-the-database"),
