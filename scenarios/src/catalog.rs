@@ -41,6 +41,12 @@ pub const STORIES: &[(&str, &str)] = &[
     ("too-many-connections.toml", include_str!("../too-many-connections.toml")),
     ("two-servers.toml", include_str!("../two-servers.toml")),
     ("user-clusters.toml", include_str!("../user-clusters.toml")),
+    ("caching-modes.toml", include_str!("../caching-modes.toml")),
+    ("even-odd-blog.toml", include_str!("../even-odd-blog.toml")),
+    ("photos-mod-10.toml", include_str!("../photos-mod-10.toml")),
+    ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
+    ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
+    ("three-queries.toml", include_str!("../three-queries.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -17,6 +17,7 @@ use storytime_scenarios::real::{RealError, RealOptions, run_real};
 use storytime_scenarios::run::Run;
 use storytime_scenarios::simulate::{self, run_simulated};
 use storytime_scenarios::story::{Profile, Story};
+use storytime_sharding::mover;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -184,6 +185,8 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
             serve(host, || storytime_database::Database::new((*config).clone()))
         }
         Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
+        Program::Mover(config) => serve(host, || mover::Named::new((*config).clone())),
+        Program::MoveCoordinator(config) => serve(host, || mover::Named::new(config.clone())),
         Program::Diskcheck(diskcheck::Command::Record(config)) => {
             serve(host, || diskcheck::Recorder::new(config.clone()))
         }

@@ -107,6 +107,8 @@ pub(crate) struct Host {
     pub(crate) rack: u32,
     pub(crate) power: Power,
     pub(crate) disk: Option<SimDisk>,
+    /// Disk operations completed.
+    pub(crate) operations: u64,
     pub(crate) first_core: u32,
     pub(crate) cores: u32,
     /// Processes on this host, by number.

@@ -51,8 +51,9 @@ fn a_log_without_mistakes_holds_in_every_state_of_an_honest_disk() {
         report.assert_clean();
         let states = report.states;
         assert!(states.nothing > 0 && states.everything > 0, "{report}");
-        assert!(states.combined > 0 || profile == Profile::Friendly, "{report}");
-        assert!(states.random > 0 && states.second > 0, "{report}");
+        let one_choice = profile == Profile::Friendly;
+        assert!(states.combined > 0 && states.random > 0 || one_choice, "{report}");
+        assert!(states.second > 0, "{report}");
         assert_eq!(report.promises, 30);
     }
 }

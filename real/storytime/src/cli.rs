@@ -64,8 +64,14 @@ pub(crate) enum Command {
     Dbd(Words),
     /// Decide which half of a database pair serves (storytime witness -h)
     Witness(Words),
+    /// Move users between shards (storytime mover -h)
+    Mover(Words),
+    /// Hand out moves to movers (storytime move-coordinator -h)
+    MoveCoordinator(Words),
     /// Be a memcached client: get, set, stats, top, a load generator
     Mc(crate::mc::McOptions),
+    /// Make, check and ask a map of shards
+    Shards(ShardsOptions),
     /// Does your disk keep what fsync promised? (record, write, verify)
     Diskcheck(Words),
 }
@@ -155,6 +161,60 @@ pub(crate) struct ReplayOptions {
     /// Print events up to this number only
     #[arg(long, value_name = "EVENT")]
     pub(crate) until: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  storytime shards generate --directory 10.0.0.1:6379 --host 10.0.1.1:6379 --host 10.0.1.2:6379
+  storytime shards check shards.map
+  storytime shards where shards.map 26 --table photos
+Exit status: 0 all is well, 2 the map or the command line is wrong.")]
+pub(crate) struct ShardsOptions {
+    #[command(subcommand)]
+    pub(crate) ask: ShardsAsk,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShardsAsk {
+    /// Print a map of hosts × databases × shards
+    Generate {
+        /// Where users are looked up; without it, the user's number decides
+        #[arg(long, value_name = "IP:PORT")]
+        directory: Option<SocketAddr>,
+        /// Where the index for questions across shards is
+        #[arg(long, value_name = "IP:PORT")]
+        index: Option<SocketAddr>,
+        /// A database host, as often as needed; replicas behind commas
+        #[arg(long, value_name = "IP:PORT[,IP:PORT]", required = true, value_delimiter = ' ')]
+        host: Vec<String>,
+        /// Databases on each host
+        #[arg(long, default_value_t = 2)]
+        databases: u32,
+        /// Shards in each database
+        #[arg(long, default_value_t = 4)]
+        shards: u32,
+    },
+    /// Look for mistakes
+    Check {
+        /// The map
+        map: PathBuf,
+    },
+    /// Print a map as a table
+    Show {
+        /// The map
+        map: PathBuf,
+    },
+    /// Say which shard a user's rows are on
+    Where {
+        /// The map
+        map: PathBuf,
+        /// The user's number
+        user: u64,
+        /// In which table
+        #[arg(long, default_value = "")]
+        table: String,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -10,10 +10,12 @@ mod dbd;
 mod mc;
 mod mcproxy;
 mod memcached;
+mod mover;
 mod progress;
 mod replay;
 mod run;
 mod serve;
+mod shards;
 mod stories;
 mod witness;
 
@@ -51,7 +53,10 @@ fn main() -> ExitCode {
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
         Command::Witness(options) => witness::witness(&cli.host, &options.words),
+        Command::Mover(options) => mover::mover(&cli.host, &options.words),
+        Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
+        Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
     };
     ExitCode::from(code)

@@ -8,6 +8,7 @@
 //! | [`kinds`] | the kinds of loads and models, and what the rest of the crate knows of them |
 //! | [`app`] | application servers: the skeleton of the caching workloads |
 //! | [`workloads`] | what their jobs do, one file each |
+//! | [`sharded`] | application servers of a site whose users are spread over shards |
 //! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
 //! | [`slab_table`] | slab classes from their options, and what they waste |
@@ -30,6 +31,7 @@ pub mod pages;
 pub mod query;
 pub mod results;
 pub mod series;
+pub mod sharded;
 pub mod slab_table;
 pub mod slow_reader;
 pub mod visits;

@@ -150,7 +150,9 @@ const TEARS_CONSIDERED: Ratio = Ratio::new(1, 8);
 impl Plan {
     /// Begins.
     pub fn new(plan: CrashPlan) -> Self {
-        let seed = if let CrashPlan::Random { seed, .. } = plan { seed } else { 0 };
+        let CrashPlan::Random { seed, .. } = plan else {
+            return Self { plan, leaning: Leaning::None, rng: Rng::new(0, 0), asked: 0 };
+        };
         let mut rng = Rng::new(seed, 0);
         let leaning = match rng.below(4) {
             0 => Leaning::Newest,

@@ -7,6 +7,7 @@
 use super::pages::{PAGE_BYTES, PAGE_SECTORS, Page, Pages, SECTOR_BYTES, Sector, by_page, locate};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use storytime_machine::Time;
 
 /// Appended buffers kept as they came; more turn into cached pages.
@@ -57,7 +58,7 @@ pub(super) struct File {
 /// A page in the cache.
 #[derive(Clone, Debug)]
 pub(super) struct Cached {
-    pub(super) data: Box<Page>,
+    pub(super) data: Arc<Page>,
     /// One bit per sector with content that a flush must write.
     pub(super) dirty: u8,
     /// One bit per sector whose content a failed flush threw away.
@@ -73,7 +74,7 @@ pub(super) struct Cached {
 pub(super) struct Older {
     pub(super) sector: u8,
     pub(super) seq: u64,
-    pub(super) data: Box<Sector>,
+    pub(super) data: Arc<Sector>,
 }
 
 /// A length that the file had.
@@ -166,7 +167,8 @@ impl File {
                 cached.begin_version(sector, seq);
             }
             let fresh = clean - cached.dirty.count_zeros();
-            cached.data[offset..offset + range.len()].copy_from_slice(&data[range]);
+            let bytes = Arc::make_mut(&mut cached.data);
+            bytes[offset..offset + range.len()].copy_from_slice(&data[range]);
             self.dirty_bytes += u64::from(fresh) * SECTOR_BYTES as u64;
             if was_clean {
                 self.dirty_pages.insert(page);
@@ -229,11 +231,16 @@ impl File {
             return Ok(());
         }
         self.find_unreadable(at, out.len() as u64)?;
+        let whole = self.cut.is_none() && self.masked.is_none();
         by_page(at, out.len(), |page, offset, range| {
             let n = range.len();
-            match self.view.get(&page) {
-                Some(cached) => out[range].copy_from_slice(&cached.data[offset..offset + n]),
-                None => out[range].copy_from_slice(&self.base(page)[offset..offset + n]),
+            match (self.view.get(&page), self.durable.page(page)) {
+                (Some(cached), _) => out[range].copy_from_slice(&cached.data[offset..offset + n]),
+                (None, Some(page)) if whole => {
+                    out[range].copy_from_slice(&page[offset..offset + n]);
+                }
+                (None, None) => out[range].fill(0),
+                _ => out[range].copy_from_slice(&self.base(page)[offset..offset + n]),
             }
         });
         self.read_tail(at, out);
@@ -279,7 +286,7 @@ impl File {
 
     fn cache_page(&mut self, page: u64) -> &mut Cached {
         if !self.view.contains_key(&page) {
-            let data = Box::new(self.base(page));
+            let data = Arc::new(self.base(page));
             let cached =
                 Cached { data, dirty: 0, orphan: 0, seqs: [0; PAGE_SECTORS], older: Vec::new() };
             self.view.insert(page, cached);
@@ -324,7 +331,7 @@ impl Cached {
         if !offset.is_multiple_of(SECTOR_BYTES) && self.dirty & (1 << boundary) != 0 {
             self.begin_version(boundary, seq);
         }
-        self.data[offset..].fill(0);
+        Arc::make_mut(&mut self.data)[offset..].fill(0);
         let gone = offset.div_ceil(SECTOR_BYTES);
         for sector in gone..PAGE_SECTORS {
             self.dirty &= !(1 << sector);
@@ -338,8 +345,8 @@ impl Cached {
         let bit = 1 << sector;
         if self.dirty & bit != 0 && self.seqs[sector] != seq {
             let at = sector * SECTOR_BYTES;
-            let mut data = Box::new([0; SECTOR_BYTES]);
-            data.copy_from_slice(&self.data[at..at + SECTOR_BYTES]);
+            let data: &Sector = self.data[at..at + SECTOR_BYTES].try_into().expect("a sector");
+            let data = Arc::new(*data);
             if self.versions(sector).count() == SECTOR_VERSIONS_MAX {
                 let oldest = self.older.iter().position(|o| usize::from(o.sector) == sector);
                 self.older.remove(oldest.expect("there are versions of it"));

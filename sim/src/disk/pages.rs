@@ -68,6 +68,15 @@ impl Pages {
         bytes
     }
 
+    /// Replaces one sector; whether that changed anything.
+    pub(super) fn replace_sector(&mut self, sector: u64, bytes: &[u8]) -> bool {
+        let (page, offset) = locate(sector * SECTOR_BYTES as u64);
+        let now = &mut self.page_mut(page)[offset..offset + SECTOR_BYTES];
+        let changes = now != bytes;
+        now.copy_from_slice(bytes);
+        changes
+    }
+
     /// Replaces one sector.
     pub(super) fn set_sector(&mut self, sector: u64, bytes: &[u8]) {
         debug_assert_eq!(bytes.len(), SECTOR_BYTES);

@@ -9,7 +9,7 @@ use core::panic::AssertUnwindSafe;
 use hashbrown::HashSet;
 use std::panic::catch_unwind;
 use storytime_machine::hash::{self, FixedState};
-use storytime_machine::{Ratio, Rng, Time};
+use storytime_machine::{Machine, Ratio, Rng, Time};
 
 /// An enumeration under way.
 pub(super) struct Explorer<'o, S: Subject> {
@@ -22,6 +22,12 @@ pub(super) struct Explorer<'o, S: Subject> {
     /// Recoveries so far.
     recoveries: u64,
     tears: Ratio,
+}
+
+/// A disk whose power is about to go.
+struct Brink {
+    disk: SimDisk,
+    now: Time,
 }
 
 /// A disk whose power has gone.
@@ -62,7 +68,7 @@ impl<'o, S: Subject> Explorer<'o, S> {
         let mut found = None;
         self.script(|explorer, lone| {
             if explorer.report.points == recipe.first.point {
-                let off = cut(lone, recipe.first.plan);
+                let off = Brink::of(lone).cut(recipe.first.plan);
                 found = Some(explorer.recover_to(off, recipe.second));
             }
             found.is_none()
@@ -95,8 +101,8 @@ impl<'o, S: Subject> Explorer<'o, S> {
                 }
             }
             // What changes neither the disk nor the promises makes no new point.
-            let state = (lone.submitted(), self.subject.promises());
-            if happened == Happened::Completed || state != known {
+            let state = (lone.changes(), self.subject.promises());
+            if state != known {
                 known = state;
                 self.report.points += 1;
                 if !at_point(self, &lone) {
@@ -126,35 +132,37 @@ impl<'o, S: Subject> Explorer<'o, S> {
             self.seen_under = under;
             self.seen.clear();
         }
-        let asked = self.visit(lone, CrashPlan::Nothing);
-        let asked = asked.max(self.visit(lone, CrashPlan::Everything));
+        let brink = &Brink::of(lone);
+        let asked = self.visit(brink, CrashPlan::Nothing);
+        let asked = asked.max(self.visit(brink, CrashPlan::Everything));
         if asked == 0 {
             return;
         }
         if asked <= self.options.combined_choices_max {
-            for mask in 0..1 << asked {
-                self.visit(lone, CrashPlan::Mask(mask));
+            // Neither none nor all: these were the first two.
+            for mask in 1..(1 << asked) - 1 {
+                self.visit(brink, CrashPlan::Mask(mask));
             }
         } else {
             let step = asked.div_ceil(self.options.single_choices_max.max(1)) as usize;
             for choice in (0..asked).step_by(step) {
-                self.visit(lone, CrashPlan::Only(choice));
-                self.visit(lone, CrashPlan::AllBut(choice));
+                self.visit(brink, CrashPlan::Only(choice));
+                self.visit(brink, CrashPlan::AllBut(choice));
             }
         }
         let base = hash::fold(self.options.seed, self.report.points);
         for number in 0..self.options.random {
             let seed = hash::fold(base, u64::from(number));
-            self.visit(lone, CrashPlan::Random { seed, tears: self.tears });
+            self.visit(brink, CrashPlan::Random { seed, tears: self.tears });
         }
     }
 
     /// One state, if it is new; returns how many choices there were.
-    fn visit(&mut self, lone: &Lone<S::Machine>, plan: CrashPlan) -> u32 {
-        let off = cut(lone, plan);
+    fn visit(&mut self, brink: &Brink, plan: CrashPlan) -> u32 {
+        let off = brink.cut(plan);
         let asked = off.asked;
         // A cut that itself wrote to the medium is compared with nothing.
-        let comparable = off.disk.generation() == lone.disk().generation() + 1;
+        let comparable = off.disk.generation() == brink.disk.generation() + 1;
         if comparable && !self.seen.insert(off.survivors) {
             self.report.equal += 1;
             return asked;
@@ -185,7 +193,7 @@ impl<'o, S: Subject> Explorer<'o, S> {
         let ended = guarded(|| {
             self.recover(off, 1, |point, lone| {
                 if point == second.point {
-                    found = Some(cut(lone, second.plan));
+                    found = Some(Brink::of(lone).cut(second.plan));
                 }
                 found.is_none()
             })
@@ -213,8 +221,9 @@ impl<'o, S: Subject> Explorer<'o, S> {
                 let seed = |number: u32| hash::fold(point, u64::from(number));
                 let drawn =
                     (0..random).map(|number| CrashPlan::Random { seed: seed(number), tears });
+                let brink = Brink::of(lone);
                 for plan in [CrashPlan::Nothing, CrashPlan::Everything].into_iter().chain(drawn) {
-                    let off = cut(lone, plan);
+                    let off = brink.cut(plan);
                     let settled = off.asked == 0;
                     if seen.1.insert(off.survivors) {
                         cuts.push((Cut { point, plan }, off));
@@ -244,11 +253,11 @@ impl<'o, S: Subject> Explorer<'o, S> {
         mut at_point: impl FnMut(u64, &Lone<S::Machine>) -> bool,
     ) -> Result<(), Flaw> {
         let mut lone = self.boot(off.disk, off.now, life);
-        let (mut point, mut submitted) = (0, 0);
+        let (mut point, mut changes) = (0, u64::MAX);
         let mut happened = Happened::Told;
         for _ in 0..self.options.recovery_events_max {
-            if happened == Happened::Completed || lone.submitted() != submitted {
-                submitted = lone.submitted();
+            if lone.changes() != changes {
+                changes = lone.changes();
                 point += 1;
                 if !at_point(point, &lone) {
                     return Ok(());
@@ -279,12 +288,18 @@ impl<'o, S: Subject> Explorer<'o, S> {
     }
 }
 
-/// Cuts the power of a clone of the disk.
-fn cut<M: storytime_machine::Machine>(lone: &Lone<M>, plan: CrashPlan) -> CutOff {
-    let mut disk = lone.disk().clone();
-    let mut chooser = Plan::new(plan);
-    let survivors = disk.power_cut_with(lone.now(), &mut chooser).survivors;
-    CutOff { disk, now: lone.now(), survivors, asked: chooser.asked() }
+impl Brink {
+    fn of<M: Machine>(lone: &Lone<M>) -> Self {
+        Self { disk: lone.disk().on_the_brink(lone.now()), now: lone.now() }
+    }
+
+    /// Cuts the power of a clone.
+    fn cut(&self, plan: CrashPlan) -> CutOff {
+        let mut disk = self.disk.clone();
+        let mut chooser = Plan::new(plan);
+        let survivors = disk.power_cut_with(self.now, &mut chooser).survivors;
+        CutOff { disk, now: self.now, survivors, asked: chooser.asked() }
+    }
 }
 
 /// A panic becomes a flaw. Its message still goes through the process's panic hook.

@@ -11,8 +11,8 @@ use bytes::BytesMut;
 use core::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use storytime_machine::{
-    BindError, Boot, Closing, Conn, Cx, DiskResult, Drive, Effect, Endpoint, Exit, Gone, IpAddr,
-    Machine, Now, OpKey, Process, ResolveError, Setup, Time, Token,
+    BindError, Boot, Closing, Conn, Cx, DiskOp, DiskResult, Drive, Effect, Endpoint, Exit, Gone,
+    IpAddr, Machine, Now, OpKey, Process, ResolveError, Setup, Time, Token,
 };
 
 /// Events that [`Lone::run_until`] and recoveries allow a machine by default.
@@ -29,8 +29,8 @@ pub struct Lone<M> {
     now: Time,
     life: u32,
     invariants: bool,
-    /// Operations that were submitted: when and which.
-    pending: BinaryHeap<Reverse<(Time, u64)>>,
+    /// Operations that were submitted: when, which, and whether they change anything.
+    pending: BinaryHeap<Reverse<(Time, u64, bool)>>,
     /// What the machine has yet to be told.
     answers: VecDeque<Answer>,
     listeners: Vec<Listener>,
@@ -38,6 +38,7 @@ pub struct Lone<M> {
     exit: Option<Exit>,
     broken: Option<String>,
     submitted: u64,
+    changes: u64,
 }
 
 /// A client's connection to the machine.
@@ -99,6 +100,7 @@ impl<M: Machine> Lone<M> {
             exit: None,
             broken: None,
             submitted: 0,
+            changes: 0,
         };
         let clock = lone.clock();
         lone.process.start(clock, Boot { host: 0, worker: 0, incarnation: life });
@@ -146,6 +148,12 @@ impl<M: Machine> Lone<M> {
     /// Disk operations submitted so far in this life.
     pub const fn submitted(&self) -> u64 {
         self.submitted
+    }
+
+    /// A number that grows whenever a power cut could leave something else: with every operation
+    /// submitted or carried out that changes content or names, and with every sync carried out.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes + self.disk.generation()
     }
 
     /// Whether it takes connections on a port.
@@ -223,7 +231,7 @@ impl<M: Machine> Lone<M> {
             return Happened::Told;
         }
         let timer = self.process.deadline();
-        let operation = self.pending.peek().map(|Reverse((at, _))| *at);
+        let operation = self.pending.peek().map(|Reverse((at, ..))| *at);
         match (operation, timer) {
             (Some(at), timer) if timer.is_none_or(|timer| at <= self.world_time(timer)) => {
                 self.complete();
@@ -255,8 +263,9 @@ impl<M: Machine> Lone<M> {
     }
 
     fn complete(&mut self) {
-        let Some(Reverse((at, id))) = self.pending.pop() else { return };
+        let Some(Reverse((at, id, changes))) = self.pending.pop() else { return };
         self.now = self.now.max(at);
+        self.changes += u64::from(changes);
         if let Some((owner, key, result)) = self.disk.complete(id) {
             debug_assert_eq!(owner, self.life, "nobody else uses the disk");
             self.answers.push_back(Answer::Disk(key, result));
@@ -346,9 +355,11 @@ impl<M: Machine> Lone<M> {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Disk { key, op } => {
+                let changes = changes(&op);
+                self.changes += u64::from(changes);
                 let Submitted { id, at } = self.disk.submit(self.now, self.life, key, op);
                 self.submitted += 1;
-                self.pending.push(Reverse((at, id)));
+                self.pending.push(Reverse((at, id, changes)));
             }
             Effect::Listen { listener, listen } => {
                 let at = listen.at;
@@ -373,4 +384,12 @@ impl<M: Machine> Lone<M> {
             Effect::Exit(exit) => self.exit = Some(exit),
         }
     }
+}
+
+/// Whether an operation that is under way may have changed something.
+const fn changes(op: &DiskOp) -> bool {
+    !matches!(
+        op,
+        DiskOp::Read { .. } | DiskOp::List { .. } | DiskOp::Sync { .. } | DiskOp::SyncDir { .. }
+    )
 }

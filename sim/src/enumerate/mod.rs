@@ -27,6 +27,7 @@
 //! | [`lone`] | a machine alone on its host, with a disk and clients |
 //! | [`recipe`] | the name of one crash state |
 //! | [`report`] | what was visited and what was found |
+//! | [`worlds`] | the same for systems of several hosts |
 //! | `explore` | the walk over points, plans and recoveries |
 //!
 //! # Not modelled
@@ -39,6 +40,7 @@ pub mod lone;
 pub mod recipe;
 pub mod report;
 pub mod subject;
+pub mod worlds;
 
 mod explore;
 
@@ -46,6 +48,10 @@ pub use lone::{Client, Happened, Lone};
 pub use recipe::{Cut, Recipe};
 pub use report::{Ended, Report, States, Violation};
 pub use subject::{Flaw, FlawKind, More, Subject};
+pub use worlds::{
+    Stage, WorldOptions, WorldRecipe, WorldReport, enumerate_stage, enumerate_world, replay_stage,
+    replay_world,
+};
 
 use crate::disk::DiskConfig;
 use explore::Explorer;

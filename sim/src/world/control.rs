@@ -1,6 +1,7 @@
 //! Switching things on and off: processes, hosts, racks, paths, clocks, disks.
 
 use super::World;
+use crate::disk::{CrashPlan, Plan};
 use crate::faults::{Fault, Span};
 use crate::host::{HostId, Input, Power, ProcState, ProcessId, Waiting};
 use crate::net::{Link, Phase};
@@ -27,6 +28,15 @@ impl World {
 
     /// Takes a host's power: memory and the page cache are gone, peers hear nothing.
     pub fn power_cut(&mut self, host: HostId) {
+        self.cut_power(host, None);
+    }
+
+    /// The same, with what survives on its disk chosen.
+    pub fn power_cut_with(&mut self, host: HostId, plan: CrashPlan) {
+        self.cut_power(host, Some(plan));
+    }
+
+    fn cut_power(&mut self, host: HostId, plan: Option<CrashPlan>) {
         let this = &mut self.hosts[host.0 as usize];
         if this.power == Power::Off {
             return;
@@ -34,7 +44,10 @@ impl World {
         this.power = Power::Off;
         this.datagrams.clear();
         if let Some(disk) = &mut this.disk {
-            disk.power_cut(self.now);
+            match plan {
+                Some(plan) => disk.power_cut_with(self.now, &mut Plan::new(plan)),
+                None => disk.power_cut(self.now),
+            };
         }
         self.net.up[host.0 as usize] = false;
         self.net.forget_addresses(host.0);

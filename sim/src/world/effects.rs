@@ -131,8 +131,10 @@ impl World {
     }
 
     pub(super) fn disk_due(&mut self, host: u32, op: u64) {
-        let Some(disk) = self.hosts[host as usize].disk.as_mut() else { return };
+        let this = &mut self.hosts[host as usize];
+        let Some(disk) = this.disk.as_mut() else { return };
         if let Some((process, key, result)) = disk.complete(op) {
+            this.operations += 1;
             self.input(process, Input::Disk(key, result));
         }
     }

@@ -119,6 +119,11 @@ impl World {
         self.hosts[host.0 as usize].disk.as_mut()
     }
 
+    /// Disk operations that a host has completed so far.
+    pub fn operations(&self, host: HostId) -> u64 {
+        self.hosts[host.0 as usize].operations
+    }
+
     /// Marks that any process reached, with their counts.
     pub fn marks(&self) -> Vec<(&'static str, u64)> {
         let mut all = std::collections::BTreeMap::new();

@@ -223,6 +223,7 @@ impl World {
             disk: config.disk.map(|disk| SimDisk::new(disk, rng)),
             first_core,
             cores: config.cores,
+            operations: 0,
             processes: Vec::new(),
             datagrams: BTreeMap::new(),
             next_port: 49_152,
@@ -318,6 +319,23 @@ impl World {
             }
         }
         Ran::Reached
+    }
+
+    /// Runs until these hosts have completed so many disk operations in all, and their processes
+    /// were told; false if the run ends before, or at `limit`.
+    pub fn run_to_operation(&mut self, hosts: &[HostId], operations: u64, limit: Time) -> bool {
+        let done = |world: &Self| {
+            hosts.iter().map(|host| world.operations(*host)).sum::<u64>() >= operations
+        };
+        while !done(self) {
+            let Some((at, event)) = self.queue.pop_until(limit) else { return false };
+            self.now = at;
+            self.handle(event);
+            if self.failure.is_some() {
+                return false;
+            }
+        }
+        true
     }
 
     fn broken(&mut self) -> Failure {

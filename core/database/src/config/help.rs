@@ -33,6 +33,6 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
                               one half of an HA pair over a mirrored disk
 -h, --help    -V, --version
 
-Own commands: ROW.PUT GET MGET DEL RANGE COUNT NEXT OWNERS BATCH DROP DROPALL SIZE,
-DB.POSITION LAG READONLY DIGEST. All others are Redis's, with Redis's meaning.
+Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL
+SIZE, DB.POSITION LAG READONLY DIGEST. All others are Redis's, with Redis's meaning.
 ";

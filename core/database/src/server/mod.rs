@@ -155,6 +155,11 @@ impl Database {
         &self.config
     }
 
+    /// Whether the content is there and requests are carried out.
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving && !self.replication.is_loading()
+    }
+
     /// The content.
     pub const fn store(&self) -> &Store {
         &self.engine.store
@@ -320,6 +325,9 @@ impl Machine for Database {
             self.page_done(cx, op, result);
         } else if self.engine.log.on_disk(cx, op, result) {
             self.hear_journal(cx);
+            if self.engine.wants_reset_piece() {
+                self.replication.resume(cx, &mut self.engine);
+            }
         }
         self.settle(cx);
     }

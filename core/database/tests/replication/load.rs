@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use storytime_database::Reply;
@@ -85,7 +86,7 @@ impl Load {
         let words = match ask {
             Ask::Get(key) => format!("GET {key}"),
             Ask::Set(key, value) => format!("SET {key} {value}"),
-            Ask::Put(item) => format!("ROW.PUT t 1 {item} 5"),
+            Ask::Put(item) => format!("ROW.PUT t 1 {item} {:0>400}", 5),
         };
         let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
         let server = self.ids[self.memory.master.load(Ordering::Relaxed)];
@@ -133,7 +134,10 @@ impl Machine for Load {
             return self.collect(cx);
         }
         if self.memory.stop.load(Ordering::Relaxed) == 0 {
-            self.ask(cx);
+            // Two at a time: more make the search for an order long.
+            if self.client.pending() < 2 {
+                self.ask(cx);
+            }
             let pause = cx.rng().exponential(self.every);
             cx.after(timer, pause);
         }
@@ -150,18 +154,38 @@ pub(crate) fn history(told: &[Told]) -> Vec<Operation<Ask, Option<u64>>> {
         Reply::Bulk(text) => core::str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     };
+    // When each value was seen first: a write that nobody answered happened before that.
+    let mut seen: BTreeMap<u64, Time> = BTreeMap::new();
+    for told in told.iter().filter(|told| matches!(told.ask, Ask::Get(_))) {
+        if let Some(value) = told.outcome.as_ref().ok().and_then(value) {
+            let first = seen.entry(value).or_insert(told.back);
+            *first = told.back.min(*first);
+        }
+    }
     let mut history = Vec::new();
     for Told { ask, call, back, outcome } in told {
         let done = match (ask, outcome) {
             (Ask::Put(_), _) | (_, Err(Failure::NotSent)) => continue,
             (Ask::Get(_), Ok(reply @ (Reply::Bulk(_) | Reply::Nil))) => Some((*back, value(reply))),
             (Ask::Set(..), Ok(Reply::Simple(_))) => Some((*back, None)),
-            (Ask::Set(..), Ok(Reply::Error(text))) if text.starts_with(b"NOTDURABLE") => None,
-            (Ask::Set(..), Err(_)) => None,
+            // Nobody knows whether it was done. If nobody saw its value either, there is an order
+            // with it if there is one without.
+            (Ask::Set(_, value), outcome) if is_unknown(outcome) => {
+                let Some(first) = seen.get(value) else { continue };
+                Some((*first, None))
+            }
             // Refused, or a read that nobody saw the end of.
             _ => continue,
         };
         history.push(Operation { call: *call, input: *ask, done });
     }
     history
+}
+
+fn is_unknown(outcome: &Result<Reply, Failure>) -> bool {
+    match outcome {
+        Ok(Reply::Error(text)) => text.starts_with(b"NOTDURABLE"),
+        Ok(_) => false,
+        Err(_) => true,
+    }
 }

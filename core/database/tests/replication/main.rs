@@ -6,4 +6,5 @@ mod load;
 mod parting;
 mod rig;
 mod storms;
+mod sweep;
 mod toy;

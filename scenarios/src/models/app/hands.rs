@@ -17,6 +17,9 @@ use storytime_memcached::client::{
     Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
     Verb as Condition,
 };
+use storytime_sharding::{
+    Error as ShardsError, Outcome as Sharded, Request, Sharding, ShardingCounters,
+};
 
 /// The tag of a cache request whose end nobody waits for.
 pub(super) const DETACHED: u64 = u64::MAX;
@@ -28,10 +31,13 @@ pub(super) const PAUSES: u64 = 1 << 41;
 const DATABASES: Token = Token(1 << 42);
 /// The tokens of requests for pages begin here.
 const PAGES: Token = Token(1 << 43);
+/// The tokens of requests over shards begin here.
+const SHARDS: Token = Token(1 << 44);
 
 const _: () = assert!(PAUSES + (u32::MAX as u64) < DATABASES.0);
 const _: () = assert!(DATABASES.0 + storytime_database::client::CLIENT_TOKENS <= PAGES.0);
-const _: () = assert!(PAGES.0.checked_add(pages::TOKENS).is_some());
+const _: () = assert!(PAGES.0 + pages::TOKENS <= SHARDS.0);
+const _: () = assert!(SHARDS.0.checked_add(storytime_sharding::SHARDING_TOKENS).is_some());
 
 /// What came for a job.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub enum Came {
     Page(Page),
     /// A database's reply, or why there is none.
     Dbd(Result<Reply, Failure>),
+    /// How a request over shards ended.
+    Shards(Result<Sharded, ShardsError>),
 }
 
 /// What the jobs of a host share.
@@ -66,6 +74,10 @@ pub(super) struct Desk {
     pub(super) pages: Option<Pages>,
     /// Requests to databases.
     pub(super) dbd: Option<Dbd>,
+    /// Requests over shards.
+    pub(super) sharding: Option<Sharding>,
+    /// What of these was counted in the book.
+    pub(super) sharding_counted: ShardingCounters,
     /// The databases, by the number of the host.
     databases: Vec<Option<ServerId>>,
     computes: bool,
@@ -91,6 +103,11 @@ impl Desk {
             pages: asks_pages.then(|| Pages::new(servers, *choose, config.timeout, PAGES)),
             databases,
             dbd,
+            sharding: config
+                .sharding
+                .clone()
+                .map(|(options, map)| Sharding::new(options, map, SHARDS)),
+            sharding_counted: ShardingCounters::default(),
             computes: config.computes,
             computed_ns: 0,
             cache: Client::new(config.client.clone(), CLIENT),
@@ -109,26 +126,36 @@ impl Desk {
     pub(super) fn on_open(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_open(cx, conn, how))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_open(cx, conn, how))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_open(cx, conn, how))
     }
 
     pub(super) fn on_data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_data(cx, conn, rx))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_data(cx, conn, rx))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_data(cx, conn, rx))
+    }
+
+    pub(super) fn on_eof(&mut self, cx: &mut Cx, conn: Conn) -> bool {
+        self.dbd.as_mut().is_some_and(|dbd| dbd.on_eof(cx, conn))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_eof(cx, conn))
     }
 
     pub(super) fn on_gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_gone(conn))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_gone(cx, conn, why))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_gone(cx, conn, why))
     }
 
     pub(super) fn on_failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_failed(cx, connect))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_failed(cx, connect, why))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_failed(cx, connect, why))
     }
 
     pub(super) fn on_timer(&mut self, cx: &mut Cx, timer: Token) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_timer(cx, timer))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_timer(cx, timer))
+            || self.sharding.as_mut().is_some_and(|shards| shards.on_timer(cx, timer))
     }
 
     pub(super) fn invariants(&self) {
@@ -140,6 +167,9 @@ impl Desk {
         }
         if let Some(dbd) = &self.dbd {
             dbd.invariants();
+        }
+        if let Some(sharding) = &self.sharding {
+            sharding.invariants();
         }
     }
 }
@@ -237,6 +267,21 @@ impl Hands<'_> {
             // Too many are under way: it was not sent.
             desk.at_once.push_back((self.tag, Came::Dbd(Err(Failure::NotSent))));
         }
+    }
+
+    /// Asks for something of a user's, wherever that is.
+    ///
+    /// # Panics
+    /// If the load has no shards, or asks what the part does not take: a bug of the workload.
+    pub fn shards(&mut self, request: Request) {
+        let sharding = self.desk.sharding.as_mut().expect("this workload has shards");
+        let taken = sharding.ask(self.cx, request, self.tag);
+        taken.expect("workers are fewer than requests may be");
+    }
+
+    /// What the requests over shards of this host were like so far.
+    pub fn shard_counters(&self) -> ShardingCounters {
+        self.desk.sharding.as_ref().map_or_else(ShardingCounters::default, |s| *s.counters())
     }
 
     // ---- the cache ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ use super::day::Day;
 use super::figures::Book;
 use super::front::Front;
 use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
-use super::{COMPUTED_NS, LANES_MAX, Step, WORK_JOBS, Workload, lock};
+use super::{COMPUTED_NS, LANES_MAX, Shards, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::pages::Choose;
 use crate::models::watch::link::Watchers;
@@ -65,6 +65,8 @@ pub struct AppConfig {
     pub databases: Vec<Option<Endpoint>>,
     /// How databases are asked.
     pub database_client: DatabaseOptions,
+    /// How users are reached over shards, if they are.
+    pub sharding: Option<Shards>,
     /// How the load changes over the day.
     pub day: Option<Day>,
     /// Whether computing takes the time of this machine, for nothing models it.
@@ -342,6 +344,10 @@ impl<W: Workload> Machine for App<W> {
         if !self.config.caches.is_empty() {
             self.use_caches(cx);
         }
+        if let Some(sharding) = &mut self.desk.sharding {
+            let set = sharding.set_caches(cx, &self.config.caches);
+            set.expect("a story has fewer hosts than a client servers");
+        }
         if let Some(front) = &self.front {
             front.listen(cx);
         }
@@ -414,8 +420,7 @@ impl<W: Workload> Machine for App<W> {
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        let dbd = self.desk.dbd.as_mut().is_some_and(|dbd| dbd.on_eof(cx, conn));
-        if !dbd && !self.desk.cache.on_eof(cx, conn) {
+        if !self.desk.on_eof(cx, conn) && !self.desk.cache.on_eof(cx, conn) {
             cx.close(conn, Close::Flush);
         }
         self.drain(cx);

@@ -47,8 +47,9 @@ use crate::metric::MetricDef;
 use crate::read::Parts;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use storytime_machine::Work;
+use storytime_machine::{Endpoint, Work};
 use storytime_memcached::client::ClientOptions;
+use storytime_sharding::{Options, ShardMap};
 
 /// Jobs begun; one unit each.
 pub const WORK_JOBS: Work = Work { index: 0, name: "app_jobs" };
@@ -65,6 +66,9 @@ pub const LANES_MAX: u32 = 64;
 
 /// Bytes that fit into a packet: those of an Ethernet frame without the heads of IP and TCP.
 pub const PACKET_BYTES: usize = 1_460;
+
+/// How users are reached over shards, and the map of these.
+pub type Shards = (Options, ShardMap);
 
 /// Where a job goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,11 @@ pub trait Workload: Send + 'static {
 
     /// Makes one host's part.
     fn new(numbers: Self::Numbers, part: u32, ledger: Arc<Mutex<Self::Ledger>>) -> Self;
+
+    /// How it reaches users over shards, and the map of these, if it does.
+    fn sharding(_numbers: &Self::Numbers, _databases: &[Option<Endpoint>]) -> Option<Shards> {
+        None
+    }
 
     /// Changes what it needs otherwise in the cache client.
     fn tune(_numbers: &Self::Numbers, _options: &mut ClientOptions) {}

@@ -7,6 +7,7 @@ use crate::models::pages::Pages;
 use storytime_database::client::Client as Dbd;
 use storytime_machine::{Conn, Cx};
 use storytime_memcached::client::{Event, Outcome};
+use storytime_sharding::Sharding;
 
 impl<W: Workload> App<W> {
     /// Hands out everything that has come.
@@ -30,11 +31,30 @@ impl<W: Workload> App<W> {
                 self.resume(cx, tag, Came::Page(page));
             } else if let Some(event) = self.desk.dbd.as_mut().and_then(Dbd::next_event) {
                 self.resume(cx, event.tag, Came::Dbd(event.outcome));
+            } else if let Some(event) = self.desk.sharding.as_mut().and_then(Sharding::next_event) {
+                self.resume(cx, event.tag, Came::Shards(event.outcome));
             } else {
                 break;
             }
         }
         self.count_packets(cx);
+        self.count_shards(cx);
+    }
+
+    /// Counts what the requests over shards asked of databases and caches.
+    fn count_shards(&mut self, cx: &Cx) {
+        let Some(sharding) = &self.desk.sharding else { return };
+        let (now, before) = (*sharding.counters(), self.desk.sharding_counted);
+        self.desk.sharding_counted = now;
+        let mut book = lock(&self.desk.book);
+        for (name, now, before) in [
+            ("queries", now.database_requests, before.database_requests),
+            ("cache_requests", now.cache_requests, before.cache_requests),
+        ] {
+            if now > before {
+                book.count(name, cx.now(), now - before);
+            }
+        }
     }
 
     /// Counts what leaves for the caches behind this call, but for what a slow peer's window does

@@ -1,7 +1,7 @@
 //! The numbers of a load of application servers: from the file to each host's machine.
 
 use super::day::Day;
-use super::{App, AppConfig, Book, WORK_CPU, WORK_JOBS, Workload};
+use super::{App, AppConfig, Book, Shards, WORK_CPU, WORK_JOBS, Workload};
 use crate::build::Seat;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_database::client::{ClientOptions as DatabaseOptions, Keep};
+use storytime_machine::Endpoint;
 use storytime_memcached::client::{ClientOptions, PoolOptions};
 
 /// Requests of one host under way at one server: more than workers ever ask for.
@@ -202,6 +203,21 @@ impl<W: Workload> LoadSpec for AppLoad<W> {
 }
 
 impl<W: Workload> AppLoad<W> {
+    /// The workload's own options for shards, with this load's time-outs and connections.
+    fn sharding(
+        &self,
+        databases: &[Option<Endpoint>],
+        client: &ClientOptions,
+        database_client: &DatabaseOptions,
+    ) -> Option<Shards> {
+        let (mut options, map) = W::sharding(&self.numbers, databases)?;
+        options.database = database_client.clone();
+        if let Some(cache) = &mut options.cache {
+            cache.memcached = client.clone();
+        }
+        Some((options, map))
+    }
+
     fn config(&self, seat: &Seat<'_>) -> AppConfig {
         let (part, parts) = (seat.part as u32, seat.parts() as u32);
         let mut pool = PoolOptions {
@@ -239,13 +255,14 @@ impl<W: Workload> AppLoad<W> {
                 self.watch_fresh,
             ),
             told: seat.told(),
-            client,
+            client: client.clone(),
             database: self.database.map(|model| {
                 let (at, numbers) = seat.database(model);
                 (at, numbers.row_bytes)
             }),
             listen: self.listen,
             servers: (servers.iter().map(|&host| seat.endpoint(host, *port)).collect(), *choose),
+            sharding: self.sharding(&seat.databases(), &client, &database_client),
             databases: seat.databases(),
             database_client,
             day: self.day.clone(),

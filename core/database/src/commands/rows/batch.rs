@@ -1,13 +1,16 @@
 //! `ROW.BATCH`: several changes of one owner's rows, all of them or none.
 //!
 //! Conditions look at the rows as they are before the batch; changes are made in the order in which
-//! they are named.
+//! they are named. Numbers can be drawn in a batch, too (`NEXT`), and a number space be told where
+//! to go on (`FLOOR`), so that the same conditions guard them.
 
-use crate::commands::fault::{ROW_TOO_LONG, SYNTAX};
+use super::write::NUMBERS_MAX;
+use crate::commands::fault::{NOT_POSITIVE, OVERFLOW, ROW_TOO_LONG, SYNTAX};
 use crate::commands::number::{id, table};
 use crate::commands::{Exec, Fault, Outcome};
 use crate::record::Effect;
 use crate::resp::Args;
+use crate::store::Owner;
 
 /// One clause.
 #[derive(Clone, Copy)]
@@ -16,6 +19,8 @@ enum Clause<'a> {
     Put { table: &'a [u8], item: u64, value: &'a [u8] },
     Delete { table: &'a [u8], item: u64 },
     Bump { table: &'a [u8], item: u64 },
+    Next { table: &'a [u8], count: u64 },
+    Floor { table: &'a [u8], next: u64 },
 }
 
 fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>, Fault> {
@@ -28,6 +33,11 @@ fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>
             b"PUT" => (Clause::Put { table, item, value: operand(3)? }, 4),
             b"DEL" => (Clause::Delete { table, item }, 3),
             b"BUMP" => (Clause::Bump { table, item }, 3),
+            b"NEXT" if (1..=NUMBERS_MAX).contains(&item) => {
+                (Clause::Next { table, count: item }, 3)
+            }
+            b"NEXT" => return Err(NOT_POSITIVE),
+            b"FLOOR" => (Clause::Floor { table, next: item }, 3),
             _ => return Err(SYNTAX),
         };
         if let Clause::Put { value, .. } = clause
@@ -52,7 +62,14 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
             Clause::Bump { table, item } => {
                 exec.row_to_change(table, owner, item).is_none().then_some(0)
             }
-            Clause::Put { .. } | Clause::Delete { .. } => None,
+            Clause::Next { table, count } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                if last.checked_add(count).is_none() {
+                    return Err(OVERFLOW);
+                }
+                None
+            }
+            Clause::Put { .. } | Clause::Delete { .. } | Clause::Floor { .. } => None,
         };
         if let Some(found) = found {
             let n = n + 1;
@@ -78,6 +95,23 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
                     exec.effect(&Effect::RowDelete { table, owner, item });
                 }
                 exec.out.integer(0);
+                continue;
+            }
+            Clause::Next { table, count } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                // At the very end of the number space numbers repeat; nobody gets there.
+                let numbers = last.saturating_add(count);
+                exec.effect(&Effect::Number { table, owner, last: numbers });
+                exec.out.unsigned(numbers - count + 1);
+                continue;
+            }
+            Clause::Floor { table, next } => {
+                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                let floor = last.max(next.saturating_sub(1));
+                if floor > last {
+                    exec.effect(&Effect::Number { table, owner, last: floor });
+                }
+                exec.out.unsigned(floor.saturating_add(1));
                 continue;
             }
             Clause::Put { table, item, value } => (table, item, value.to_vec()),

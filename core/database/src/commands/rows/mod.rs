@@ -5,6 +5,8 @@ mod drop;
 mod read;
 mod write;
 
+pub use read::row_digest;
+
 use super::spec::{Spec, grow_fast, read, read_fast, write};
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -18,6 +20,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     read("row.mget", -4, (0, 0, 0), read::get_many),
     read("row.range", -5, (0, 0, 0), read::range),
     read_fast("row.count", -3, (0, 0, 0), read::count),
+    read("row.with", -6, (0, 0, 0), read::with),
+    read_fast("row.tables", 2, (0, 0, 0), read::tables),
     read("row.owners", 4, (0, 0, 0), read::owners),
     read_fast("row.size", -1, (0, 0, 0), read::size),
 ];

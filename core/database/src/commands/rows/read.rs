@@ -1,4 +1,5 @@
-//! `ROW.GET`, `ROW.MGET`, `ROW.RANGE`, `ROW.COUNT`, `ROW.OWNERS`, `ROW.SIZE`.
+//! `ROW.GET`, `ROW.MGET`, `ROW.RANGE`, `ROW.COUNT`, `ROW.WITH`, `ROW.TABLES`, `ROW.OWNERS`,
+//! `ROW.SIZE`.
 
 use crate::commands::fault::{NOT_POSITIVE, SYNTAX};
 use crate::commands::number::{id, integer, table};
@@ -51,14 +52,29 @@ fn limit(word: &[u8]) -> Result<usize, Fault> {
     Ok(n.min(ROWS_MAX))
 }
 
+/// What a range tells of each row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Values,
+    Items,
+    Digests,
+}
+
+/// The digest of a row's value that `ROW.RANGE … HASH` tells: who copies rows compares them by it.
+/// Below 2⁶³. No defence against values chosen to collide.
+pub fn row_digest(value: &[u8]) -> u64 {
+    storytime_machine::hash::digest_bytes(0, value) & i64::MAX.unsigned_abs()
+}
+
 pub(super) fn range(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (table, owner) = (table(args.at(1))?, id(args.at(2))?);
     let items = bound(args.at(3))?..=bound(args.at(4))?;
-    let (mut reverse, mut most, mut keys, mut at) = (false, ROWS_MAX, false, 5);
+    let (mut reverse, mut most, mut what, mut at) = (false, ROWS_MAX, Listed::Values, 5);
     while let Some(word) = args.get(at) {
         match word.to_ascii_uppercase().as_slice() {
             b"REV" => reverse = true,
-            b"KEYS" => keys = true,
+            b"KEYS" => what = Listed::Items,
+            b"HASH" => what = Listed::Digests,
             b"LIMIT" => {
                 at += 1;
                 most = limit(args.get(at).ok_or(SYNTAX)?)?;
@@ -78,12 +94,16 @@ pub(super) fn range(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     exec.out.array(rows.len());
     for (item, row) in &rows {
         exec.marks.touch_row(exec.db, table, owner, *item, false);
-        if keys {
+        if what == Listed::Items {
             exec.out.unsigned(*item);
+            continue;
+        }
+        exec.out.array(3);
+        exec.out.unsigned(*item);
+        exec.out.unsigned(row.version);
+        if what == Listed::Digests {
+            exec.out.unsigned(row_digest(&row.value));
         } else {
-            exec.out.array(3);
-            exec.out.unsigned(*item);
-            exec.out.unsigned(row.version);
             exec.out.bulk(&row.value);
         }
     }
@@ -102,6 +122,50 @@ pub(super) fn count(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(SYNTAX),
     };
     exec.out.count(count);
+    Ok(())
+}
+
+/// A row and, of the same owner and in the same instant, what another command reads.
+pub(super) fn with(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
+    let (table, item, read) = (table(args.at(1))?, id(args.at(2))?, args.from(3));
+    let (run, words_min): (fn(&mut Exec<'_>, Args<'_>) -> Outcome, usize) =
+        match read.at(0).to_ascii_uppercase().as_slice() {
+            b"ROW.GET" if read.len() == 4 => (get, 4),
+            b"ROW.MGET" => (get_many, 4),
+            b"ROW.RANGE" => (range, 5),
+            b"ROW.COUNT" => (count, 3),
+            _ => return Err(SYNTAX),
+        };
+    if read.len() < words_min {
+        return Err(SYNTAX);
+    }
+    let owner = id(read.at(2))?;
+    exec.out.array(2);
+    let row = exec.row(table, owner, item).cloned();
+    tell(exec, row.as_ref());
+    run(exec, read)
+}
+
+/// The tables in which an owner has rows or has drawn numbers: rows, and the next number.
+pub(super) fn tables(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
+    let owner = id(args.at(1))?;
+    exec.marks.read_owner(exec.db, owner);
+    let tables = exec.store.db(exec.db).into_iter().flat_map(|db| db.tables());
+    let mut found: Vec<_> = tables
+        .filter_map(|(name, table)| {
+            let owner = table.owner(owner)?;
+            Some((name.clone(), owner.len(), owner.last_number().saturating_add(1)))
+        })
+        .collect();
+    found.sort();
+    exec.tally.reads += found.len().max(1) as u64;
+    exec.out.array(found.len());
+    for (name, rows, next) in found {
+        exec.out.array(3);
+        exec.out.bulk(&name);
+        exec.out.count(rows);
+        exec.out.unsigned(next);
+    }
     Ok(())
 }
 

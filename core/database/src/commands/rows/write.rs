@@ -7,7 +7,7 @@ use crate::record::Effect;
 use crate::resp::Args;
 
 /// Most numbers given out at once.
-const NUMBERS_MAX: u64 = 1 << 32;
+pub(super) const NUMBERS_MAX: u64 = 1 << 32;
 
 /// Under which condition a row is written.
 #[derive(Clone, Copy)]

@@ -3,9 +3,11 @@
 //! One table for scenario files and for the `storytime` program, so that the same words mean the
 //! same thing in both.
 
+mod tables;
+
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::Word;
-use crate::metric::{Kind, MetricDef};
+use crate::metric::MetricDef;
 use crate::models;
 use crate::proxy_file;
 use crate::suggest::did_you_mean;
@@ -19,12 +21,18 @@ use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
 use storytime_pair as pair;
+use storytime_sharding::mover;
 use storytime_sim::Factory;
+use tables::{
+    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, MCPROXY_METRICS, MCPROXY_WORKS, MEMCACHED_METRICS,
+    MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS, VERIFY_METRICS,
+};
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] = &["memcached", "mcproxy", "dbd", "witness", "diskcheck"];
+pub const PROGRAMS: &[&str] =
+    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -48,6 +56,10 @@ pub enum Program {
     Dbd(Box<database::Config>),
     /// Who decides which half of a database pair serves.
     Witness(pair::WitnessConfig),
+    /// A mover of users between shards.
+    Mover(Box<mover::MoverConfig>),
+    /// What hands out moves.
+    MoveCoordinator(mover::CoordinatorConfig),
     /// The disk checker's recorder, writer or verifier.
     Diskcheck(diskcheck::Command),
 }
@@ -142,6 +154,18 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
 }
 
 /// Reads a database's words.
+/// A command line that was read; help is not for scenarios.
+fn described<C>(
+    name: &'static str,
+    read: Result<Option<C>, mover::config::UsageError>,
+) -> Result<C, ProgramError> {
+    match read {
+        Ok(Some(config)) => Ok(config),
+        Ok(None) => Err(ProgramError::Usage(name, "help is no program".to_owned())),
+        Err(error) => Err(ProgramError::Usage(name, error.to_string())),
+    }
+}
+
 fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     let usage = |what: String| ProgramError::Usage("dbd", what);
     match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
@@ -159,21 +183,6 @@ fn witness_of(options: &[&str]) -> Result<pair::WitnessConfig, ProgramError> {
     }
 }
 
-const RECORD_METRICS: &[MetricDef] = &[
-    MetricDef { name: "steps", kind: Kind::Count, label: "steps announced" },
-    MetricDef { name: "acknowledged", kind: Kind::Count, label: "flushes acknowledged" },
-];
-
-const VERIFY_METRICS: &[MetricDef] = &[
-    MetricDef { name: "acknowledged", kind: Kind::Count, label: "acknowledged" },
-    MetricDef { name: "surviving", kind: Kind::Count, label: "surviving" },
-    MetricDef { name: "lost", kind: Kind::Count, label: "lost" },
-    MetricDef { name: "torn", kind: Kind::Count, label: "torn" },
-    MetricDef { name: "corrupt", kind: Kind::Count, label: "corrupt" },
-    MetricDef { name: "invented", kind: Kind::Count, label: "invented" },
-    MetricDef { name: "verdict", kind: Kind::Word, label: "verdict" },
-];
-
 impl Program {
     /// Reads the words of a command line, the program's name first.
     ///
@@ -189,6 +198,12 @@ impl Program {
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
             "witness" => witness_of(options).map(Self::Witness),
+            "mover" => described("mover", mover::MoverConfig::from_words(options))
+                .map(|config| Self::Mover(Box::new(config))),
+            "move-coordinator" => {
+                let read = mover::CoordinatorConfig::from_words(options);
+                described("move-coordinator", read).map(Self::MoveCoordinator)
+            }
             "diskcheck" => diskcheck::Config::from_words(options)
                 .map(Self::Diskcheck)
                 .map_err(|error| ProgramError::Usage("diskcheck", error.to_string())),
@@ -203,6 +218,8 @@ impl Program {
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
             Self::Witness(_) => "witness",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
         }
     }
@@ -214,6 +231,8 @@ impl Program {
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
             Self::Witness(_) => "witness",
+            Self::Mover(_) => "mover",
+            Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
             Self::Diskcheck(_) => "writer",
         }
@@ -228,7 +247,11 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => None,
+            Self::Dbd(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => None,
         }
     }
 
@@ -238,6 +261,7 @@ impl Program {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
             Self::Witness(config) => config.listen.port(),
+            Self::MoveCoordinator(config) => Some(config.port),
             _ => self.memcached_port(),
         }
     }
@@ -251,7 +275,12 @@ impl Program {
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_) | Self::Dbd(_) | Self::Witness(_) | Self::Diskcheck(_) => 1,
+            Self::Mcproxy(_)
+            | Self::Dbd(_)
+            | Self::Witness(_)
+            | Self::Mover(_)
+            | Self::MoveCoordinator(_)
+            | Self::Diskcheck(_) => 1,
         }
     }
 
@@ -261,7 +290,9 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
-            Self::Witness(_) | Self::Diskcheck(_) => Limits::default(),
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                Limits::default()
+            }
         }
     }
 
@@ -271,7 +302,9 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
-            Self::Witness(_) | Self::Diskcheck(_) => &[],
+            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
+                &[]
+            }
         }
     }
 
@@ -284,6 +317,8 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
+            Self::Mover(_) => MOVER_METRICS,
+            Self::MoveCoordinator(_) => COORDINATOR_METRICS,
         }
     }
 
@@ -292,7 +327,7 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
-            Self::Memcached(_) | Self::Witness(_) | Self::Diskcheck(_) => "stats\r\n",
+            _ => "stats\r\n",
         }
     }
 
@@ -320,6 +355,12 @@ impl Program {
             Self::Witness(config) => {
                 Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
             }
+            Self::Mover(config) => {
+                Box::new(move |setup| boxed(mover::Named::new((*config).clone()), setup))
+            }
+            Self::MoveCoordinator(config) => {
+                Box::new(move |setup| boxed(mover::Named::new(config.clone()), setup))
+            }
             Self::Diskcheck(command) => Box::new(move |setup| match command.clone() {
                 diskcheck::Command::Record(config) => {
                     boxed(diskcheck::Recorder::new(config), setup)
@@ -336,114 +377,6 @@ impl Program {
 fn boxed<M: storytime_machine::Machine>(machine: M, setup: Setup) -> Box<dyn Drive> {
     Box::new(Process::new(machine, setup))
 }
-
-const MEMCACHED_WORKS: &[Work] = &[
-    memcached::server::WORK_REQUESTS,
-    memcached::server::WORK_LOOKUPS,
-    memcached::server::WORK_BYTES,
-];
-
-/// Counters of a memcached that both its machine and its `stats` tell; and what its slab classes
-/// hold at the end of a simulated run.
-const MEMCACHED_METRICS: &[MetricDef] = &[
-    MetricDef { name: "hit_ratio", kind: Kind::Shares, label: "hit ratio" },
-    MetricDef { name: "cmd_get", kind: Kind::Series, label: "keys asked for" },
-    MetricDef { name: "cmd_set", kind: Kind::Series, label: "values stored" },
-    MetricDef { name: "cmd_touch", kind: Kind::Series, label: "keys touched" },
-    MetricDef { name: "get_hits", kind: Kind::Series, label: "gets that hit" },
-    MetricDef { name: "get_misses", kind: Kind::Series, label: "gets that missed" },
-    MetricDef { name: "get_expired", kind: Kind::Series, label: "gets of expired items" },
-    MetricDef { name: "delete_hits", kind: Kind::Series, label: "deletes that hit" },
-    MetricDef { name: "delete_misses", kind: Kind::Series, label: "deletes that missed" },
-    MetricDef { name: "incr_hits", kind: Kind::Series, label: "increments that hit" },
-    MetricDef { name: "incr_misses", kind: Kind::Series, label: "increments that missed" },
-    MetricDef { name: "decr_hits", kind: Kind::Series, label: "decrements that hit" },
-    MetricDef { name: "decr_misses", kind: Kind::Series, label: "decrements that missed" },
-    MetricDef { name: "cas_hits", kind: Kind::Series, label: "cas that stored" },
-    MetricDef { name: "cas_badval", kind: Kind::Series, label: "cas that came too late" },
-    MetricDef { name: "cas_misses", kind: Kind::Series, label: "cas that missed" },
-    MetricDef { name: "store_too_large", kind: Kind::Series, label: "values too large" },
-    MetricDef { name: "store_no_memory", kind: Kind::Series, label: "stores without memory" },
-    MetricDef { name: "total_items", kind: Kind::Series, label: "items stored" },
-    MetricDef { name: "evictions", kind: Kind::Series, label: "evictions" },
-    MetricDef { name: "evicted_unfetched", kind: Kind::Series, label: "evictions of unread items" },
-    MetricDef { name: "reclaimed", kind: Kind::Series, label: "expired items reused" },
-    MetricDef { name: "bytes_read", kind: Kind::Series, label: "bytes received" },
-    MetricDef { name: "bytes_written", kind: Kind::Series, label: "bytes sent" },
-    MetricDef { name: "total_connections", kind: Kind::Series, label: "connections opened" },
-    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
-    MetricDef { name: "curr_connections", kind: Kind::Level, label: "connections" },
-    MetricDef { name: "curr_items", kind: Kind::Level, label: "items" },
-    MetricDef { name: "class_chunk", kind: Kind::Curve("class"), label: "size of a chunk, bytes" },
-    MetricDef { name: "class_items", kind: Kind::Curve("class"), label: "items" },
-    MetricDef { name: "class_pages", kind: Kind::Curve("class"), label: "pages" },
-    MetricDef { name: "class_evictions", kind: Kind::Curve("class"), label: "evictions" },
-    MetricDef { name: "bytes", kind: Kind::Bytes, label: "memory of items" },
-    MetricDef { name: "limit_maxbytes", kind: Kind::Bytes, label: "memory limit" },
-];
-
-const MCPROXY_WORKS: &[Work] =
-    &[mcproxy::proxy::WORK_REQUESTS, mcproxy::proxy::WORK_SENT, mcproxy::proxy::WORK_BYTES];
-
-/// Counters of a proxy that both its machine and its `stats proxy` tell, those of its routes and
-/// servers added up.
-const MCPROXY_METRICS: &[MetricDef] = &[
-    MetricDef { name: "requests", kind: Kind::Series, label: "requests of clients" },
-    MetricDef { name: "reads", kind: Kind::Series, label: "keys asked for" },
-    MetricDef { name: "writes", kind: Kind::Series, label: "writes" },
-    MetricDef { name: "hits", kind: Kind::Series, label: "reads that hit" },
-    MetricDef { name: "misses", kind: Kind::Series, label: "reads that missed" },
-    MetricDef { name: "shared", kind: Kind::Series, label: "reads that joined an equal one" },
-    MetricDef { name: "sent", kind: Kind::Series, label: "requests sent to servers" },
-    MetricDef { name: "copies", kind: Kind::Series, label: "values copied between pools" },
-    MetricDef { name: "failovers", kind: Kind::Series, label: "requests tried elsewhere" },
-    MetricDef { name: "limited", kind: Kind::Series, label: "requests above the rate" },
-    MetricDef { name: "errors", kind: Kind::Series, label: "error replies" },
-    MetricDef { name: "failures", kind: Kind::Series, label: "requests without an answer" },
-    MetricDef { name: "split_writes", kind: Kind::Series, label: "values written in pieces" },
-    MetricDef { name: "split_reads", kind: Kind::Series, label: "values read in pieces" },
-    MetricDef { name: "clients_total", kind: Kind::Series, label: "clients connected" },
-    MetricDef { name: "clients_refused", kind: Kind::Series, label: "clients refused" },
-    MetricDef { name: "clients_overrun", kind: Kind::Series, label: "clients hung up on" },
-    MetricDef { name: "reloads", kind: Kind::Series, label: "configs taken" },
-    MetricDef { name: "clients", kind: Kind::Level, label: "clients" },
-    MetricDef { name: "requests_under_way", kind: Kind::Level, label: "requests under way" },
-];
-
-const DBD_WORKS: &[Work] = &[
-    database::server::WORK_REQUESTS,
-    database::server::WORK_READS,
-    database::server::WORK_WRITES,
-    database::server::WORK_CONNECTIONS,
-];
-
-/// Counters of a database that both its machine and its `INFO` tell.
-const DBD_METRICS: &[MetricDef] = &[
-    MetricDef { name: "total_commands_processed", kind: Kind::Series, label: "requests" },
-    MetricDef { name: "rows_read", kind: Kind::Series, label: "rows and keys read" },
-    MetricDef { name: "rows_written", kind: Kind::Series, label: "rows and keys written" },
-    MetricDef { name: "records", kind: Kind::Series, label: "records journalled" },
-    MetricDef { name: "transactions", kind: Kind::Series, label: "transactions" },
-    MetricDef { name: "keyspace_hits", kind: Kind::Series, label: "keys found" },
-    MetricDef { name: "keyspace_misses", kind: Kind::Series, label: "keys not found" },
-    MetricDef { name: "expired_keys", kind: Kind::Series, label: "keys that ended" },
-    MetricDef { name: "total_error_replies", kind: Kind::Series, label: "error replies" },
-    MetricDef { name: "busy_replies", kind: Kind::Series, label: "requests refused as too many" },
-    MetricDef {
-        name: "total_connections_received",
-        kind: Kind::Series,
-        label: "connections opened",
-    },
-    MetricDef { name: "rejected_connections", kind: Kind::Series, label: "connections refused" },
-    MetricDef { name: "overrun_clients", kind: Kind::Series, label: "clients hung up on" },
-    MetricDef { name: "total_net_input_bytes", kind: Kind::Series, label: "bytes received" },
-    MetricDef { name: "total_net_output_bytes", kind: Kind::Series, label: "bytes sent" },
-    MetricDef { name: "connected_clients", kind: Kind::Level, label: "connections" },
-    MetricDef { name: "running", kind: Kind::Level, label: "requests under way" },
-    MetricDef { name: "keys", kind: Kind::Level, label: "keys" },
-    MetricDef { name: "rows", kind: Kind::Level, label: "rows" },
-    MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
-];
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
@@ -468,6 +401,11 @@ mod tests {
     fn a_database_is_started_from_words() {
         let program = Program::from_words(&["dbd", "--port", "6380"]).expect("good words");
         assert_eq!((program.port(), program.role()), (Some(6380), "database"));
+        let words = ["move-coordinator", "--directory", "db0", "-p", "7011"];
+        let program = Program::from_words(&words).expect("good words");
+        assert_eq!((program.port(), program.role()), (Some(7011), "coordinator"));
+        let error = Program::from_words(&["mover", "--jobs", "0"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Usage("mover", _)), "{error}");
         let error = Program::from_words(&["dbd", "--prot", "1"]).unwrap_err();
         assert!(matches!(error, ProgramError::Usage("dbd", _)), "{error}");
     }

@@ -1,1 +1,0 @@
-//! Objects per table and user: create, read, list, count, update, delete, over shards and caches.

@@ -1,0 +1,195 @@
+//! The numbers of a load over shards: from the file to options and a map.
+
+use super::USERS_MAX;
+use crate::diagnostic::Checked;
+use crate::fields::{CHANCE, DURATION, Fields};
+use crate::models::app::Shards;
+use crate::read::{Parts, sites, work};
+use std::time::Duration;
+use storytime_machine::{Endpoint, Ratio};
+use storytime_sharding::map::{Plan, generate};
+use storytime_sharding::{
+    CacheOptions, Care, Options, Revisions, RowMode, Scheme, ShardId, Store, UserId,
+};
+
+/// How users are spread over shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemeName {
+    /// All on the first.
+    Vertical,
+    /// Equal intervals of numbers.
+    Range,
+    /// Number modulo shards.
+    Modulo,
+    /// CRC-32 modulo shards.
+    Hash,
+    /// The shard that bids highest.
+    Rendezvous,
+    /// Looked up.
+    Directory,
+}
+
+/// What a job does, and how many of them do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// Lists with their rows.
+    pub selects: u64,
+    /// Counts.
+    pub counts: u64,
+    /// New rows.
+    pub creates: u64,
+    /// New values of rows.
+    pub updates: u64,
+    /// Questions to all shards at once.
+    pub aggregates: u64,
+}
+
+/// The numbers of one load.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    /// The host of the directory, if there is one.
+    pub directory: Option<usize>,
+    /// The hosts of the shards.
+    pub shards: Vec<usize>,
+    /// Shards on each of them.
+    pub shards_per_host: u32,
+    /// How users are spread.
+    pub scheme: SchemeName,
+    /// Users, numbered from 1.
+    pub population: u32,
+    /// Rows that each user has at the beginning.
+    pub rows: u32,
+    /// Rows of a list.
+    pub list: u32,
+    /// What jobs do.
+    pub mix: Mix,
+    /// How many of the first users are power users, and what share of the jobs is theirs.
+    pub power: Option<(u32, Ratio)>,
+    /// Shards that an aggregate asks at once; all of them, if missing.
+    pub at_once: u32,
+    /// How long an aggregate waits.
+    pub deadline: Duration,
+    /// What is cached, if anything is.
+    pub cache: Option<CacheOptions>,
+}
+
+impl Numbers {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The first mistake found.
+    pub fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Self> {
+        let directory = match fields.get("directory") {
+            Some(node) => {
+                let host = work::some_hosts(fields, "directory", parts)?[0];
+                sites::is_database(parts, host, &node.span)?;
+                Some(host)
+            }
+            None => None,
+        };
+        let shards = work::some_hosts(fields, "shards", parts)?;
+        let span = &fields.required("shards", "")?.span;
+        shards.iter().try_for_each(|&host| sites::is_database(parts, host, span))?;
+        let schemes = [
+            ("vertical", SchemeName::Vertical),
+            ("range", SchemeName::Range),
+            ("modulo", SchemeName::Modulo),
+            ("hash", SchemeName::Hash),
+            ("rendezvous", SchemeName::Rendezvous),
+            ("directory", SchemeName::Directory),
+        ];
+        let usual = if directory.is_some() { SchemeName::Directory } else { SchemeName::Modulo };
+        let population = fields.integer("population", 1..=USERS_MAX, None)? as u32;
+        let weight = |name| fields.integer(name, 0..=1_000_000, Some(0));
+        Ok(Self {
+            directory,
+            shards,
+            shards_per_host: fields.integer("shards_per_host", 1..=64, Some(1))? as u32,
+            scheme: fields.choice("scheme", &schemes, Some(usual))?,
+            population,
+            rows: fields.integer("rows", 1..=64, Some(3))? as u32,
+            list: fields.integer("list", 1..=1_000, Some(10))? as u32,
+            mix: Mix {
+                selects: weight("selects")?,
+                counts: weight("counts")?,
+                creates: weight("creates")?,
+                updates: weight("updates")?,
+                aggregates: weight("aggregates")?,
+            },
+            power: match fields.get("power_users") {
+                None => None,
+                Some(_) => {
+                    let users = fields.integer("power_users", 1..=u64::from(population), None)?;
+                    Some((users as u32, fields.quantity("power_share", CHANCE, None)?))
+                }
+            },
+            at_once: fields.integer("at_once", 1..=4_096, Some(4_096))? as u32,
+            deadline: fields.quantity("deadline", DURATION, Some(Duration::from_secs(1)))?,
+            cache: if fields.flag("cached", false)? { Some(cache(fields)?) } else { None },
+        })
+    }
+
+    /// Options and map, where the databases are known.
+    pub fn sharding(&self, databases: &[Option<Endpoint>]) -> Shards {
+        let at = |host: usize| databases[host].clone().expect("the reader saw a database there");
+        let mut map = generate(&Plan {
+            directory: self.directory.map(|host| Store { at: at(host), select: 0 }),
+            index: None,
+            hosts: self.shards.iter().map(|&host| (at(host), Vec::new())).collect(),
+            databases_per_host: 1,
+            shards_per_database: self.shards_per_host,
+        });
+        map.scheme = self.scheme_over(&map.shards.iter().map(|s| s.id).collect::<Vec<_>>());
+        (Options { cache: self.cache.clone(), ..Options::default() }, map)
+    }
+
+    /// The scheme over some shards.
+    pub fn scheme_over(&self, shards: &[ShardId]) -> Scheme {
+        match self.scheme {
+            SchemeName::Vertical => Scheme::Vertical(shards[0]),
+            SchemeName::Range => {
+                let each = u64::from(self.population).div_ceil(shards.len() as u64);
+                // Users begin with 1.
+                let first = |n: usize| UserId(if n == 0 { 0 } else { n as u64 * each + 1 });
+                Scheme::Range(shards.iter().enumerate().map(|(n, &id)| (first(n), id)).collect())
+            }
+            SchemeName::Modulo => Scheme::Modulo(shards.to_vec()),
+            SchemeName::Hash => Scheme::Hash(shards.to_vec()),
+            SchemeName::Rendezvous => Scheme::Rendezvous(shards.to_vec()),
+            SchemeName::Directory => Scheme::Directory { otherwise: None },
+        }
+    }
+
+    /// How many shards there are.
+    pub fn shard_count(&self) -> u32 {
+        self.shards.len() as u32 * self.shards_per_host
+    }
+}
+
+fn cache(fields: &Fields<'_>) -> Checked<CacheOptions> {
+    let rows = [
+        ("off", RowMode::Off),
+        ("read-insert", RowMode::ReadInsert),
+        ("read-update-insert", RowMode::ReadUpdateInsert),
+    ];
+    let cares = [("plain", Care::Plain), ("safe", Care::Safe), ("guarded", Care::Guarded)];
+    let revisions = [
+        ("off", Revisions::Off),
+        ("before", Revisions::Before),
+        ("seconds", Revisions::Seconds),
+        ("unique", Revisions::Unique),
+        ("guarded", Revisions::Guarded),
+    ];
+    let seconds = |name, otherwise| -> Checked<i32> {
+        let length = fields.quantity(name, DURATION, Some(Duration::from_secs(otherwise)))?;
+        Ok(i32::try_from(length.as_secs()).unwrap_or(i32::MAX))
+    };
+    Ok(CacheOptions {
+        rows: fields.choice("row_cache", &rows, Some(RowMode::ReadUpdateInsert))?,
+        care: fields.choice("care", &cares, Some(Care::Safe))?,
+        revisions: fields.choice("revisions", &revisions, Some(Revisions::Unique))?,
+        list_s: seconds("lists_for", 0)?,
+        hold_s: seconds("hold", 10)?,
+        ..CacheOptions::default()
+    })
+}
