@@ -113,6 +113,7 @@ impl Replication {
         reseed: bool,
     ) {
         self.leave_upstream(cx);
+        self.leave_mutual(cx);
         self.former = None;
         self.fenced = None;
         self.promise_from(host.log().last);

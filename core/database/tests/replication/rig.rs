@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use storytime_database::client::{Client, ClientOptions, Failure, Keep};
+use storytime_database::config::{MasterMaster, Place};
 use storytime_database::replication::ReplicationOptions;
 use storytime_database::{Database, Reply};
 use storytime_machine::{
@@ -103,8 +104,12 @@ fn command_line(options: &ReplicationOptions) -> storytime_database::Config {
     config.checkpoint_bytes = 24 << 10;
     config.replicas_to_write = options.replicas_to_write;
     config.replicas_lag_max = options.replicas_lag_max;
-    config.replica_of =
-        options.master.clone().map(|(host, port)| storytime_database::config::Place { host, port });
+    config.master_master = options.mutual.clone().map(|(host, port, _)| MasterMaster {
+        other: Place { host, port },
+        server_number: 1,
+        servers: 1,
+    });
+    config.replica_of = options.master.clone().map(|(host, port)| Place { host, port });
     config
 }
 
