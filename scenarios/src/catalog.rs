@@ -32,6 +32,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("four-servers.toml", include_str!("../four-servers.toml")),
     ("more-servers.toml", include_str!("../more-servers.toml")),
     ("one-server.toml", include_str!("../one-server.toml")),
+    ("only-writing.toml", include_str!("../only-writing.toml")),
     ("own-number-spaces.toml", include_str!("../own-number-spaces.toml")),
     ("partition-by-role.toml", include_str!("../partition-by-role.toml")),
     ("persistent-or-not.toml", include_str!("../persistent-or-not.toml")),

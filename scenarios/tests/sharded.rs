@@ -9,11 +9,11 @@ use storytime_scenarios::story::{Profile, Story};
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
-    ("even-odd-blog", "load.web.power_share=9/10", "half-each in two"),
+    ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
-    ("shard-schemes", "load.web.power_share=0", "early-birds in range"),
-    ("three-queries", "load.web.selects=0", "three-queries in database"),
+    ("shard-schemes", "load.web.power_share=1/100", "early-birds in range"),
+    ("three-queries", "load.web.scheme=modulo", "three-queries in database"),
 ];
 
 fn story(id: &str, sets: &[&str]) -> Story {

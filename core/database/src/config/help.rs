@@ -23,6 +23,7 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --connection-memory BYTES     what a connection costs (16384)
 --pages N --pool-pages N      a file of N pages of 16 KiB, and how many memory holds
 --page-rows N                 neighbouring rows on one page (16)
+--apply-ahead N               a replica asks for the pages of so many records ahead (0)
 --replicaof HOST PORT         be a replica
 --min-replicas-to-write N     acknowledge when so many replicas have it, too (0)
 --min-replicas-max-lag SECS   and within this time (10)

@@ -95,6 +95,8 @@ pub struct Paging {
     pub pool_pages: u64,
     /// Neighbouring rows of an owner that share a page.
     pub page_rows: u64,
+    /// Records of a master whose pages are asked for before their turn comes.
+    pub apply_ahead: u64,
 }
 
 /// One of two servers that replicate from each other.
@@ -135,7 +137,7 @@ pub struct Config {
     pub runnable_max: u32,
     /// `--connection-memory`: what a connection costs, bytes.
     pub connection_bytes: u64,
-    /// `--pages`, `--pool-pages`, `--page-rows`.
+    /// `--pages`, `--pool-pages`, `--page-rows`, `--apply-ahead`.
     pub paging: Option<Paging>,
     /// `--replicaof HOST PORT`.
     pub replica_of: Option<Place>,

@@ -65,6 +65,7 @@ impl Host for Engine {
         self.store = Store::new(self.store.secret());
         self.marks.reset(at);
         self.applying.clear();
+        self.asked_ahead = 0;
         self.reset = Reset::AwaitHead;
         self.orphaned = true;
     }

@@ -159,6 +159,11 @@ impl Database {
         &self.config
     }
 
+    /// Whether the content is there and requests are carried out.
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving && !self.replication.is_loading()
+    }
+
     /// The content.
     pub const fn store(&self) -> &Store {
         &self.engine.store

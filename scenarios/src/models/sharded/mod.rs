@@ -5,8 +5,8 @@
 //! they are where their numbers put them.
 //!
 //! Every answer is compared with what was told before its question: a list that lacks a row that
-//! was told to be there, a count that is too low, a row of an older version are *stale*. Nobody in a
-//! real site knows that; here a ledger does, which all hosts share.
+//! was told to be there, a count that is too low, a row of an older version are *stale*. Nobody in
+//! a real site knows that; here a ledger does, which all hosts share.
 //!
 //! Not modelled: users who come and go, moves (see the mover), pages.
 
@@ -37,6 +37,8 @@ const PREPARE_AT_ONCE: usize = 32;
 const PREPARE_USERS: u32 = 1_024;
 /// How long one request of the preparation may take.
 const PREPARE_TIME: Duration = Duration::from_secs(600);
+/// How long databases are given to read their disks, which are empty.
+const LOADING_TIME: Duration = Duration::from_millis(200);
 const TABLE: Bytes = Bytes::from_static(b"blog");
 
 /// What all hosts know together.
@@ -67,6 +69,8 @@ enum Kind {
 /// A job, by what it awaits.
 #[derive(Debug)]
 pub enum Job {
+    /// That databases have read their disks.
+    Loading,
     /// These users, and those behind the last.
     Users(u32),
     /// These users' first rows, and those behind the last.
@@ -160,11 +164,11 @@ impl Workload for Sharded {
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
-        match (self.part, self.numbers.scheme) {
-            (0, SchemeName::Directory) => self.make_users(hands, 1),
-            (0, _) => self.make_rows(hands, 1),
-            _ => Step::Done,
+        if self.part > 0 {
+            return Step::Done;
         }
+        hands.pause(LOADING_TIME);
+        Step::Await(Job::Loading)
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
@@ -176,13 +180,16 @@ impl Workload for Sharded {
     }
 
     fn resume(&mut self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
-        let Came::Shards(outcome) = came else { return Step::Failed };
-        match job {
-            Job::Users(behind) if behind <= self.numbers.population => {
+        match (job, came) {
+            (Job::Loading, _) if self.numbers.scheme == SchemeName::Directory => {
+                self.make_users(hands, 1)
+            }
+            (Job::Loading, _) => self.make_rows(hands, 1),
+            (Job::Users(behind), _) if behind <= self.numbers.population => {
                 self.make_users(hands, behind)
             }
-            Job::Users(_) => self.make_rows(hands, 1),
-            Job::Rows(behind) => {
+            (Job::Users(_), _) => self.make_rows(hands, 1),
+            (Job::Rows(behind), Came::Shards(outcome)) => {
                 self.rows_made(&outcome, behind);
                 if behind <= self.numbers.population {
                     return self.make_rows(hands, behind);
@@ -190,10 +197,11 @@ impl Workload for Sharded {
                 self.counted = hands.shard_counters();
                 Step::Done
             }
-            Job::Answer(asked) => {
+            (Job::Answer(asked), Came::Shards(outcome)) => {
                 self.count_hits(hands);
                 self.answered(hands, &asked, outcome)
             }
+            (Job::Rows(_) | Job::Answer(_), _) => Step::Failed,
         }
     }
 
@@ -218,12 +226,10 @@ impl Sharded {
     fn make_users(&self, hands: &mut Hands<'_>, first: u32) -> Step<Job> {
         let users = self.some_users(first);
         let behind = users.end;
-        let make = |user: u32| Request::Register {
-            name: Bytes::from(format!("user{user}")),
-            shard: Some(ShardId((user - 1) % self.numbers.shard_count() + 1)),
-        };
-        // One after the other, so that the n-th user has the number n.
-        fan_out(hands, users.map(make).collect(), 1);
+        // Numbers are given out in whatever order: each decides on a shard, as `shard_of` knows.
+        let make =
+            |user: u32| Request::Register { name: Bytes::from(format!("user{user}")), shard: None };
+        fan_out(hands, users.map(make).collect(), PREPARE_AT_ONCE);
         Step::Await(Job::Users(behind))
     }
 
@@ -314,7 +320,7 @@ impl Sharded {
     fn shard_of(&self, user: u32) -> u32 {
         let shards: Vec<ShardId> = (1..=self.numbers.shard_count()).map(ShardId).collect();
         let placed = self.numbers.scheme_over(&shards).computed(UserId(user.into()));
-        placed.map_or((user - 1) % self.numbers.shard_count() + 1, |shard| shard.0)
+        placed.map_or_else(|| user % self.numbers.shard_count() + 1, |shard| shard.0)
     }
 
     fn answered(
