@@ -169,7 +169,7 @@ pub struct ReplicationCounters {
     pub diverged: u64,
     /// Times this server learned that it is master no more.
     pub fenced: u64,
-    /// Connections to or from others that were given up because they were silent or broke the rules.
+    /// Connections to or from others that were given up: silent, or against the rules.
     pub given_up: u64,
     /// Writes that too few replicas confirmed in time.
     pub not_replicated: u64,

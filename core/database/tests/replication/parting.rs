@@ -1,7 +1,8 @@
 //! Logs that part are never merged.
 
-use crate::rig::{Rig, star};
+use crate::rig::{Kind, Rig, star};
 use storytime_sim::Config;
+use storytime_sim::disk::Profile;
 
 /// A replica is promoted while its master lives on, and both are written to.
 fn split(seed: u64) -> Rig {
@@ -113,4 +114,27 @@ fn an_emptied_master_does_not_empty_its_replicas() {
     let refused = rig.info(1, "master_refuses");
     assert!(refused.starts_with("DIVERGED you end at record 1"), "{refused}");
     assert_eq!(rig.text(1, "GET 1"), "1");
+}
+
+#[test]
+fn behind_a_lying_disk_the_database_itself_refuses_and_the_replica_keeps_what_it_has() {
+    let mut parted = 0;
+    for seed in 0..16 {
+        let mut rig = Rig::of(Kind::Database(Profile::Liar), Config::new(seed), 2, star);
+        rig.begin_load();
+        rig.run_ms(1500);
+        rig.power(0, false);
+        rig.end_load();
+        let kept = rig.rows(1);
+        let acknowledged = rig.acknowledged();
+        rig.power(0, true);
+        rig.run_ms(4000);
+        let lost = kept.difference(&rig.rows(1)).count();
+        assert_eq!(lost, 0, "seed {seed}: the replica lost rows to a master that had fewer");
+        // All but what was on its way when the power went.
+        let missing = acknowledged.difference(&kept).count();
+        assert!(missing < 10, "seed {seed}: {missing} acknowledged rows are not there");
+        parted += u32::from(rig.info(1, "master_refuses").starts_with("DIVERGED"));
+    }
+    assert!(parted > 3, "the master had lost records in {parted} seeds only");
 }

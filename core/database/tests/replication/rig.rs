@@ -15,7 +15,7 @@ use storytime_machine::{
     Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Process, Time, Token,
 };
 use storytime_sim::check::linear::{Model, Search, Verdict, by_key};
-use storytime_sim::disk::Profile;
+use storytime_sim::disk::{Lies, Profile};
 use storytime_sim::{
     Config, DiskConfig, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World,
 };
@@ -98,10 +98,13 @@ pub(crate) enum Kind {
 }
 
 /// The command line that asks for these options.
-fn command_line(options: &ReplicationOptions) -> storytime_database::Config {
+fn command_line(kind: Kind, options: &ReplicationOptions) -> storytime_database::Config {
     let mut config = storytime_database::Config::default();
-    // The log is cut early, so that outages outlive it.
-    config.checkpoint_bytes = 24 << 10;
+    // The log is cut early, so that outages outlive it; but a checkpoint that was lost would end
+    // the server.
+    if kind != Kind::Database(Profile::Liar) {
+        config.checkpoint_bytes = 24 << 10;
+    }
     config.replicas_to_write = options.replicas_to_write;
     config.replicas_lag_max = options.replicas_lag_max;
     config.master_master = options.mutual.clone().map(|(host, port, _)| MasterMaster {
@@ -142,6 +145,11 @@ impl Rig {
         let mut add = |n| {
             let disk = match kind {
                 Kind::Toy => None,
+                // A controller that lies takes the end of the log, and nothing of its middle.
+                Kind::Database(Profile::Liar) => {
+                    let lies = Lies::CONTROLLER;
+                    Some(DiskConfig { lies, ..DiskConfig::new(Profile::Liar) })
+                }
                 Kind::Database(profile) => Some(DiskConfig::new(profile)),
             };
             world.add_host(HostConfig { disk, ..HostConfig::new(format!("db{n}")) })
@@ -167,7 +175,7 @@ impl Rig {
                 if kind == Kind::Toy {
                     return Box::new(Process::new(ToyDb::new(disk.clone(), options), setup));
                 }
-                Box::new(Process::new(Database::new(command_line(&options)), setup))
+                Box::new(Process::new(Database::new(command_line(kind, &options)), setup))
             });
             let process = rig.world.add_program(host, program)[0];
             rig.servers.push((host, process));
@@ -332,15 +340,6 @@ impl Rig {
             _ => None,
         };
         self.told().into_iter().filter_map(acknowledged).collect()
-    }
-
-    /// How often an error that begins so was told.
-    pub(crate) fn errors(&self, code: &str) -> usize {
-        let is = |told: &Told| match &told.outcome {
-            Ok(Reply::Error(text)) => text.starts_with(code.as_bytes()),
-            _ => false,
-        };
-        self.told().iter().filter(|told| is(told)).count()
     }
 
     /// Whether the registers' history has an order.
