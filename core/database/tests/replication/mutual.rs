@@ -40,6 +40,19 @@ fn what_either_writes_the_other_has_and_does_not_send_back() {
 }
 
 #[test]
+fn writes_that_know_of_each_other_do_not_collide() {
+    let mut rig = masters(1);
+    for number in 1..9 {
+        let server = (number % 2) as usize;
+        assert_eq!(rig.tell(server, "INCR global"), Ok(Reply::Integer(number)));
+        rig.run_ms(300);
+    }
+    for server in [0, 1] {
+        assert_eq!(rig.info(server, "mm_collisions"), "0", "server {server}");
+    }
+}
+
+#[test]
 fn a_counter_that_both_count_with_gives_the_same_numbers_twice() {
     let mut rig = masters(1);
     assert_eq!(rig.tell(0, "INCR global"), Ok(Reply::Integer(1)));

@@ -251,8 +251,15 @@ impl Rig {
         }
     }
 
+    /// The operator types this at a server, and does not look at the answer.
+    pub(crate) fn ask(&mut self, server: usize, words: &str) {
+        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+        self.run_ms(1);
+    }
+
     /// The operator types this at a server.
     pub(crate) fn tell(&mut self, server: usize, words: &str) -> Result<Reply, Failure> {
+        self.answers.lock().expect("one thread").clear();
         self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
         for _ in 0..4000 {
             self.run_ms(1);
