@@ -17,7 +17,7 @@ pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Longest request, and most bytes collected for a transaction.
 pub const REQUEST_BYTES_MAX: usize = 3 << 20;
 /// Longest record, bytes: what the longest request can make.
-pub const RECORD_BYTES_MAX: usize = 8 << 20;
+pub const RECORD_BYTES_MAX: usize = 12 << 20;
 /// Pending output above which a client is no longer read, bytes.
 const TX_HIGH_BYTES: usize = 256 << 10;
 /// Pending output above which a client is hung up on, bytes.
@@ -25,7 +25,9 @@ pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Input and output of all connections together, bytes.
 const BUFFERS_BYTES_MAX: usize = 4 << 30;
 
-const _: () = assert!(2 * REQUEST_BYTES_MAX + (1 << 20) <= RECORD_BYTES_MAX);
+// What the words of a request make is at most about as long as they are, and what is taken out of
+// the content beside that is bounded by the same number.
+const _: () = assert!(3 * REQUEST_BYTES_MAX + (1 << 20) <= RECORD_BYTES_MAX);
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod basics;
 mod failover;
 mod load;
+mod mutual;
 mod parting;
 mod rig;
 mod storms;
