@@ -86,7 +86,8 @@ pub(crate) fn place(options: &HostOptions) -> Host {
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
     let seed = options.server_seed;
-    Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
+    let address_command = options.address_command.clone();
+    Host { ip: options.host_ip, names, seed, address_command, ..Host::new(&options.data_dir) }
 }
 
 pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
