@@ -119,12 +119,6 @@ pub trait Workload: Send + 'static {
         None
     }
 
-    /// Databases that are reached at addresses of no host of their own. Their numbers follow those
-    /// of the hosts.
-    fn floating(_numbers: &Self::Numbers) -> Vec<Endpoint> {
-        Vec::new()
-    }
-
     /// Changes what it needs otherwise in the cache client.
     fn tune(_numbers: &Self::Numbers, _options: &mut ClientOptions) {}
 

@@ -263,10 +263,7 @@ impl<W: Workload> AppLoad<W> {
             listen: self.listen,
             servers: (servers.iter().map(|&host| seat.endpoint(host, *port)).collect(), *choose),
             sharding: self.sharding(&seat.databases(), &client, &database_client),
-            databases: {
-                let floating = W::floating(&self.numbers).into_iter().map(Some);
-                seat.databases().into_iter().chain(floating).collect()
-            },
+            databases: seat.databases(),
             database_client,
             day: self.day.clone(),
             computes: seat.computes,

@@ -1,5 +1,4 @@
-//! Writes whose every acknowledgement is remembered, against a database behind an address that may
-//! move from host to host.
+//! Writes whose every acknowledgement is remembered.
 //!
 //! A job writes the next row, or reads one that was acknowledged before and compares it. When the
 //! load is at rest, the first host reads every acknowledged row again.
@@ -14,17 +13,17 @@
 //!
 //! Not modelled: trying a failed write again; changes of rows.
 
-use crate::diagnostic::{Checked, Diagnostic};
+use crate::diagnostic::Checked;
 use crate::fields::{CHANCE, Fields};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, Step, Workload, lock};
-use crate::read::Parts;
+use crate::read::{Parts, sites};
 use crate::{app_fields, app_metrics};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_database::Reply;
 use storytime_database::client::Failure;
-use storytime_machine::{Endpoint, IpAddr, Ratio, Time};
+use storytime_machine::{Ratio, Time};
 
 /// The table of rows, and their only owner.
 const TABLE: &[u8] = b"remembered";
@@ -40,9 +39,7 @@ const CHECK_PAUSE: Duration = Duration::from_millis(200);
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    /// Where the database is.
-    pub at: Endpoint,
-    /// Its number, behind those of the hosts.
+    /// Which database is written to.
     pub database: usize,
     /// How many of the jobs read.
     pub reads: Ratio,
@@ -89,7 +86,7 @@ impl Workload for RememberedWrites {
 
     const KIND: &'static str = "remembered-writes";
     const FIELDS: &'static [&'static str] =
-        app_fields!["address", "port", "reads", "row", "keep", "connections"];
+        app_fields!["cluster", "reads", "row", "keep", "connections"];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("acknowledged", Series, "writes acknowledged"),
         ("refused", Series, "writes certainly not done"),
@@ -103,16 +100,10 @@ impl Workload for RememberedWrites {
     const NEEDS_CACHES: bool = false;
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
-        let word = fields.text("address", "the address that the database is reached at")?;
-        let Ok(ip) = word.text.parse::<IpAddr>() else {
-            let title = format!("\"{}\" is not an address", word.text);
-            let label = "expected an address such as \"10.0.0.50\"";
-            return Err(Diagnostic::at(&word.span, title, label).into());
-        };
-        let port = fields.integer("port", 1..=65_535, Some(storytime_database::PORT.into()))?;
+        let word = fields.text("cluster", "the name of a `[[cluster]]`")?;
+        let cluster = sites::cluster_called(&word, parts)?;
         Ok(Numbers {
-            at: Endpoint::tcp(ip, port as u16),
-            database: parts.hosts.len(),
+            database: parts.clusters[cluster].master,
             reads: fields.quantity("reads", CHANCE, Some(Ratio::NEVER))?,
             value_bytes: match fields.get("row") {
                 Some(_) => fields.bytes("row", 1..=VALUE_BYTES_MAX)? as usize,
@@ -123,10 +114,6 @@ impl Workload for RememberedWrites {
 
     fn new(numbers: Numbers, part: u32, ledger: Arc<Mutex<Ledger>>) -> Self {
         Self { numbers, part, ledger, last: None }
-    }
-
-    fn floating(numbers: &Numbers) -> Vec<Endpoint> {
-        vec![numbers.at.clone()]
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
