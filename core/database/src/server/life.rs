@@ -117,7 +117,7 @@ impl Database {
     /// Ends as soon as what was promised is durable.
     pub(super) fn end(&mut self, cx: &mut Cx) {
         if self.phase == Phase::Loading {
-            return cx.exit(Exit::Stopped);
+            return self.stopped(cx);
         }
         self.phase = Phase::Stopping;
     }
@@ -158,13 +158,21 @@ impl Database {
             self.release_all(cx);
         }
         if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
-            cx.exit(Exit::Stopped);
+            self.stopped(cx);
         }
         self.set_alarm(cx);
     }
 }
 
 impl Database {
+    /// Ends because it was asked to. Nobody starts it again to give its address up.
+    fn stopped(&mut self, cx: &mut Cx) {
+        if let Some(pair) = self.pair() {
+            pair.leave(cx);
+        }
+        cx.exit(Exit::Stopped);
+    }
+
     fn hear_replication(&mut self) {
         while let Some(event) = self.replication.next_event() {
             match event {
