@@ -6,7 +6,7 @@
 //! its place, or when it has been waiting for too long. The bytes of the file mean nothing: a read
 //! that fails, or a power cut, loses nothing but the time.
 //!
-//! Not modelled: an index above the pages, pages that split, read-ahead, a log of pages.
+//! Not modelled: an index above the pages, pages that split, a log of pages.
 
 use crate::commands::marks::Touch;
 use crate::config::Paging;

@@ -116,7 +116,7 @@ impl<'a> Children<'a> {
         self.all.iter_mut().filter(move |running| running.host == host)
     }
 
-    /// Processor time of a host's children so far, nanoseconds; those that have ended are forgotten.
+    /// Processor time of a host's children so far, nanoseconds; those that ended are forgotten.
     pub(super) fn busy_ns(&self, host: usize) -> u64 {
         let children = self.all.iter().filter(|running| running.host == host);
         children.map(|running| busy::processor_ns(running.child.id())).sum()
