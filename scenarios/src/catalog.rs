@@ -29,6 +29,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
     ("five-servers.toml", include_str!("../five-servers.toml")),
+    ("ha-pair-lying-disk.toml", include_str!("../ha-pair-lying-disk.toml")),
+    ("ha-pair.toml", include_str!("../ha-pair.toml")),
     ("four-servers.toml", include_str!("../four-servers.toml")),
     ("more-servers.toml", include_str!("../more-servers.toml")),
     ("one-server.toml", include_str!("../one-server.toml")),

@@ -108,7 +108,8 @@ impl Court {
 
     /// A record has become durable.
     pub(crate) fn recorded(&mut self, record: Record) {
-        if self.record.is_none_or(|old| old.life != record.life) {
+        let same = |old: Record| (old.holder, old.life) == (record.holder, record.life);
+        if !self.record.is_some_and(same) {
             self.kept = 0;
         }
         self.record = Some(record);
@@ -288,6 +289,18 @@ mod tests {
         assert_eq!(rig.ask(Half::Second, 2, 1, Want::Lease), yes(2, false));
         assert_eq!(rig.ask(Half::First, 1, 1, Want::KeepBoth), no(Denial::NotHolder));
         assert_eq!(rig.ask(Half::First, 3, 1, Want::Lease), no(Denial::Behind));
+    }
+
+    #[test]
+    fn another_half_counts_its_questions_anew_even_if_it_drew_the_same_number() {
+        let mut rig = Rig::new();
+        rig.now += LATER;
+        let _ = rig.ask(Half::Second, 7, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 7, 0, Want::Lease);
+        assert_eq!(rig.ask(Half::First, 7, 1, Want::KeepBoth), yes(1, true));
+        (rig.now, rig.seq) = (rig.now + LATER, 0);
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::Lease), yes(2, false));
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::KeepAlone), yes(2, false));
     }
 
     #[test]

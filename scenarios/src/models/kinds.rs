@@ -106,6 +106,7 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<workloads::remembered_writes::RememberedWrites>(),
     app::kind::<sharded::Sharded>(),
     app::kind::<workloads::site::Site>(),
     app::kind::<workloads::stampede::Stampede>(),
