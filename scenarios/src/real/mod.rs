@@ -154,7 +154,9 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             | Action::Kill(host)
             | Action::Restart(host)
             | Action::Freeze(host)
-            | Action::Thaw(host) => !in_process(host),
+            | Action::Thaw(host) => {
+                !in_process(host) && !happening.among.iter().any(|&host| in_process(host))
+            }
             Action::Run(..)
             | Action::AddCache { .. }
             | Action::RemoveCache { .. }
@@ -320,7 +322,7 @@ impl Stage<'_> {
             if !self.setup.timeline[n].active {
                 continue;
             }
-            match &self.setup.timeline[n].action {
+            match &plan.action(self.setup, n) {
                 Action::PowerOn(host) | Action::Restart(host) => self.children.boot(*host)?,
                 Action::PowerCut(host) | Action::Kill(host) => self.children.kill(*host),
                 Action::Stop(host) => self.children.stop(*host),
