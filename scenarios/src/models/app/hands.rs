@@ -18,10 +18,10 @@ use storytime_memcached::client::{
     Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
     Verb as Condition,
 };
+use storytime_sharding::mover::wire::Line;
 use storytime_sharding::{
     Error as ShardsError, Outcome as Sharded, Request, Sharding, ShardingCounters,
 };
-use storytime_sharding::mover::wire::Line;
 
 /// The tag of a cache request whose end nobody waits for.
 pub(super) const DETACHED: u64 = u64::MAX;
