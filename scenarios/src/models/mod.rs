@@ -10,6 +10,7 @@
 //! | [`workloads`] | what their jobs do, one file each |
 //! | [`sharded`] | application servers of a site whose users are spread over shards |
 //! | [`moves`] | application servers whose users are moved from shard to shard |
+//! | [`guestbook`] | application servers whose messages are stored twice |
 //! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
 //! | [`slab_table`] | slab classes from their options, and what they waste |
@@ -25,6 +26,7 @@
 pub mod app;
 pub mod database;
 mod db_link;
+pub mod guestbook;
 pub mod http;
 pub mod keys;
 pub mod kinds;

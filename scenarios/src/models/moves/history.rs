@@ -164,9 +164,12 @@ impl Ledger {
         self.rows.get(&user).map_or(&[], Vec::as_slice)
     }
 
-    /// The row of an update, and the value that it is to have.
-    pub fn wanted(&self, note: usize) -> (u64, u64) {
-        let note = &self.notes[note];
+    /// The write is sent only now: it cannot happen before. The row of the update, and the value
+    /// that it is to have.
+    pub fn sent(&mut self, note: usize) -> (u64, u64) {
+        let call = self.moment();
+        let note = &mut self.notes[note];
+        note.call = call;
         match note.asked {
             Asked::Update(row) | Asked::Delete(row) | Asked::Read(row) => (row, note.value),
             Asked::Create => (0, note.value),

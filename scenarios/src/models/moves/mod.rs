@@ -152,7 +152,8 @@ impl Workload for Moves {
         ("refused", Series, "writes refused as the user is moved"),
         ("errors", Series, "requests that failed otherwise"),
         ("refused_for", Latency, "from a user's first refused write to the next accepted"),
-        ("orders", Series, "moves ordered"),
+        ("orders", Series, "moves asked for"),
+        ("orders_taken", Series, "moves ordered"),
         ("users_checked", Count, "users looked for in the end"),
         ("misplaced", Count, "users not on exactly one shard"),
         ("unsettled", Count, "users whose move did not end"),
@@ -230,7 +231,10 @@ impl Workload for Moves {
             }
             (Job::Page(user, shard, note), _) => self.put(hands, user, shard, note),
             (Job::Order, Came::Ordered(line)) => match line {
-                Some(Line::Queued(_)) => Step::Done,
+                Some(Line::Queued(_)) => {
+                    hands.count("orders_taken", 1);
+                    Step::Done
+                }
                 _ => Step::Failed,
             },
             (Job::Everybody(user), came) => self.move_everybody(hands, user, &came),
@@ -450,7 +454,7 @@ impl Moves {
 
     /// Writes without a check.
     fn put(&self, hands: &mut Hands<'_>, user: u32, shard: ShardId, note: usize) -> Step<Job> {
-        let (row, value) = lock(&self.ledger).wanted(note);
+        let (row, value) = lock(&self.ledger).sent(note);
         let (owner, row) = (user.to_string(), row.to_string());
         let value = stored(value, self.numbers.row_bytes);
         let words = [b"ROW.PUT", &TABLE[..], owner.as_bytes(), row.as_bytes(), &value[..]];
@@ -470,6 +474,9 @@ impl Moves {
     }
 
     fn move_everybody(&self, hands: &mut Hands<'_>, user: u32, came: &Came) -> Step<Job> {
+        if let Came::Ordered(Some(Line::Queued(_))) = came {
+            hands.count("orders_taken", 1);
+        }
         match came {
             // Refused: it was queued before, and the answer was lost.
             Came::Ordered(Some(Line::Queued(_) | Line::Refused(_))) => {
