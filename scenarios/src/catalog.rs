@@ -23,6 +23,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("flood-control.toml", include_str!("../flood-control.toml")),
     ("large-objects.toml", include_str!("../large-objects.toml")),
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
+    ("guestbook-twice.toml", include_str!("../guestbook-twice.toml")),
+    ("move-a-user.toml", include_str!("../move-a-user.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
