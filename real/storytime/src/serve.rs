@@ -3,6 +3,7 @@
 use crate::cli::HostOptions;
 use crate::{FAILED, OK, WRONG};
 use rustix::process::Signal;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::PathBuf;
 use storytime_diskcheck as diskcheck;
@@ -85,8 +86,14 @@ pub(crate) fn place(options: &HostOptions) -> Host {
         }
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
-    let seed = options.server_seed;
+    let seed = options.server_seed.unwrap_or_else(chosen_seed);
     Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
+}
+
+/// A seed that no other process has: random names tell servers and their lives apart.
+fn chosen_seed() -> u64 {
+    // The keys of the standard library's hashes come from the operating system.
+    RandomState::new().hash_one(std::process::id())
 }
 
 pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
@@ -138,6 +145,11 @@ pub(crate) fn complain(program: &str, what: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_processes_without_a_seed_have_different_ones() {
+        assert_ne!(chosen_seed(), chosen_seed());
+    }
 
     #[test]
     fn the_folder_of_a_file_becomes_the_data_directory() {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use storytime_machine::hash;
 
 /// How long servers may take until they listen.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -79,7 +80,9 @@ impl<'a> Children<'a> {
             command.arg("--host-name").arg(format!("{}={}", other.name, address(n)));
         }
         command.arg("--data-dir").arg(&data_dir);
-        command.arg("--server-seed").arg(self.seed.to_string());
+        // Each life of each process has random names of its own.
+        let seed = hash::fold(self.seed, self.all.len() as u64 + 1);
+        command.arg("--server-seed").arg(seed.to_string());
         command.args(&line.words);
         // As the original, it asks root whom to be. A run is whoever started it.
         if let Program::Memcached(config) = &line.program
