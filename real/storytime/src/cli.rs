@@ -38,6 +38,9 @@ pub(crate) struct HostOptions {
     /// Seed of a server's random streams; the operating system's choice if left out
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) server_seed: Option<u64>,
+    /// Run as `PROGRAM take IP` and `PROGRAM release IP` when an address is to move between hosts
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) address_command: Option<PathBuf>,
     /// Serve counters as Prometheus text at this address
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) metrics: Option<SocketAddr>,

@@ -87,7 +87,8 @@ pub(crate) fn place(options: &HostOptions) -> Host {
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
     let seed = options.server_seed.unwrap_or_else(chosen_seed);
-    Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
+    let address_command = options.address_command.clone();
+    Host { ip: options.host_ip, names, seed, address_command, ..Host::new(&options.data_dir) }
 }
 
 /// A seed that no other process has: random names tell servers and their lives apart.
