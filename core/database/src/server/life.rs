@@ -173,7 +173,10 @@ impl Database {
                         session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
                     }
                 }
-                ReplicationEvent::Notice(text) => self.notice = text,
+                ReplicationEvent::Notice(text) => {
+                    // Parts of it may come from other servers: one line stays one line.
+                    self.notice = text.replace(char::is_control, " ");
+                }
             }
         }
     }

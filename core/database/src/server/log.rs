@@ -44,6 +44,7 @@ impl Log {
             dir: Bytes::from(dir),
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
+            reserve_bytes: config.reserve_bytes,
             // The log is cut by whole segments: a checkpoint leaves a few behind.
             segment_bytes: (config.checkpoint_bytes / 4)
                 .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),

@@ -36,6 +36,13 @@ impl Rig {
         Self { lone }
     }
 
+    /// A server on what a power cut left of this one's disk.
+    pub(crate) fn after_power_cut(self, line: &str) -> Self {
+        let mut disk = self.lone.disk().clone();
+        disk.power_cut(self.lone.now());
+        Self::on(disk, line, 1)
+    }
+
     pub(crate) fn open(&mut self) -> Client {
         self.lone.connect(PORT).expect("it listens")
     }
