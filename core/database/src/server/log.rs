@@ -69,9 +69,11 @@ impl Log {
         true
     }
 
-    /// Recovery is over.
-    pub(super) const fn recovered(&mut self, last: Lsn) {
+    /// Recovery has come to the record of this number and length, or is over.
+    pub(super) const fn recovered(&mut self, last: Lsn, bytes: u64) {
         self.last = last;
+        // They count: lives too short for a checkpoint of their own would never have one.
+        self.uncovered_bytes += bytes;
     }
 
     /// Whether a record that a request may make fits.
