@@ -12,11 +12,14 @@
 //! | [`options`] | what it caches, and what that promises |
 //! | [`mover`] | moves of users between shards |
 //! | [`balance`] | which users should move |
+//! | [`split`] | one host becomes two |
+//! | [`fixer`] | data that is stored twice, and kept the same |
 
 #![forbid(unsafe_code)]
 
 pub mod balance;
 pub mod directory;
+pub mod fixer;
 pub mod home;
 pub mod items;
 pub mod map;
@@ -26,6 +29,7 @@ pub mod outcome;
 pub mod part;
 pub mod request;
 pub mod scheme;
+pub mod split;
 
 pub use home::{Home, HomeState, Place};
 pub use items::Items;

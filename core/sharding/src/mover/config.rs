@@ -20,6 +20,7 @@ Moves users between shards, as the coordinator tells it to.
 --cache HOST[:PORT]           a memcached with directory entries (port 11211); may be repeated
 --jobs N                      moves at once (8)
 --read-only-max-ms N          a user who cannot write for longer is moved another time (5000)
+--unsharded N                 shard N is the master from before sharding
 -h, --help
 ";
 
@@ -32,6 +33,7 @@ Keeps the list of users to be moved and hands them out to movers.
 -p, --port N                  where movers connect, and whoever orders moves (7010)
 --directory HOST[:PORT][/DB]  the database of the directory; the list is kept there, too
 --lease-ms N                  a mover that is silent for so long has lost its moves (5000)
+--unsharded N                 users whom the directory does not know live on shard N
 --drop-after-ms N             from a move to the end of the rows on the old shard (60000)
 -h, --help
 
@@ -83,6 +85,8 @@ pub struct MoverConfig {
     pub jobs_max: u32,
     /// `--read-only-max-ms`.
     pub read_only_max: Duration,
+    /// `--unsharded`.
+    pub unsharded: Option<ShardId>,
 }
 
 /// Options of a coordinator, names not looked up yet.
@@ -96,6 +100,8 @@ pub struct CoordinatorConfig {
     pub lease: Duration,
     /// `--drop-after-ms`.
     pub drop_after: Duration,
+    /// `--unsharded`.
+    pub unsharded: Option<ShardId>,
 }
 
 impl Address {
@@ -164,7 +170,7 @@ impl MoverConfig {
         let Some(pairs) = pairs(&words)? else { return Ok(None) };
         let (mut coordinator, mut directory) = (None, None);
         let (mut shards, mut caches) = (BTreeMap::new(), Vec::new());
-        let (mut jobs_max, mut read_only_ms) = (8, 5_000);
+        let (mut jobs_max, mut read_only_ms, mut unsharded) = (8, 5_000, None);
         for (name, value) in pairs {
             match name {
                 "--coordinator" => coordinator = Some(Address::parse(value, PORT)?),
@@ -180,6 +186,7 @@ impl MoverConfig {
                 "--cache" => caches.push(Address::parse(value, 11211)?),
                 "--jobs" => jobs_max = number(name, value)?,
                 "--read-only-max-ms" => read_only_ms = number(name, value)?,
+                "--unsharded" => unsharded = Some(ShardId(number(name, value)?)),
                 other => return Err(unknown(other)),
             }
         }
@@ -198,6 +205,7 @@ impl MoverConfig {
             caches,
             jobs_max,
             read_only_max: Duration::from_millis(read_only_ms),
+            unsharded,
         }))
     }
 
@@ -215,6 +223,7 @@ impl MoverConfig {
         let mut options = MoverOptions::new(coordinator, self.directory.store(known)?, shards);
         options.jobs_max = self.jobs_max;
         options.job.read_only_max = self.read_only_max;
+        options.job.unsharded = self.unsharded;
         let cache = |at: &Address| {
             // Keys are placed by what was typed, as all other clients do.
             let node = Node::new(at.host.clone(), at.port);
@@ -234,7 +243,7 @@ impl CoordinatorConfig {
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         let Some(pairs) = pairs(&words)? else { return Ok(None) };
         let (mut port, mut directory) = (PORT, None);
-        let (mut lease_ms, mut drop_after_ms) = (5_000, 60_000);
+        let (mut lease_ms, mut drop_after_ms, mut unsharded) = (5_000, 60_000, None);
         for (name, value) in pairs {
             match name {
                 "-p" | "--port" => port = number(name, value)?,
@@ -243,6 +252,7 @@ impl CoordinatorConfig {
                 }
                 "--lease-ms" => lease_ms = number(name, value)?,
                 "--drop-after-ms" => drop_after_ms = number(name, value)?,
+                "--unsharded" => unsharded = Some(ShardId(number(name, value)?)),
                 other => return Err(unknown(other)),
             }
         }
@@ -251,6 +261,7 @@ impl CoordinatorConfig {
             directory: needed(directory, "--directory")?,
             lease: Duration::from_millis(lease_ms),
             drop_after: Duration::from_millis(drop_after_ms),
+            unsharded,
         }))
     }
 
@@ -265,6 +276,7 @@ impl CoordinatorConfig {
         options.port = self.port;
         options.delays.lease = self.lease;
         options.delays.drop_after = self.drop_after;
+        options.unsharded = self.unsharded;
         Some(options)
     }
 }

@@ -240,16 +240,25 @@ impl Coordinator {
         answer: Answer,
     ) -> bool {
         let row = request::reply(answer).and_then(request::row);
-        let Ok(Some((version, value))) = row else { return false };
-        let Ok(place) = Place::parse(&value) else { return false };
+        let (version, place) = match (row, self.options.unsharded) {
+            (Ok(Some((version, value))), _) => match Place::parse(&value) {
+                Ok(place) => (version, place),
+                Err(_) => return false,
+            },
+            (Ok(None), Some(master)) => (0, Place::new(master)),
+            _ => return false,
+        };
         if place.shard == to {
             return false;
         }
         let row = MoveRow { stage: Stage::Copying, from: place.shard, to, schema, holder: 0 };
-        let batch = Batch::new(Target::Directory, user)
+        let mut batch = Batch::new(Target::Directory, user)
             .check(MOVE_TABLE, 0)
             .check(PLACE_TABLE, version)
             .put_row(MOVE_TABLE, row);
+        if version == 0 {
+            batch = batch.put_row(PLACE_TABLE, place);
+        }
         self.ask(cx, &batch.build(), Ask::Order { conn, user })
     }
 
@@ -269,12 +278,9 @@ impl Coordinator {
 
     fn hear_scan(&mut self, cx: &mut Cx, answer: Answer) {
         let now = cx.now();
-        let owners = match request::reply(answer) {
-            Ok(Reply::Array(owners)) => owners,
-            _ => {
-                self.scan = Scan::Rests { until: now + self.options.delays.retry };
-                return;
-            }
+        let Ok(Reply::Array(owners)) = request::reply(answer) else {
+            self.scan = Scan::Rests { until: now + self.options.delays.retry };
+            return;
         };
         let mut last = None;
         for owner in owners.iter().filter_map(|owner| request::unsigned(owner).ok()) {

@@ -66,6 +66,8 @@ pub struct Facts {
     pub source: Side,
     /// `home` on the new shard.
     pub dest: Side,
+    /// The old shard is a master from before sharding: who has no `home` there can write.
+    pub unsharded: bool,
     /// How the copy stands.
     pub copied: Copied,
     /// The user has been read-only for too long, or too much has failed meanwhile.
@@ -230,6 +232,7 @@ fn copying(facts: &Facts) -> Decision {
         Some(HomeState::Arriving | HomeState::Moved) => {
             return Stop(End::Contradiction("the old shard does not have the user"));
         }
+        None if facts.unsharded => false,
         None => return Stop(End::Contradiction("the old shard has no home of the user")),
     };
     if facts.dest == Side::Silent || facts.impatient {
@@ -259,6 +262,7 @@ fn undoing(facts: &Facts) -> Decision {
     if !(facts.source.is_claimed() && facts.source.state() == Some(HomeState::Active)) {
         return match facts.source.state() {
             Some(HomeState::Active | HomeState::ReadOnly) => Do(Action::Reopen),
+            None if facts.unsharded => Do(Action::Reopen),
             _ => Stop(End::Contradiction("the old shard does not have the user")),
         };
     }

@@ -16,6 +16,9 @@ use crate::map::UserId;
 use core::time::Duration;
 use storytime_machine::Time;
 
+/// The form of rows on a master from before sharding.
+const FIRST_SCHEMA: u32 = 1;
+
 /// What the owner of a job does next.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
@@ -224,6 +227,7 @@ impl Job {
             place: self.place.expect("read before anything is decided"),
             source: self.source,
             dest: self.dest,
+            unsharded: options.unsharded == self.record.map(|seen| seen.row.from),
             copied: self.copied,
             impatient: self.gave_up
                 || self.failures >= options.failures_max
@@ -340,7 +344,8 @@ impl Job {
     }
 
     fn copy(&mut self, facts: &Facts, options: &JobOptions) -> Step {
-        let source = facts.source.home().expect("decided on a home that was read").row;
+        let source =
+            facts.source.home().map_or_else(|| self.home_before_sharding(), |seen| seen.row);
         let pass = Pass {
             user: self.user,
             source: facts.record.row.from,
@@ -401,11 +406,17 @@ impl Job {
         Ok(None)
     }
 
+    /// What no row on the master from before sharding means.
+    fn home_before_sharding(&self) -> Home {
+        Home { fence: self.fence.unwrap_or(0), ..Home::new(FIRST_SCHEMA) }
+    }
+
     /// Which form the rows have on the new shard.
     fn schema_there(&self) -> u32 {
         let wanted = self.record.map_or(0, |seen| seen.row.schema);
         match self.source.home() {
             Some(seen) if wanted == 0 => seen.row.schema,
+            None if wanted == 0 => FIRST_SCHEMA,
             _ => wanted,
         }
     }
@@ -415,7 +426,7 @@ impl Job {
         let record = self.record.expect("read before anything is decided").row;
         let fence = self.fence.expect("homes are claimed behind the move");
         let there = self.schema_there();
-        let source = self.source.home().map_or(there, |seen| seen.row.schema);
+        let source = self.source.home().map_or(FIRST_SCHEMA, |seen| seen.row.schema);
         let (state, schema, other) = match action {
             Action::Freeze => (HomeState::ReadOnly, source, None),
             Action::Retire => (HomeState::Moved, source, Some(record.to)),

@@ -74,6 +74,8 @@ pub struct JobOptions {
     pub read_only_max: Duration,
     /// Pause behind a failure.
     pub pause: Duration,
+    /// The master from before sharding, if there still is one: its users need no `home` there.
+    pub unsharded: Option<ShardId>,
     /// Brings rows into another form.
     pub upgrade: Upgrade,
     /// For tests.
@@ -94,6 +96,7 @@ impl Default for JobOptions {
             failures_max: 8,
             read_only_max: Duration::from_secs(5),
             pause: Duration::from_millis(200),
+            unsharded: None,
             upgrade: keep_form,
             bug: Bug::None,
         }
@@ -134,6 +137,9 @@ pub struct CoordinatorOptions {
     pub delays: Delays,
     /// How often the list is read again: another coordinator may have written to it.
     pub rescan: Duration,
+    /// Where users live whom the directory does not know, if that may be: the master from before
+    /// sharding. An order to move one of them also gives him his place.
+    pub unsharded: Option<ShardId>,
     /// Most moves on the list; further ones are refused.
     pub moves_max: usize,
     /// How the directory is asked.
@@ -178,6 +184,7 @@ impl CoordinatorOptions {
             directory,
             delays: Delays::default(),
             rescan: Duration::from_secs(30),
+            unsharded: None,
             moves_max: 1 << 20,
             client: client_options(),
         }

@@ -2,6 +2,7 @@
 
 use super::super::options::{Bug, JobOptions};
 use super::site::{Budget, Site, with_strokes};
+use crate::map::ShardId;
 use core::hash::BuildHasher;
 use std::collections::BTreeSet;
 use storytime_machine::hash::FixedState;
@@ -62,6 +63,14 @@ fn two_movers_and_a_writer_in_every_order() {
     let site = Site::new(1, 2, Budget { movers: 2, writes: 1, ..NONE });
     let states = explore(site, &options(Bug::None), 1_000_000);
     assert!(states > 1_000, "{states}");
+}
+
+#[test]
+fn a_user_of_the_master_from_before_sharding_in_every_order() {
+    let site = Site::before_sharding(2, Budget { writes: 2, cancels: 1, ..NONE });
+    let options = JobOptions { unsharded: Some(ShardId(0)), ..options(Bug::None) };
+    let states = explore(site, &options, 100_000);
+    assert!(states > 300, "{states}");
 }
 
 /// A predecessor made the user read-only, lost patience, and let him write again; that request is

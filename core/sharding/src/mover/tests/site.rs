@@ -74,6 +74,8 @@ pub(super) struct Site {
     now: Time,
     nonce: u64,
     schema: u32,
+    /// Shard 0 is a master from before sharding.
+    unsharded: bool,
     /// What was acknowledged.
     rows: BTreeMap<u64, Bytes>,
     numbers: BTreeSet<u64>,
@@ -104,6 +106,7 @@ impl Site {
             now: Time::ZERO,
             nonce: 0,
             schema,
+            unsharded: false,
             rows: BTreeMap::new(),
             numbers: BTreeSet::new(),
         };
@@ -120,6 +123,20 @@ impl Site {
         }
         site.order();
         site
+    }
+
+    /// The same user on a master from before sharding, without a home.
+    pub(super) fn before_sharding(rows: u64, budget: Budget) -> Self {
+        let mut site = Self::new(rows, 0, budget);
+        site.shards[0].rows.retain(|(table, _), _| table != HOME_TABLE);
+        site.unsharded = true;
+        site
+    }
+
+    /// What a shard says about the user, and the version to check.
+    fn home(&self, at: usize) -> Option<(u64, Home)> {
+        let found = home(&self.shards[at]);
+        if self.unsharded && at == 0 { found.or(Some((0, Home::new(1)))) } else { found }
     }
 
     fn place(&self) -> Place {
@@ -245,7 +262,7 @@ impl Site {
             return;
         };
         let Some(version) = self.writer.home else {
-            match home(&self.shards[shard]) {
+            match self.home(shard) {
                 Some((version, home)) if home.state == HomeState::Active => {
                     self.writer.home = Some(version);
                 }
@@ -291,8 +308,7 @@ impl Site {
     // ---- what must hold ----------------------------------------------------------------------
 
     fn check_now(&self) {
-        let states: Vec<_> =
-            self.shards.iter().map(|shard| home(shard).map(|(_, home)| home.state)).collect();
+        let states: Vec<_> = (0..2).map(|at| self.home(at).map(|(_, home)| home.state)).collect();
         let active = states.iter().filter(|state| **state == Some(HomeState::Active)).count();
         assert!(active <= 1, "active on both shards");
         if active == 1 {
@@ -301,8 +317,8 @@ impl Site {
             let place = self.place().shard.0 as usize;
             assert_eq!(states[place], Some(HomeState::Active), "written where nobody looks");
         }
-        for at in 0..2 {
-            if states[at] == Some(HomeState::Active) {
+        for (at, state) in states.iter().enumerate() {
+            if *state == Some(HomeState::Active) {
                 self.check_rows(at);
             }
         }
@@ -343,7 +359,7 @@ impl Site {
         site.finish(options);
         site.check_now();
         let place = site.place().shard.0 as usize;
-        let (_, home_row) = home(&site.shards[place]).expect("a home");
+        let (_, home_row) = site.home(place).expect("a home");
         assert_eq!(home_row.state, HomeState::Active, "the user can write in the end");
         let other = site.shards[1 - place].rows.keys().filter(|(table, _)| table == TABLE);
         assert_eq!(other.count(), 0, "rows are on one shard in the end");
