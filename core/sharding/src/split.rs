@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | [`Replicate`](Step::Replicate) | the new server follows the old one (`dbd --replicaof`) | the new one is a replica that may be read |
 //! | [`Close`](Step::Close) | it has caught up (`DB.LAG` is small) | leaving shards are read-only |
-//! | [`Switch`](Step::Switch) | every application has that map; the new server has the old one's last record; it is promoted (`REPLICAOF NO ONE`) | leaving shards are the new host's, read-write |
+//! | [`Switch`](Step::Switch) | every application has that map; the new server has the old one's last record; it is promoted (`REPLICAOF NO ONE APART`: the old one stays a master, too) | leaving shards are the new host's, read-write |
 //! | [`Tidy`](Step::Tidy) | every application has that map | the same: now the other half's rows may be dropped on each host |
 //!
 //! Nobody is down: reads go on all the time, and writes of the leaving shards pause from `Close` to
