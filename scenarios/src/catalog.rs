@@ -46,6 +46,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -10,6 +10,7 @@ use storytime_scenarios::story::{Profile, Story};
 const STORIES: &[(&str, &str, &str)] = &[
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
+    ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
     ("shard-schemes", "load.web.power_share=1/100", "early-birds in range"),
