@@ -46,6 +46,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("availability-flags.toml", include_str!("../availability-flags.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 

@@ -8,6 +8,7 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
+    ("availability-flags", "timeline.open.at=2ms", "all-is-as-before in flags"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
     ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
