@@ -16,6 +16,7 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
     ("shard-schemes", "load.web.power_share=1/100", "early-birds in range"),
     ("three-queries", "load.web.scheme=modulo", "three-queries in database"),
+    ("virtual-shards", "load.web.split=careless", "nothing-is-lost in careful"),
 ];
 
 fn story(id: &str, sets: &[&str]) -> Story {
