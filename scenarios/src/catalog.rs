@@ -47,6 +47,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
     ("availability-flags.toml", include_str!("../availability-flags.toml")),
+    ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
