@@ -48,6 +48,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("three-queries.toml", include_str!("../three-queries.toml")),
     ("availability-flags.toml", include_str!("../availability-flags.toml")),
     ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
+    ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];

@@ -11,6 +11,7 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("availability-flags", "timeline.open.at=2ms", "all-is-as-before in flags"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
+    ("friends-of-friends", "load.web.user_cpu=1us", "two-beat-one in batches"),
     ("latest-of-everyone", "load.web.creates=0", "rows-queue-up in away"),
     ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
