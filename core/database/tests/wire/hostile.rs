@@ -58,3 +58,17 @@ fn peak_bytes() -> u64 {
     let kib = line.split_whitespace().nth(1).expect("a number follows");
     kib.parse::<u64>().expect("it is one") * 1024
 }
+
+#[test]
+fn keys_to_watch_are_limited() {
+    let mut rig = Rig::new("");
+    let client = rig.open();
+    let keys: Vec<String> = (0..20_000).map(|n| format!("{n}")).collect();
+    for some in keys.chunks(1000) {
+        rig.say(client, &format!("WATCH {}", some.join(" ")));
+    }
+    let line = rig.say(client, "CLIENT INFO");
+    let watched = line.split("watch=").nth(1).and_then(|rest| rest.split(' ').next());
+    let watched: usize = watched.expect("it is told").parse().expect("a number");
+    assert!(watched <= 4096, "{watched}");
+}
