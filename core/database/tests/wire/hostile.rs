@@ -72,3 +72,12 @@ fn keys_to_watch_are_limited() {
     let watched: usize = watched.expect("it is told").parse().expect("a number");
     assert!(watched <= 4096, "{watched}");
 }
+
+#[test]
+fn what_is_promised_of_writes_is_not_changed_while_it_runs() {
+    let mut rig = Rig::new("");
+    let client = rig.open();
+    let told = rig.say(client, "CONFIG SET min-replicas-to-write 1");
+    assert!(told.starts_with("-ERR CONFIG SET failed"), "{told}");
+    assert_eq!(rig.say(client, "SET key 1"), "+OK");
+}
