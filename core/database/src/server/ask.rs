@@ -110,7 +110,7 @@ impl Database {
 
     /// When the last checkpoint became durable, seconds since 1970; the start if there was none.
     pub(super) fn last_save(&self, cx: &Cx) -> u64 {
-        let started = cx.wall_clock().as_secs() - self.uptime(cx).as_secs();
+        let started = cx.wall_clock().as_secs().saturating_sub(self.uptime(cx).as_secs());
         self.engine.checkpointing.last_secs().max(started)
     }
 
