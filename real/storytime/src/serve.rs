@@ -3,7 +3,6 @@
 use crate::cli::HostOptions;
 use crate::{FAILED, OK, WRONG};
 use rustix::process::Signal;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::PathBuf;
 use storytime_diskcheck as diskcheck;
