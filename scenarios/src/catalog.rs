@@ -23,6 +23,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("flood-control.toml", include_str!("../flood-control.toml")),
     ("large-objects.toml", include_str!("../large-objects.toml")),
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
+    ("guestbook-twice.toml", include_str!("../guestbook-twice.toml")),
+    ("move-a-user.toml", include_str!("../move-a-user.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
@@ -49,6 +51,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("availability-flags.toml", include_str!("../availability-flags.toml")),
+    ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
+    ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
+    ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
                 return None;
             }
             if self.setup.timeline[n].active {
-                self.act(&self.setup.timeline[n].action);
+                self.act(&plan.action(self.setup, n));
             }
         }
         self.run_until(Time::ZERO + self.setup.duration)

@@ -159,7 +159,9 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             | Action::Kill(host)
             | Action::Restart(host)
             | Action::Freeze(host)
-            | Action::Thaw(host) => !in_process(host),
+            | Action::Thaw(host) => {
+                !in_process(host) && !happening.among.iter().any(|&host| in_process(host))
+            }
             Action::Run(..)
             | Action::AddCache { .. }
             | Action::RemoveCache { .. }
@@ -325,7 +327,7 @@ impl Stage<'_> {
             if !self.setup.timeline[n].active {
                 continue;
             }
-            match &self.setup.timeline[n].action {
+            match &plan.action(self.setup, n) {
                 Action::PowerOn(host) | Action::Restart(host) => self.children.boot(*host)?,
                 Action::PowerCut(host) => self.children.cut(*host),
                 Action::Kill(host) => self.children.kill(*host),

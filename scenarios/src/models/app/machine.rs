@@ -68,6 +68,8 @@ pub struct AppConfig {
     pub database_client: DatabaseOptions,
     /// How users are reached over shards, if they are.
     pub sharding: Option<Shards>,
+    /// Who hands out the moves that jobs order.
+    pub coordinator: Option<Endpoint>,
     /// How the load changes over the day.
     pub day: Option<Day>,
     /// Whether computing takes the time of this machine, for nothing models it.
@@ -353,6 +355,9 @@ impl<W: Workload> Machine for App<W> {
             front.listen(cx);
         }
         self.watchers.connect(cx);
+        if let Some(orders) = &self.desk.orders {
+            orders.connect(cx);
+        }
         if let Some(database) = &mut self.desk.database {
             database.connect(cx);
         }
