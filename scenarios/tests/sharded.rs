@@ -13,6 +13,7 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
     ("friends-of-friends", "load.web.user_cpu=1us", "two-beat-one in batches"),
     ("latest-of-everyone", "load.web.creates=0", "rows-queue-up in away"),
+    ("netlog-day", "costs.dbd_requests=30ms", "four-are-enough in all-day"),
     ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
