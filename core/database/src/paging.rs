@@ -3,10 +3,10 @@
 //! The content of a database is in memory, all of it. What a larger one costs is input and output:
 //! a file of pages, of which a pool holds the ones used last. Whoever needs a page that is not in
 //! the pool waits for a read of 16 KiB; a page that was written is written back when the pool needs
-//! its place, or when it has been waiting for too long. The bytes of the file mean nothing, so that
-//! a read that fails, or a power cut, loses nothing but the time.
+//! its place, or when it has been waiting for too long. The bytes of the file mean nothing: a read
+//! that fails, or a power cut, loses nothing but the time.
 //!
-//! Not modelled: an index above the pages, pages that split, read-ahead, a log of its own for pages.
+//! Not modelled: an index above the pages, pages that split, a log of pages.
 
 use crate::commands::marks::Touch;
 use crate::config::Paging;
@@ -20,11 +20,12 @@ use storytime_machine::{Cx, DiskOk, DiskOp, DiskResult, FileId, Time, Token};
 /// Length of a page, bytes.
 pub const PAGE_BYTES: usize = 16 << 10;
 /// A written page waits for others for so long before it is written back.
-const DIRTY_MAX: Duration = Duration::from_secs(10);
-/// Time between two looks for pages that have waited.
-const FLUSH_TICK: Duration = Duration::from_secs(1);
+const DIRTY_MAX: Duration = Duration::from_secs(1);
+/// Time between two looks for pages that have waited. What was written since the last is synced, so
+/// that its transfers are the disk's work now and not somebody's surprise later.
+const FLUSH_TICK: Duration = Duration::from_millis(100);
 /// Most pages written back at a time because they have waited.
-const WRITES_MAX: usize = 32;
+const WRITES_MAX: usize = 4096;
 /// Names of disk operations and timers that are used from the base on.
 pub(crate) const PAGING_TOKENS: u64 = 1 << 40;
 /// The file is opened; and made as long as it is to be.
@@ -34,6 +35,8 @@ const LENGTHEN: u64 = 1;
 const WRITE: u64 = 2;
 /// A directory above the file is made.
 const MAKE_DIRECTORY: u64 = 3;
+/// What was written back is synced.
+const SYNC: u64 = 4;
 /// Pages are read under these names and those behind.
 const READ: u64 = 16;
 
@@ -86,6 +89,10 @@ pub(crate) struct Pages<W> {
     dirty: VecDeque<(u64, Time)>,
     /// Writes under way.
     writing: usize,
+    /// Whether anything was written back since the last sync.
+    unsynced: bool,
+    /// Whether a sync is due as soon as no write is under way.
+    sync_due: bool,
     /// Whether the timer is set.
     ticking: bool,
     zeros: Bytes,
@@ -109,6 +116,8 @@ impl<W: Copy> Pages<W> {
             reading: HashMap::default(),
             dirty: VecDeque::new(),
             writing: 0,
+            unsynced: false,
+            sync_due: false,
             ticking: false,
             zeros: Bytes::from(vec![0; PAGE_BYTES]),
             counters: PagingCounters::default(),
@@ -164,11 +173,24 @@ impl<W: Copy> Pages<W> {
             *write |= touch.write;
             return true;
         }
-        self.reading.insert(page, (vec![waiter], touch.write));
+        self.read(cx, file, page, vec![waiter], touch.write);
+        true
+    }
+
+    /// A page will be needed soon: it is read, and nobody waits.
+    pub(crate) fn fetch(&mut self, cx: &mut Cx, hash: u64) {
+        let Some(file) = self.file else { return };
+        let page = hash % self.config.pages;
+        if !self.index.contains_key(&page) && !self.reading.contains_key(&page) {
+            self.read(cx, file, page, Vec::new(), false);
+        }
+    }
+
+    fn read(&mut self, cx: &mut Cx, file: FileId, page: u64, waiters: Vec<W>, write: bool) {
+        self.reading.insert(page, (waiters, write));
         self.counters.reads += 1;
         let (at, len) = (page * PAGE_BYTES as u64, PAGE_BYTES as u32);
         cx.disk(Token(self.base + READ + page), DiskOp::Read { file, at, len });
-        true
     }
 
     /// An operation completed; whoever waited for its page is put into `there`.
@@ -201,7 +223,9 @@ impl<W: Copy> Pages<W> {
             WRITE => {
                 self.writing -= 1;
                 self.counters.failures += u64::from(result.is_err());
+                self.sync_if_due(cx);
             }
+            SYNC => self.counters.failures += u64::from(result.is_err()),
             read => {
                 self.counters.failures += u64::from(result.is_err());
                 let page = read - READ;
@@ -256,6 +280,7 @@ impl<W: Copy> Pages<W> {
         let Some(file) = self.file else { return };
         self.counters.writes += 1;
         self.writing += 1;
+        self.unsynced = true;
         let (at, data) = (page * PAGE_BYTES as u64, self.zeros.clone());
         cx.disk(Token(self.base + WRITE), DiskOp::Write { file, at, data });
     }
@@ -277,9 +302,21 @@ impl<W: Copy> Pages<W> {
                 self.write_back(cx, page);
             }
         }
-        if !self.dirty.is_empty() {
+        self.sync_due = self.unsynced;
+        self.sync_if_due(cx);
+        if !self.dirty.is_empty() || self.unsynced {
             self.ticking = true;
             cx.after(Token(self.base), FLUSH_TICK);
+        }
+    }
+
+    fn sync_if_due(&mut self, cx: &mut Cx) {
+        if self.sync_due
+            && self.writing == 0
+            && let Some(file) = self.file
+        {
+            (self.sync_due, self.unsynced) = (false, false);
+            cx.disk(Token(self.base + SYNC), DiskOp::Sync { file });
         }
     }
 

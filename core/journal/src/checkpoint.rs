@@ -86,12 +86,17 @@ impl Journal {
     /// how a replica is seeded. Until `Checkpointed(at)` the old content is what a restart finds,
     /// and `append` refuses. What was appended and is not durable is dropped.
     ///
-    /// A checkpoint that is under way is given up, or finished first.
+    /// A checkpoint that is under way is given up, or finished first; a reset that lacks pieces is
+    /// given up.
     ///
     /// # Panics
-    /// If the journal is not open.
+    /// If the journal is not open, or a reset has all its pieces.
     pub fn reset(&mut self, cx: &mut Cx, io: &mut dyn Storage, at: Lsn) {
-        assert!(matches!(self.state, State::Open), "an open journal is reset");
+        match self.state {
+            State::Open => {}
+            State::Resetting => assert!(!self.has_ended(), "a complete reset is not given up"),
+            _ => panic!("an open journal is reset"),
+        }
         self.state = State::Resetting;
         self.writer.drop_waiting();
         let Some(c) = &mut self.checkpointing else {
@@ -370,7 +375,7 @@ impl Journal {
     /// There was no room for it.
     fn give_up(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
         let Some(c) = &mut self.checkpointing else { return };
-        if c.reset {
+        if c.reset && self.waiting_reset.is_none() {
             // The owner has thrown its own state away: a restart finds the old one.
             return self.fail("no room to reset the journal");
         }
@@ -395,7 +400,9 @@ impl Journal {
     fn gave_up(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
         let over = self.checkpointing.as_ref().is_some_and(|c| c.unlinked && c.ops == 0);
         if over && let Some(c) = self.checkpointing.take() {
-            self.events.push_back(JournalEvent::CheckpointFailed(c.name.lsn));
+            if !c.reset {
+                self.events.push_back(JournalEvent::CheckpointFailed(c.name.lsn));
+            }
             self.look_again(cx, io);
             self.begin_waiting_reset(cx, io);
         }

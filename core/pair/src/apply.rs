@@ -2,8 +2,8 @@
 //!
 //! Changes of one file follow each other in the disk's own order; a change of names waits for
 //! everything before it and holds up everything behind it, so that the standby goes through states
-//! that the active half has been in. What is done is acknowledged in order. A change that fails here
-//! has succeeded on the other disk: this half can no longer follow, and its process ends.
+//! that the active half has been in. What is done is acknowledged in order. A change that fails
+//! here has succeeded on the other disk: this half can no longer follow, and its process ends.
 
 use crate::wire::{FRAME_BYTES_MAX, Op};
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::hash::digest_bytes;
 use storytime_machine::{Cx, DiskError, DiskOk, DiskOp, DiskResult, FileId, Token};
 
-/// Most bytes that wait to be carried out: what the other half may have unacknowledged, and a frame.
+/// Most bytes that wait to be carried out: what the other half may have unacknowledged, and a
+/// frame.
 pub(crate) const QUEUE_BYTES_MAX: usize = (4 << 20) + FRAME_BYTES_MAX;
 /// Disk tokens used in turn; far more than operations under way.
 pub(crate) const APPLY_TOKENS: u64 = 1 << 18;
@@ -116,6 +117,11 @@ impl Apply {
         self.queue.is_empty() && self.running.is_empty() && self.barrier.is_none()
     }
 
+    /// Bytes that wait to be carried out.
+    pub(crate) const fn queued_bytes(&self) -> usize {
+        self.queue_bytes
+    }
+
     /// Up to which change everything is carried out.
     pub(crate) const fn applied(&self) -> u64 {
         self.applied
@@ -154,8 +160,9 @@ impl Apply {
     }
 
     fn token(&mut self) -> Token {
-        self.next_token += 1;
-        Token(self.base + self.next_token % APPLY_TOKENS)
+        // The first one is the barrier's.
+        self.next_token = self.next_token % (APPLY_TOKENS - 1) + 1;
+        Token(self.base + self.next_token)
     }
 
     /// Takes a change. False if the peer sends more than it may.

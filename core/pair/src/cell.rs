@@ -1,8 +1,8 @@
 //! A few bytes on disk that change all at once: the mark of a half, the record of a witness.
 //!
 //! Two slots in one file, each in a page of its own, written in turn. A slot carries a number and a
-//! checksum; the whole slot with the higher number counts. A write that a power cut tears leaves the
-//! other slot as it was.
+//! checksum; the whole slot with the higher number counts. A write that a power cut tears leaves
+//! the other slot as it was.
 //!
 //! Not modelled: repair of a slot that rots. With the newer one gone the older one counts, as after
 //! a torn write.

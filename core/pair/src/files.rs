@@ -1,7 +1,8 @@
 //! The files that the active half's tenant has open.
 //!
 //! A path that is open already is opened only once on the disk and shared, because a disk keeps the
-//! order of operations per open file: only so does everything that is sent of a file have one order.
+//! order of operations per open file: only so does everything that is sent of a file have one
+//! order.
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};

@@ -98,7 +98,6 @@ impl Pair {
         self.set_lease_end(cx);
         self.tell_activate(cx);
         self.connect_peer(cx);
-        cx.reached("pair: activated");
     }
 
     // ---- the other half ------------------------------------------------------------------------

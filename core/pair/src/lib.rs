@@ -1,5 +1,6 @@
-//! Two hosts that stand for one: storage mirrored to another host's disk, heartbeat, fencing, and an
-//! address that moves. What DRBD, heartbeat and a floating address were to the databases of 2004.
+//! Two hosts that stand for one: storage mirrored to another host's disk, heartbeat, fencing, and
+//! an address that moves. What DRBD, heartbeat and a floating address were to the databases of
+//! 2004.
 //!
 //! [`Pair`] is a part of a machine. On the active half it is the
 //! [`Storage`](storytime_journal::Storage) under a journal: every operation on the mirrored
@@ -9,13 +10,13 @@
 //! decided by a lease that a [`Witness`] on a third host grants.
 //!
 //! ```text
-//!        tenant (a journal)                    heartbeats, changes, flushes
-//!            │ submit     ▲ completions   ┌──────────────────────────────────┐
-//!            ▼            │               │                                  ▼
-//!       active half ──► own disk          │                            standby ──► its disk
-//!            │  lease, "the other is      │                                  │
-//!            └── behind" / "equal" ──► witness (a record on its own disk) ◄──┘ asks, when the
-//!                                                                             active half is silent
+//!     tenant (a journal)              heartbeats, changes, flushes
+//!         │ submit   ▲ completions  ┌────────────────────────────────┐
+//!         ▼          │              │                                ▼
+//!     active half ──► own disk ─────┘                            standby ──► its disk
+//!         │                                                          │
+//!         └─ lease, "the other is behind" / "equal" ─► witness ◄─────┘ asks when it
+//!                                              (a record on its disk)   hears nothing
 //! ```
 //!
 //! | module | holds |
@@ -36,25 +37,26 @@
 //!
 //! * at [`PairEvent::Activate`] opens its journal on the pair as storage, and serves;
 //! * gives each [`PairEvent::Disk`] to its journal;
-//! * at [`PairEvent::Fenced`] ends the process at once, with that reason; whoever supervises it starts
-//!   it again, and it comes back as standby;
+//! * at [`PairEvent::Fenced`] ends the process at once, with that reason; whoever supervises it
+//!   starts it again, and it comes back as standby;
 //! * asks [`Pair::serves`] at the beginning of every callback and answers nobody if it says no: a
 //!   process that was stopped for a while learns only there that its time is over.
 //!
 //! # Why nothing acknowledged is lost
 //!
 //! The witness's record says which halves have every acknowledged flush; only those can be granted
-//! the lease, and a half that takes it is alone in the record from that moment. The record changes on
-//! disk before anybody is told, and the active half counts on the other one for every flush from
-//! before it says "equal" until it has heard that "behind" is recorded. No clock takes part in this.
+//! the lease, and a half that takes it is alone in the record from that moment. The record changes
+//! on disk before anybody is told, and the active half counts on the other one for every flush from
+//! before it says "equal" until it has heard that "behind" is recorded. No clock takes part in
+//! this.
 //!
 //! The lease is for reads: with it there is at most one half that answers. It is counted from the
-//! moment at which it was *asked for*, on the own monotonic clock, and used for less than its length
-//! by twice [`config::DRIFT_PPM`], so that it ends before anybody could have granted it to the other
-//! half, as long as no clock is off by more than that. A standby's answer to a heartbeat is a promise
-//! not to ask for the lease for one lease time; it is as good as the witness's word. Neither a witness
-//! nor a half remembers its promises over a restart, so both keep still for one lease time after it.
-//! What was sent before the end of a lease may arrive after it.
+//! moment at which it was *asked for*, on the own monotonic clock, and used for less than its
+//! length by twice [`config::DRIFT_PPM`], so that it ends before anybody could have granted it to
+//! the other half, as long as no clock is off by more than that. A standby's answer to a heartbeat
+//! is a promise not to ask for the lease for one lease time; it is as good as the witness's word.
+//! Neither a witness nor a half remembers its promises over a restart, so both keep still for one
+//! lease time after it. What was sent before the end of a lease may arrive after it.
 //!
 //! # Who serves, when links or hosts fail
 //!
@@ -71,9 +73,9 @@
 //! | **cut** | **cut** | up | S, after A's lease | on one disk; A may be dead |
 //! | **cut** | **cut** | **cut** | nobody: A stops when its lease ends | |
 //!
-//! A link that carries packets in one direction only counts as cut, with one worse case: if W hears A
-//! but A does not hear W while A–S is cut, W records that S is behind, and A never learns of it. Then
-//! nobody serves, because nobody can know whether A went on.
+//! A link that carries packets in one direction only counts as cut, with one worse case: if W hears
+//! A but A does not hear W while A–S is cut, W records that S is behind, and A never learns of it.
+//! Then nobody serves, because nobody can know whether A went on.
 //!
 //! | also | |
 //! |---|---|
@@ -91,8 +93,8 @@
 //! After a break of the connection alone, what was touched meanwhile is sent ([`blocks`]). After a
 //! restart of either process, every block of every file is compared by digest, and what differs is
 //! sent: the mark of a disk that lies about flushes may be newer than its content. Changes go on
-//! meanwhile. The standby's mark says "inconsistent" from before the first change until everything is
-//! flushed, and the witness hears of it after that.
+//! meanwhile. The standby's mark says "inconsistent" from before the first change until everything
+//! is flushed, and the witness hears of it after that.
 //!
 //! With disks that lie, a power cut of one half loses nothing that was acknowledged: the other half
 //! goes on with what it has, and brings the liar up to date. A power cut of both loses what both
@@ -103,8 +105,8 @@
 //! *Completing writes only when both disks have them*: only flushes promise anything, so only they
 //! wait. *A bitmap on disk*, as DRBD's activity log: after a restart comparing reads all blocks but
 //! believes nobody, and the files here are a journal's, not a disk of terabytes. *Two nodes with a
-//! quorum disk or a second cable in place of a witness*: they cannot tell a dead peer from a cut one.
-//! *Failing back to the preferred half*: it costs a second interruption and gains nothing.
+//! quorum disk or a second cable in place of a witness*: they cannot tell a dead peer from a cut
+//! one. *Failing back to the preferred half*: it costs a second interruption and gains nothing.
 //!
 //! # Not modelled
 //!

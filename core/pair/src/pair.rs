@@ -472,6 +472,11 @@ impl Pair {
         each("pair_splits", self.splits);
     }
 
+    /// Bytes of memory that the mirror holds, beyond connections' buffers.
+    pub fn memory(&self) -> u64 {
+        (self.active.stream.queued_bytes() + self.apply.queued_bytes()) as u64
+    }
+
     /// Asserts what must hold between calls.
     pub fn invariants(&self) {
         self.active.invariants();

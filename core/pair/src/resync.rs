@@ -1,10 +1,11 @@
 //! Making the other disk equal while the tenant goes on writing.
 //!
 //! First the names: changes of names wait until the directories have been listed. Then the files,
-//! one after the other: length, then block by block. After a mere break of the connection the blocks
-//! that were touched meanwhile are sent; after a restart of either side every block is compared, by
-//! digest, whatever the disk there says of its age: one that lied about flushes may have lost
-//! anything. Reads take their place in the [stream](crate::stream) among the tenant's writes.
+//! one after the other: length, then block by block. After a mere break of the connection the
+//! blocks that were touched meanwhile are sent; after a restart of either side every block is
+//! compared, by digest, whatever the disk there says of its age: one that lied about flushes may
+//! have lost anything. Reads take their place in the [stream](crate::stream) among the tenant's
+//! writes.
 //!
 //! Not modelled: a limit on the resync's rate. It has at most [`BLOCKS_UNDER_WAY_MAX`] blocks under
 //! way, and the tenant's operations pass between them.

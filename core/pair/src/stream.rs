@@ -169,6 +169,11 @@ impl Stream {
         self.acked
     }
 
+    /// Bytes that wait to be sent.
+    pub(crate) const fn queued_bytes(&self) -> usize {
+        self.queue_bytes
+    }
+
     pub(crate) const fn overflows(&self) -> bool {
         self.queue_bytes > QUEUE_BYTES_MAX
     }

@@ -4,7 +4,9 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, sharded, slab_table, slow_reader, watch, web_pages, workloads};
+use super::{
+    app, database, guestbook, moves, sharded, slab_table, slow_reader, watch, web_pages, workloads,
+};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -108,6 +110,9 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<workloads::remembered_writes::RememberedWrites>(),
+    app::kind::<guestbook::Guestbook>(),
+    app::kind::<moves::Moves>(),
     app::kind::<sharded::Sharded>(),
     app::kind::<workloads::site::Site>(),
     app::kind::<workloads::stampede::Stampede>(),

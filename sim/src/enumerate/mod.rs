@@ -48,7 +48,10 @@ pub use lone::{Client, Happened, Lone};
 pub use recipe::{Cut, Recipe};
 pub use report::{Ended, Report, States, Violation};
 pub use subject::{Flaw, FlawKind, More, Subject};
-pub use worlds::{WorldOptions, WorldRecipe, WorldReport, enumerate_world, replay_world};
+pub use worlds::{
+    Stage, WorldOptions, WorldRecipe, WorldReport, enumerate_stage, enumerate_world, replay_stage,
+    replay_world,
+};
 
 use crate::disk::DiskConfig;
 use explore::Explorer;

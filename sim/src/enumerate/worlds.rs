@@ -26,7 +26,7 @@ pub struct WorldOptions {
     pub targets: Vec<Vec<HostId>>,
     /// How long the power stays away; `None`: for ever.
     pub outage: Option<Duration>,
-    /// When a run ends and is checked, world time.
+    /// Up to when operations are looked for, world time; without steering, a run ends then, too.
     pub end: Time,
     /// The first operation that is cut behind, and the last.
     pub operations: (u64, u64),
@@ -80,19 +80,74 @@ impl WorldOptions {
     }
 }
 
-/// Visits every state: `build` makes the world with its hosts switched on, always the same; `check`
-/// holds it to its promises at the end.
+/// A system of several hosts, and how it goes on after the power went.
+pub trait Stage {
+    /// The world.
+    fn world(&mut self) -> &mut World;
+
+    /// Runs on to the end, steering the world where that is needed, and holds it to its promises.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn finish(&mut self) -> Result<(), Flaw>;
+}
+
+/// A world that needs no steering.
+struct Unsteered<'c, C> {
+    world: World,
+    end: Time,
+    check: &'c C,
+}
+
+impl<C: Fn(&mut World) -> Result<(), Flaw>> Stage for Unsteered<'_, C> {
+    fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    fn finish(&mut self) -> Result<(), Flaw> {
+        match self.world.run_until(self.end) {
+            Ran::Broken(failure) => Err(Flaw { kind: FlawKind::Broken, what: failure.to_string() }),
+            Ran::Reached | Ran::Quiet => (self.check)(&mut self.world),
+        }
+    }
+}
+
+/// Visits every state of a world that needs no steering: `build` makes it with its hosts switched
+/// on, always the same; `check` holds it to its promises at the end.
 ///
 /// # Panics
-/// If the options name no hosts, or every zeroth operation.
+/// As [`enumerate_stage`].
 pub fn enumerate_world(
     options: &WorldOptions,
     build: impl Fn() -> World,
     check: impl Fn(&mut World) -> Result<(), Flaw>,
 ) -> WorldReport {
+    let stage = || Unsteered { world: build(), end: options.end, check: &check };
+    enumerate_stage(options, stage)
+}
+
+/// Runs one state of a world that needs no steering again.
+///
+/// # Errors
+/// As [`replay_stage`].
+pub fn replay_world(
+    options: &WorldOptions,
+    build: impl Fn() -> World,
+    check: impl Fn(&mut World) -> Result<(), Flaw>,
+    recipe: &WorldRecipe,
+) -> Result<(), Flaw> {
+    let stage = || Unsteered { world: build(), end: options.end, check: &check };
+    replay_stage(options, stage, recipe)
+}
+
+/// Visits every state: `build` makes the stage with its hosts switched on, always the same.
+///
+/// # Panics
+/// If the options name no hosts, or every zeroth operation.
+pub fn enumerate_stage<S: Stage>(options: &WorldOptions, build: impl Fn() -> S) -> WorldReport {
     assert!(options.every > 0, "every so many-th operation is cut behind");
     let mut report = WorldReport::default();
-    if let Err(flaw) = guarded(|| finish(&mut build(), options.end, &check)) {
+    if let Err(flaw) = guarded(|| build().finish()) {
         report.note(None, flaw, options.violations_max);
         return report;
     }
@@ -101,12 +156,15 @@ pub fn enumerate_world(
         let (first, last) = options.operations;
         let mut point = first.max(1);
         while point <= last {
-            let Some(plans) = plans(options, &build, hosts, point, &mut report) else { break };
+            let mut stage = build();
+            let Some(plans) = plans(options, stage.world(), hosts, point, &mut report) else {
+                break;
+            };
             report.points += 1;
             for plan in plans {
                 report.states.count(plan);
                 let recipe = WorldRecipe { hosts: hosts.clone(), cut: Cut { point, plan } };
-                if let Err(flaw) = replay_world(options, &build, &check, &recipe) {
+                if let Err(flaw) = replay_stage(options, &build, &recipe) {
                     report.note(Some(recipe), flaw, options.violations_max);
                 }
             }
@@ -120,14 +178,14 @@ pub fn enumerate_world(
 ///
 /// # Errors
 /// What is wrong there; or that the recipe leads nowhere, if there are not so many operations.
-pub fn replay_world(
+pub fn replay_stage<S: Stage>(
     options: &WorldOptions,
-    build: impl Fn() -> World,
-    check: impl Fn(&mut World) -> Result<(), Flaw>,
+    build: impl Fn() -> S,
     recipe: &WorldRecipe,
 ) -> Result<(), Flaw> {
     guarded(|| {
-        let mut world = build();
+        let mut stage = build();
+        let world = stage.world();
         if !world.run_to_operation(&recipe.hosts, recipe.cut.point, options.end) {
             return Err(Flaw::stuck("there is no such operation"));
         }
@@ -137,36 +195,24 @@ pub fn replay_world(
                 world.schedule(world.now() + outage, crate::Fault::PowerOn(host));
             }
         }
-        finish(&mut world, options.end, &check)
+        stage.finish()
     })
-}
-
-fn finish(
-    world: &mut World,
-    end: Time,
-    check: &impl Fn(&mut World) -> Result<(), Flaw>,
-) -> Result<(), Flaw> {
-    match world.run_until(end) {
-        Ran::Broken(failure) => Err(Flaw { kind: FlawKind::Broken, what: failure.to_string() }),
-        Ran::Reached | Ran::Quiet => check(world),
-    }
 }
 
 /// The plans at a point that leave different things; `None` if the hosts do not get there.
 fn plans(
     options: &WorldOptions,
-    build: &impl Fn() -> World,
+    world: &mut World,
     hosts: &[HostId],
     point: u64,
     report: &mut WorldReport,
 ) -> Option<Vec<CrashPlan>> {
-    let mut world = build();
     if !world.run_to_operation(hosts, point, options.end) {
         return None;
     }
     let seed = |number: u32| hash::fold(hash::fold(options.seed, point), u64::from(number));
     let drawn = (0..options.random)
-        .map(|number| CrashPlan::Random { seed: seed(number), tears: tears(&mut world, hosts) });
+        .map(|number| CrashPlan::Random { seed: seed(number), tears: tears(world, hosts) });
     let all: Vec<CrashPlan> =
         [CrashPlan::Nothing, CrashPlan::Everything].into_iter().chain(drawn).collect();
     let mut seen: HashSet<u64, FixedState> = HashSet::with_hasher(FixedState);

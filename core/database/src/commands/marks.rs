@@ -144,16 +144,30 @@ impl Marks {
                 }
             }
         }
-        if let Effect::RowPut { table, owner, item, .. }
-        | Effect::RowDelete { table, owner, item } = *effect
-        {
-            self.touch_row(db, table, owner, item, true);
+        self.touch_effect(db, effect);
+    }
+
+    /// Something is changed, or will be: the pages that it needs.
+    pub fn touch_effect(&mut self, db: u32, effect: &Effect<'_>) {
+        match *effect {
+            Effect::RowPut { table, owner, item, .. }
+            | Effect::RowDelete { table, owner, item } => {
+                self.touch_row(db, table, owner, item, true);
+            }
+            Effect::Rename { key, to } => {
+                self.touch_key(db, key, true);
+                self.touch_key(db, to, true);
+            }
+            _ => {
+                if let Some(key) = effect.key() {
+                    self.touch_key(db, key, true);
+                }
+            }
         }
     }
 
     fn wrote_key(&mut self, db: u32, key: &[u8]) {
         self.written.push(place(key_hash(db, key)));
-        self.touch_key(db, key, true);
         if !self.watched.is_empty()
             && let Some(conns) = self.watched.get(&(db, Bytes::copy_from_slice(key)))
         {

@@ -23,6 +23,7 @@ const OPTIONS: &[&str] = &[
     "--connection-memory",
     "--pages",
     "--pool-pages",
+    "--apply-ahead",
     "--page-rows",
     "--replicaof",
     "--min-replicas-to-write",
@@ -49,6 +50,7 @@ const PAGE_ROWS: u64 = 16;
 struct Loose {
     pages: Option<u64>,
     pool_pages: Option<u64>,
+    apply_ahead: Option<u64>,
     page_rows: Option<u64>,
     append_only: Option<bool>,
     fsync: Option<bool>,
@@ -226,6 +228,7 @@ fn beside(option: &str, loose: &mut Loose, words: &mut Words<'_>) -> Result<bool
         },
         "--appendonly" => loose.append_only = Some(words.yes_or_no()?),
         "--pages" => loose.pages = Some(words.number("a number of pages")?),
+        "--apply-ahead" => loose.apply_ahead = Some(words.number("a number of records")?),
         "--pool-pages" => loose.pool_pages = Some(words.number("a number of pages")?),
         "--page-rows" => loose.page_rows = Some(words.number("a number of rows")?),
         "--master-master" => loose.other_master = Some(words.host_and_port()?),
@@ -266,9 +269,10 @@ fn together(config: &mut Config, loose: Loose) -> Result<(), UsageError> {
 fn paging(loose: &Loose) -> Result<Option<Paging>, UsageError> {
     let page_rows = loose.page_rows.unwrap_or(PAGE_ROWS);
     match (loose.pages, loose.pool_pages) {
-        (None, None) if loose.page_rows.is_none() => Ok(None),
+        (None, None) if loose.page_rows.or(loose.apply_ahead).is_none() => Ok(None),
         (Some(pages), Some(pool_pages)) if pages > 0 && pool_pages > 0 && page_rows > 0 => {
-            Ok(Some(Paging { pages, pool_pages, page_rows }))
+            let apply_ahead = loose.apply_ahead.unwrap_or(0);
+            Ok(Some(Paging { pages, pool_pages, page_rows, apply_ahead }))
         }
         _ => Err(UsageError(
             "pages need both --pages and --pool-pages, from 1, such as --pages 100000 \

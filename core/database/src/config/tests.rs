@@ -1,3 +1,5 @@
+//! Command lines, right and wrong.
+
 use super::*;
 
 fn serve(line: &str) -> Config {
@@ -17,7 +19,10 @@ fn mistake(line: &str) -> String {
 fn options_are_read_in_any_order_and_with_an_equals_sign() {
     let config = serve("--maxclients=7 --port 6380 --maxmemory 64m --pool-pages 2 --pages 9");
     assert_eq!((config.port, config.clients_max, config.memory_bytes_max), (6380, 7, 64 << 20));
-    assert_eq!(config.paging, Some(Paging { pages: 9, pool_pages: 2, page_rows: 16 }));
+    assert_eq!(
+        config.paging,
+        Some(Paging { pages: 9, pool_pages: 2, page_rows: 16, apply_ahead: 0 })
+    );
     let config = serve("--replicaof 10.0.0.5 6379 --appendfsync no --dir a/b/");
     assert_eq!(config.replica_of, Some(Place { host: "10.0.0.5".into(), port: 6379 }));
     assert_eq!((config.durability, &config.dir[..]), (Durability::Behind, &b"a/b"[..]));

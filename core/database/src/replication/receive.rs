@@ -164,6 +164,9 @@ impl Replication {
             return self.lose_upstream(cx, "content as of no record");
         }
         cx.reached("replication: a replica was seeded");
+        if !matches!(self.content, Content::Whole) {
+            cx.reached("replication: seeding was cut off and began again");
+        }
         self.counters.seeded += 1;
         self.drop_followers(cx, host);
         host.begin_reset(cx, at);

@@ -54,6 +54,7 @@ impl Replication {
                 put(out, format_args!("*3\r\n:{term}\r\n:{last}\r\n:{durable}\r\n"));
             }
             b"REPL.FOLLOW" => return self.on_follow(cx, host, caller, rest, out),
+            b"REPL.MUTUAL" => return self.on_mutual(cx, host, caller, rest, out),
             b"REPL.TERM" => match rest {
                 [term] if number_of(term).is_some() => {
                     let term = Term(number_of(term).unwrap_or_default());

@@ -33,6 +33,10 @@ pub(crate) struct Engine {
     pub(super) pages: Option<Pages<Waiter>>,
     /// Records from elsewhere that are appended and not applied: each waits for its pages.
     pub(super) applying: VecDeque<(Lsn, Bytes)>,
+    /// Of these, so many whose pages were asked for ahead of their turn.
+    pub(super) asked_ahead: usize,
+    /// How many may be.
+    ahead_max: usize,
     /// Pages that the first of them waits for.
     pub(super) missing: u32,
     /// A record from elsewhere did not fit: the server has to end.
@@ -101,6 +105,8 @@ impl Engine {
                 Pages::new(paging, path.into(), tokens::PAGING_BASE)
             }),
             applying: VecDeque::new(),
+            asked_ahead: 0,
+            ahead_max: config.paging.map_or(0, |paging| paging.apply_ahead as usize),
             missing: 0,
             broken: None,
             foreign_effects: 0,
@@ -150,8 +156,30 @@ impl Engine {
                 }
                 Err(why) => self.broken = Some(why),
             }
+            self.asked_ahead = self.asked_ahead.saturating_sub(1);
             // Its pages are asked for as it is applied: what waits for them is the next record.
             self.missing = self.need_pages(cx, Waiter::Record);
+        }
+        self.ask_ahead(cx);
+    }
+
+    /// Asks for the pages of records whose turn has not come, as a prefetcher beside a database
+    /// does that reads its relay log.
+    fn ask_ahead(&mut self, cx: &mut Cx) {
+        let Self { pages: Some(pages), marks, applying, .. } = self else { return };
+        let until = self.ahead_max.min(applying.len());
+        while self.asked_ahead < until {
+            marks.touches.clear();
+            // What is no record is found when its turn comes.
+            let view = RecordView::new(&applying[self.asked_ahead].1);
+            let effects = view.iter().flat_map(|view| view.effects());
+            for (db, effect) in effects.flatten() {
+                marks.touch_effect(db, &effect);
+            }
+            for touch in marks.touches.drain(..) {
+                pages.fetch(cx, touch.hash);
+            }
+            self.asked_ahead += 1;
         }
     }
 

@@ -7,6 +7,13 @@ use bytes::Bytes;
 use storytime_journal::{AppendError, Lsn};
 use storytime_machine::Cx;
 
+impl Engine {
+    /// Whether a reset goes on with the next piece.
+    pub(super) fn wants_reset_piece(&self) -> bool {
+        matches!(self.reset, Reset::AwaitHead | Reset::Pieces) && self.log.wants_reset_piece()
+    }
+}
+
 impl Host for Engine {
     fn log(&self) -> LogState {
         let last = self.log.last();
@@ -58,6 +65,7 @@ impl Host for Engine {
         self.store = Store::new(self.store.secret());
         self.marks.reset(at);
         self.applying.clear();
+        self.asked_ahead = 0;
         self.reset = Reset::AwaitHead;
         self.orphaned = true;
     }

@@ -32,6 +32,11 @@ pub(crate) struct Log {
     without: Option<JournalEvent>,
 }
 
+/// Shortest segment of the journal, bytes.
+const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+/// Longest segment of the journal, bytes.
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+
 impl Log {
     pub(super) fn new(config: &Config) -> Self {
         let dir = [&config.dir[..], b"/journal"].concat();
@@ -39,6 +44,10 @@ impl Log {
             dir: Bytes::from(dir),
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
+            reserve_bytes: config.reserve_bytes,
+            // The log is cut by whole segments: a checkpoint leaves a few behind.
+            segment_bytes: (config.checkpoint_bytes / 4)
+                .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
             ..JournalOptions::default()
         };
         let journal = (config.durability != Durability::Never)
@@ -60,9 +69,11 @@ impl Log {
         true
     }
 
-    /// Recovery is over.
-    pub(super) const fn recovered(&mut self, last: Lsn) {
+    /// Recovery has come to the record of this number and length, or is over.
+    pub(super) const fn recovered(&mut self, last: Lsn, bytes: u64) {
         self.last = last;
+        // They count: lives too short for a checkpoint of their own would never have one.
+        self.uncovered_bytes += bytes;
     }
 
     /// Whether a record that a request may make fits.
@@ -142,6 +153,11 @@ impl Log {
             journal.reset(cx, &mut self.storage, at);
         }
         (self.last, self.uncovered_bytes) = (at, 0);
+    }
+
+    /// Whether a piece of the content with which it begins anew would be taken.
+    pub(super) fn wants_reset_piece(&self) -> bool {
+        self.journal.as_ref().is_none_or(|journal| journal.wants_checkpoint_piece())
     }
 
     /// A piece of the content with which it begins anew; false if it is not taken now.

@@ -1,12 +1,13 @@
 //! What replicas do while nothing worse than an outage happens.
 
-use crate::rig::{Rig, star};
+use crate::rig::{Kind, Rig, star};
 use crate::toy::PORT;
 use core::time::Duration;
 use storytime_database::Reply;
-use storytime_database::replication::ReplicationOptions;
+use storytime_database::replication::{ReplicationOptions, TAIL_BYTES_MAX};
 use storytime_machine::IpAddr;
-use storytime_sim::{Config, Fault};
+use storytime_sim::disk::Profile;
+use storytime_sim::{Config, Fault, Link};
 
 #[test]
 fn replicas_have_what_their_master_has_and_say_how_late_they_are() {
@@ -194,4 +195,25 @@ fn a_write_that_too_few_replicas_confirm_is_told_where_it_is() {
     assert_eq!(rig.text(1, "GET 1"), "3", "it was kept after all");
     rig.run_ms(1000);
     assert_eq!(rig.text(0, "SET 1 5"), "OK");
+}
+
+#[test]
+fn a_slow_replica_costs_its_master_a_bounded_number_of_bytes() {
+    let mut rig = Rig::of(Kind::Database(Profile::Posix), Config::new(1), 2, star);
+    rig.run_ms(700);
+    let (a, b) = (rig.servers[0].0, rig.servers[1].0);
+    let link = Link { bandwidth: 300_000, ..Link::RACK };
+    rig.world.apply(&Fault::Link { a, b, link });
+    let value = "v".repeat(700_000);
+    for key in 0..20 {
+        assert_eq!(rig.text(0, &format!("SET {key} {value}")), "OK");
+        let kept: usize = rig.info(0, "repl_tail_bytes").parse().expect("a number");
+        assert!(kept <= TAIL_BYTES_MAX, "{kept} bytes are kept for it");
+    }
+    assert!(rig.info(1, "slave_lag_ms").parse::<u64>().expect("a number") > 1000);
+    rig.world.apply(&Fault::Link { a, b, link: Link::RACK });
+    rig.converge(&[0, 1], 60_000);
+    let seeded: u32 = rig.info(1, "repl_seeded").parse().expect("a number");
+    let reads: u32 = rig.info(0, "repl_journal_reads").parse().expect("a number");
+    assert!(seeded + reads > 0, "what memory does not keep comes from the disk");
 }

@@ -86,7 +86,7 @@ impl Load {
         let words = match ask {
             Ask::Get(key) => format!("GET {key}"),
             Ask::Set(key, value) => format!("SET {key} {value}"),
-            Ask::Put(item) => format!("ROW.PUT t 1 {item} 5"),
+            Ask::Put(item) => format!("ROW.PUT t 1 {item} {:0>400}", 5),
         };
         let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
         let server = self.ids[self.memory.master.load(Ordering::Relaxed)];
@@ -134,7 +134,10 @@ impl Machine for Load {
             return self.collect(cx);
         }
         if self.memory.stop.load(Ordering::Relaxed) == 0 {
-            self.ask(cx);
+            // Two at a time: more make the search for an order long.
+            if self.client.pending() < 2 {
+                self.ask(cx);
+            }
             let pause = cx.rng().exponential(self.every);
             cx.after(timer, pause);
         }

@@ -7,14 +7,18 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use storytime_database::Reply;
 use storytime_database::client::{Client, ClientOptions, Failure, Keep};
+use storytime_database::config::{MasterMaster, Place};
 use storytime_database::replication::ReplicationOptions;
+use storytime_database::{Database, Reply};
 use storytime_machine::{
     Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Process, Time, Token,
 };
 use storytime_sim::check::linear::{Model, Search, Verdict, by_key};
-use storytime_sim::{Config, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
+use storytime_sim::disk::{Lies, Profile};
+use storytime_sim::{
+    Config, DiskConfig, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World,
+};
 
 const BASE: Token = Token(1 << 20);
 const TICK: Duration = Duration::from_millis(1);
@@ -84,6 +88,34 @@ impl Machine for Operator {
     }
 }
 
+/// What the servers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The toy: many seeds in little time.
+    Toy,
+    /// The database itself, on a disk of this profile.
+    Database(Profile),
+}
+
+/// The command line that asks for these options.
+fn command_line(kind: Kind, options: &ReplicationOptions) -> storytime_database::Config {
+    let mut config = storytime_database::Config::default();
+    // The log is cut early, so that outages outlive it; but a checkpoint that was lost would end
+    // the server.
+    if kind != Kind::Database(Profile::Liar) {
+        config.checkpoint_bytes = 24 << 10;
+    }
+    config.replicas_to_write = options.replicas_to_write;
+    config.replicas_lag_max = options.replicas_lag_max;
+    config.master_master = options.mutual.clone().map(|(host, port, _)| MasterMaster {
+        other: Place { host, port },
+        server_number: 1,
+        servers: 1,
+    });
+    config.replica_of = options.master.clone().map(|(host, port)| Place { host, port });
+    config
+}
+
 /// Options of one server, by its number and the addresses of all.
 pub(crate) type Options = fn(usize, &[IpAddr]) -> ReplicationOptions;
 
@@ -105,9 +137,24 @@ pub(crate) fn star(server: usize, ips: &[IpAddr]) -> ReplicationOptions {
 
 impl Rig {
     pub(crate) fn new(config: Config, servers: usize, options: Options) -> Self {
+        Self::of(Kind::Toy, config, servers, options)
+    }
+
+    pub(crate) fn of(kind: Kind, config: Config, servers: usize, options: Options) -> Self {
         let mut world = World::new(config);
-        let hosts: Vec<HostId> =
-            (0..servers).map(|n| world.add_host(HostConfig::new(format!("db{n}")))).collect();
+        let mut add = |n| {
+            let disk = match kind {
+                Kind::Toy => None,
+                // A controller that lies takes the end of the log, and nothing of its middle.
+                Kind::Database(Profile::Liar) => {
+                    let lies = Lies::CONTROLLER;
+                    Some(DiskConfig { lies, ..DiskConfig::new(Profile::Liar) })
+                }
+                Kind::Database(profile) => Some(DiskConfig::new(profile)),
+            };
+            world.add_host(HostConfig { disk, ..HostConfig::new(format!("db{n}")) })
+        };
+        let hosts: Vec<HostId> = (0..servers).map(&mut add).collect();
         let ips: Vec<IpAddr> = hosts.iter().map(|host| world.ip(*host)).collect();
         let at: Vec<Endpoint> = ips.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
         let mut rig = Self {
@@ -124,8 +171,11 @@ impl Rig {
             rig.disks.push(disk.clone());
             let ips = ips.clone();
             let program = ProgramConfig::new("db", move |setup| {
-                let toy = ToyDb::new(disk.clone(), options(n, &ips));
-                Box::new(Process::new(toy, setup))
+                let options = options(n, &ips);
+                if kind == Kind::Toy {
+                    return Box::new(Process::new(ToyDb::new(disk.clone(), options), setup));
+                }
+                Box::new(Process::new(Database::new(command_line(kind, &options)), setup))
             });
             let process = rig.world.add_program(host, program)[0];
             rig.servers.push((host, process));
@@ -201,9 +251,21 @@ impl Rig {
         }
     }
 
+    /// The operator types this at a server, and does not look at the answer.
+    pub(crate) fn ask(&mut self, server: usize, words: &str) {
+        self.type_at(server, words);
+        self.run_ms(1);
+    }
+
+    /// The operator will type this at a server within a millisecond.
+    pub(crate) fn type_at(&self, server: usize, words: &str) {
+        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+    }
+
     /// The operator types this at a server.
     pub(crate) fn tell(&mut self, server: usize, words: &str) -> Result<Reply, Failure> {
-        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+        self.answers.lock().expect("one thread").clear();
+        self.type_at(server, words);
         for _ in 0..4000 {
             self.run_ms(1);
             if let Some(answer) = self.answers.lock().expect("one thread").pop_front() {
@@ -254,6 +316,10 @@ impl Rig {
         };
         let number = |item| match item {
             Reply::Integer(number) => number as u64,
+            Reply::Bulk(text) => {
+                let text = core::str::from_utf8(&text).expect("items are numbers");
+                text.parse().expect("items are numbers")
+            }
             other => panic!("{other:?}"),
         };
         items.into_iter().map(number).collect()
@@ -265,7 +331,8 @@ impl Rig {
         loop {
             let digests: Vec<String> =
                 servers.iter().map(|server| self.text(*server, "DB.DIGEST")).collect();
-            if digests.iter().all(|digest| *digest == digests[0] && digest.len() == 16) {
+            let same = digests.iter().all(|digest| *digest == digests[0]);
+            if same && !digests[0].contains(' ') && !digests[0].contains('(') {
                 return;
             }
             let roles: Vec<_> = servers.iter().map(|s| self.text(*s, "INFO replication")).collect();
@@ -285,15 +352,6 @@ impl Rig {
             _ => None,
         };
         self.told().into_iter().filter_map(acknowledged).collect()
-    }
-
-    /// How often an error that begins so was told.
-    pub(crate) fn errors(&self, code: &str) -> usize {
-        let is = |told: &Told| match &told.outcome {
-            Ok(Reply::Error(text)) => text.starts_with(code.as_bytes()),
-            _ => false,
-        };
-        self.told().iter().filter(|told| is(told)).count()
     }
 
     /// Whether the registers' history has an order.

@@ -1,24 +1,26 @@
 //! Many seeds of kills, power cuts, partitions and loss.
 
 use crate::basics::chain;
-use crate::rig::{Options, Rig, star};
-use crate::toy::PORT;
+use crate::rig::{Kind, Options, Rig, star};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use storytime_database::replication::ReplicationOptions;
 use storytime_machine::{IpAddr, Ratio};
+use storytime_sim::disk::Profile;
 use storytime_sim::{Config, FaultPlan, Link, Menu};
 
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 24;
+const DATABASE_SEEDS: u64 = 8;
 const STORM: Duration = Duration::from_secs(12);
 
-fn storm(seed: u64, options: Options) -> Rig {
+fn storm(kind: Kind, seed: u64, options: Options) -> Rig {
     let link = Link {
         loss: Ratio::new(1, 100),
         cut: Ratio::new(1, 3),
         latency_max: Duration::from_millis(3),
         ..Link::RACK
     };
-    let mut rig = Rig::new(Config { link, ..Config::new(seed) }, 4, options);
+    let mut rig = Rig::of(kind, Config { link, ..Config::new(seed) }, 4, options);
     let hosts = rig.servers.iter().map(|(host, process)| (*host, vec![*process])).collect();
     let window = (Duration::from_millis(30), Duration::from_secs(3));
     let gap = Duration::from_millis(900);
@@ -44,21 +46,29 @@ fn tree(server: usize, ips: &[IpAddr]) -> ReplicationOptions {
     if server < 3 { star(server, ips) } else { chain(2, &[ips[0], ips[2]]) }
 }
 
-#[test]
-fn replicas_converge_and_nothing_acknowledged_is_lost() {
-    let mut reached = std::collections::BTreeMap::new();
-    for seed in 0..SEEDS {
-        let rig = storm(seed, if seed % 2 == 0 { tree } else { chain });
+fn storms(kind: Kind, seeds: u64, marks: &[&str]) {
+    let mut reached = BTreeMap::new();
+    for seed in 0..seeds {
+        let rig = storm(kind, seed, if seed.is_multiple_of(2) { tree } else { chain });
         for (mark, times) in rig.world.marks() {
             *reached.entry(mark).or_insert(0) += times;
         }
     }
-    for mark in [
-        "replication: a replica was seeded",
-        "replication: a replica was too far behind",
-        "replication: a replica's journal was busy",
-    ] {
+    for mark in marks {
         assert!(reached.contains_key(mark), "{mark}: never, of {reached:?}");
     }
-    assert_eq!(PORT, storytime_database::PORT);
+}
+
+const SEEDED: &str = "replication: a replica was seeded";
+
+#[test]
+fn replicas_converge_and_nothing_acknowledged_is_lost() {
+    let busy = "replication: a replica's journal was busy";
+    storms(Kind::Toy, SEEDS, &[SEEDED, busy]);
+}
+
+#[test]
+fn the_database_itself_converges_and_loses_nothing_acknowledged() {
+    storms(Kind::Database(Profile::Posix), DATABASE_SEEDS, &[SEEDED]);
+    storms(Kind::Database(Profile::Hostile), DATABASE_SEEDS, &[SEEDED]);
 }

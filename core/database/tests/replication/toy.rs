@@ -23,9 +23,9 @@ const RESET: Token = Token(3);
 const REPLICATION: Token = Token(100);
 const HEADER_BYTES: usize = 16;
 const ENTRY_BYTES: usize = 32;
-const PENDING_MAX: u64 = 64;
+const PENDING_MAX: u64 = 16;
 /// A checkpoint cuts the log when it is twice as long.
-const LOG_MIN: usize = 150;
+const LOG_MIN: usize = 60;
 
 /// What survives.
 #[derive(Debug, Default)]

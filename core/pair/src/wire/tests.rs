@@ -117,7 +117,10 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 1..22_u8) {
+    fn garbage_is_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        kind in 1..22_u8,
+    ) {
         let mut framed = vec![kind];
         framed.extend(&bytes);
         let _ = Frame::parse(framed.clone().into());

@@ -20,7 +20,7 @@ pub(crate) struct Client {
     pub(crate) acked: BTreeSet<u64>,
     reads: VecDeque<usize>,
     pub(crate) quiet: bool,
-    pub(crate) pace: u64,
+    pace: u64,
     /// Does not complain about data that is gone.
     pub(crate) forgiving: bool,
     pub(crate) complaint: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) const fn new(halves: [Endpoint; 2]) -> Self {
+    pub(crate) const fn new(halves: [Endpoint; 2], pace: u64) -> Self {
         Self {
             halves,
             at: 0,
@@ -40,7 +40,7 @@ impl Client {
             acked: BTreeSet::new(),
             reads: VecDeque::new(),
             quiet: false,
-            pace: 3,
+            pace,
             forgiving: false,
             complaint: None,
             reads_done: 0,

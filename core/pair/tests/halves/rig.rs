@@ -28,6 +28,8 @@ pub(crate) struct Setting {
     pub(crate) bug: Option<Bug>,
     /// An address that moves with the role, which the client uses.
     pub(crate) address: Option<IpAddr>,
+    /// How many numbers the client writes at a time.
+    pub(crate) pace: u64,
 }
 
 impl Setting {
@@ -38,6 +40,7 @@ impl Setting {
             drift_ppm: [0; 3],
             bug: None,
             address: None,
+            pace: 3,
         }
     }
 }
@@ -73,7 +76,7 @@ impl Rig {
         let witness = add("witness", Some(quick_disk()), setting.drift_ppm[2]);
         let caller = add("web", None, 0);
         let at = |world: &World, host, port| Endpoint::tcp(world.ip(host), port);
-        let members = [0, 1].map(|index: usize| {
+        for index in [0, 1] {
             let config = PairConfig {
                 prefer_active: index == 0,
                 lease: Duration::from_millis(1_000),
@@ -89,28 +92,34 @@ impl Rig {
                 )
             };
             let make = move |setup| boxed(Member::new(config.clone()), setup);
-            world.add_program(hosts[index], ProgramConfig::new("member", make))[0]
-        });
+            world.add_program(hosts[index], ProgramConfig::new("member", make));
+        }
         let court = ProgramConfig::new("witness", |setup| {
             boxed(Witness::new(WitnessConfig::default()), setup)
         });
-        let court = world.add_program(witness, court)[0];
+        world.add_program(witness, court);
         let halves = hosts.map(|host| match setting.address {
             Some(ip) => Endpoint::tcp(ip, PORT),
             None => at(&world, host, PORT),
         });
-        let make = move |setup| boxed(Client::new(halves.clone()), setup);
-        let client = world.add_program(caller, ProgramConfig::new("client", make))[0];
+        let pace = setting.pace;
+        let make = move |setup| boxed(Client::new(halves.clone(), pace), setup);
+        world.add_program(caller, ProgramConfig::new("client", make));
         for host in [hosts[0], hosts[1], witness, caller] {
             world.power_on(host);
         }
+        Self::around(world, setting)
+    }
+
+    /// Takes over a world that was made with this setting, at any time of its life.
+    pub(crate) fn around(world: World, setting: &Setting) -> Self {
         Self {
             world,
-            hosts,
-            witness,
-            members,
-            court,
-            client,
+            hosts: [HostId(0), HostId(1)],
+            witness: HostId(2),
+            members: [ProcessId(0), ProcessId(1)],
+            court: ProcessId(2),
+            client: ProcessId(3),
             drift_ppm: setting.drift_ppm,
             last_active: None,
             failovers: 0,
@@ -188,10 +197,15 @@ impl Rig {
         (0..2).find(|&index| self.serves(index))
     }
 
-    /// Whether one half serves and the other has everything.
+    /// Whether one half serves, the other has everything, and the witness knows it.
     pub(crate) fn is_whole(&mut self) -> bool {
         let Some(active) = self.active() else { return false };
-        self.member(active).pair.mirror() == Mirror::Equal
+        let mut recorded = false;
+        self.world.counters(self.court, &mut |name, value| {
+            recorded |= name == "both_equal" && value == 1;
+        });
+        recorded
+            && self.member(active).pair.mirror() == Mirror::Equal
             && self.member(1 - active).pair.role() == Role::Standby
     }
 
@@ -201,12 +215,6 @@ impl Rig {
         let has: std::collections::BTreeSet<u64> =
             self.member(active).numbers.iter().copied().collect();
         self.client().acked.iter().copied().filter(|number| !has.contains(number)).collect()
-    }
-
-    /// How many numbers the client writes at a time.
-    pub(crate) fn pace(&mut self, numbers: u64) {
-        self.world.run_until(self.world.now() + STEP);
-        self.client().pace = numbers;
     }
 
     /// After everything was healed: comes to rest, has lost nothing, has equal disks.

@@ -75,7 +75,8 @@ fn two_halves_that_both_wrote_alone_are_never_merged() {
     rig.world.power_cut(rig.hosts[1]);
     rig.run(SECOND * 2).unwrap();
     let first = exchange(&mut rig, 0, None);
-    // Somebody lets the second one go on from where it was, with a fresh witness, against all advice.
+    // Somebody lets the second one go on from where it was, with a fresh witness, against all
+    // advice.
     exchange(&mut rig, WITNESS, None);
     for host in [rig.witness, rig.hosts[0], rig.hosts[1]] {
         rig.world.power_on(host);

@@ -16,6 +16,7 @@
 //! | [`placement`] | stores a key where the library puts it |
 //! | [`proxy`] | hands a request on |
 //! | [`read_through`] | reads a row through the cache |
+//! | [`remembered_writes`] | writes a row, or reads one that was acknowledged |
 //! | [`site`] | builds a page of a class, from databases |
 //! | [`stampede`] | reads the one key that everybody reads |
 
@@ -33,5 +34,6 @@ pub mod number_spaces;
 pub mod placement;
 pub mod proxy;
 pub mod read_through;
+pub mod remembered_writes;
 pub mod site;
 pub mod stampede;

@@ -2,6 +2,7 @@
 //! freezes and is cut off. The whole history is checked.
 
 mod check;
+mod crash_points;
 mod orderer;
 mod writer;
 
@@ -87,6 +88,11 @@ impl Moving {
         Self { site, users, notes, coordinator, movers, orderer }
     }
 
+    /// Disk operations that these hosts completed.
+    fn operations(&self, hosts: &[HostId]) -> u64 {
+        hosts.iter().map(|host| self.site.world.operations(*host)).sum()
+    }
+
     fn process_of(&self, host: HostId) -> ProcessId {
         self.site.world.processes(host)[0]
     }
@@ -170,8 +176,8 @@ fn users_are_moved_while_they_are_written_and_read() {
     assert!(checked.writes > 500, "{checked:?}");
 }
 
-/// One seed of trouble.
-fn troubled(seed: u64, tune: impl Fn(&mut MoverOptions)) -> (u64, u64, u64) {
+/// One seed of trouble: users moved, moves given back, longest read-only time in ns.
+pub(crate) fn troubled(seed: u64, tune: impl Fn(&mut MoverOptions)) -> (u64, u64, u64) {
     let mut moving = Moving::new(seed, 60, tune);
     let begin = moving.site.world.now();
     let plan = FaultPlan::draw(seed, &moving.menu(15));
@@ -213,22 +219,4 @@ fn number_spaces_that_begin_anew_are_found() {
 #[test]
 fn a_directory_switched_before_the_copy_is_verified_is_found() {
     finds(Bug::SwitchBeforeVerify);
-}
-
-/// All seeds of a range in the environment: `MOVES=0..1000`.
-#[test]
-fn a_campaign_of_moves() {
-    let Ok(range) = std::env::var("MOVES") else { return };
-    let (from, to) = range.split_once("..").expect("FROM..TO");
-    let (from, to): (u64, u64) = (from.parse().expect("a seed"), to.parse().expect("a seed"));
-    let (mut moved, mut later, mut longest) = (0, 0, 0);
-    for seed in from..to {
-        let run = std::panic::catch_unwind(|| troubled(seed, |_| {}));
-        let Ok(totals) = run else { panic!("seed {seed} fails") };
-        eprintln!("seed {seed}: {totals:?}");
-        moved += totals.0;
-        later += totals.1;
-        longest = longest.max(totals.2);
-    }
-    eprintln!("{moved} moved, {later} given back, longest read-only {} ms", longest / 1_000_000);
 }
