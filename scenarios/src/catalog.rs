@@ -55,6 +55,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
     ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("netlog-day.toml", include_str!("../netlog-day.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
