@@ -8,8 +8,12 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
+    ("balance-the-clusters", "load.web.power_share=1/100", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
+    ("guestbook-twice", "load.web.fixer=false", "both-sides in two-writes-and-fixer"),
+    ("move-a-user", "load.web.writes=look-first", "nothing-is-lost in calm"),
+    ("move-to-sharding", "load.web.warmup=2s", "before in table-api"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
     ("shard-schemes", "load.web.power_share=1/100", "early-birds in range"),

@@ -122,7 +122,7 @@ impl Balance {
         }
         let options = Options::default();
         for (name, level) in [("host_spread", Level::Host), ("shard_spread", Level::Shard)] {
-            hands.level(name, u64::from(spread(level, &shards, &options)));
+            hands.level(name, spread(level, &shards, &options));
         }
         if self.balances {
             let moves = plan(&shards, &users, &options);
