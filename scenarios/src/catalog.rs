@@ -25,6 +25,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
     ("guestbook-twice.toml", include_str!("../guestbook-twice.toml")),
     ("move-a-user.toml", include_str!("../move-a-user.toml")),
+    ("move-to-sharding.toml", include_str!("../move-to-sharding.toml")),
+    ("balance-the-clusters.toml", include_str!("../balance-the-clusters.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
