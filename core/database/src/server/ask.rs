@@ -3,10 +3,10 @@
 use super::replies::Awaits;
 use super::session::{Multi, Queued, Session};
 use super::{Call, Counters, Database, Phase};
-use crate::commands::{Commands, Fault, Outcome, Run};
-use crate::replication::{Caller, Handled};
 use crate::Config;
+use crate::commands::{Commands, Fault, Outcome, Run};
 use crate::config::REQUEST_BYTES_MAX;
+use crate::replication::{Caller, Handled};
 use bytes::Bytes;
 use core::time::Duration;
 use storytime_journal::Lsn;

@@ -101,7 +101,8 @@ fn a_half_hears_the_other_however_many_have_connected_and_said_nothing() {
     let any = Endpoint::tcp([10, 0, 0, 9], 1);
     let member = Member::new(PairConfig::new(Endpoint::any(PAIR_PORT), any.clone(), any));
     let setup = Setup::new(Rng::new(1, 1));
-    let mut lone = Lone::boot(member, setup, SimDisk::new(quick_disk(), Rng::new(1, 2)), Time(1 << 40), 0);
+    let mut lone =
+        Lone::boot(member, setup, SimDisk::new(quick_disk(), Rng::new(1, 2)), Time(1 << 40), 0);
     let guests: Vec<_> = (0..20).map(|_| lone.connect(PAIR_PORT).expect("it listens")).collect();
     assert!(lone.is_open(guests[19]), "it may be the other half");
 }
