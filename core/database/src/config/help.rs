@@ -30,7 +30,8 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --master-master HOST PORT     replicate from each other; for the contrast, not for use
 --server-number N --servers N numbers that do not collide there
 --pair HOST:PORT --pair-listen PORT --witness HOST:PORT --address IP --prefer-active yes|no
-                              one half of an HA pair over a mirrored disk
+                              one half of an HA pair over a mirrored disk; the address moves by
+                              storytime --address-command PROGRAM dbd ...
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL

@@ -8,6 +8,7 @@ use crate::commands::{Commands, Fault, Outcome, Run};
 use crate::config::REQUEST_BYTES_MAX;
 use crate::replication::{Caller, Handled};
 use bytes::Bytes;
+use core::fmt::Write as _;
 use core::time::Duration;
 use storytime_journal::Lsn;
 use storytime_machine::{Cx, Time};
@@ -122,6 +123,9 @@ impl Database {
     /// The lines of `INFO` on replication.
     pub(super) fn replication_info(&self, cx: &Cx, text: &mut String) {
         self.replication.info(&self.engine, cx.now(), text);
+        if !self.notice.is_empty() {
+            let _ = write!(text, "repl_last_notice:{}\r\n", self.notice);
+        }
     }
 
     /// Has replication carry a request out.
