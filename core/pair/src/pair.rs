@@ -245,7 +245,7 @@ impl Pair {
         }
         self.check_lease(cx);
         match how {
-            Open::Accepted { .. } if self.guests.len() < GUESTS_MAX => self.guests.push(conn),
+            Open::Accepted { .. } => self.let_in(cx, conn),
             Open::Connected { connect } if connect.0 == self.base + TO_WITNESS => {
                 self.asks.opened(conn);
                 self.ask(cx);

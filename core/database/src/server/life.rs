@@ -80,6 +80,7 @@ impl Database {
                 Waiter::Reply(conn, number) => {
                     if let Some(session) = self.session(conn) {
                         session.thing_is_there(number);
+                        self.thing_came = true;
                     }
                 }
             }
@@ -155,7 +156,7 @@ impl Database {
             self.count(cx, Tally { writes: foreign, ..Tally::default() });
             self.break_watches(None);
         }
-        if !self.waiting.is_empty() {
+        if self.may_release() {
             self.release_all(cx);
         }
         if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
@@ -180,6 +181,7 @@ impl Database {
                 ReplicationEvent::WaitOver { conn, replicas } => {
                     if let Some(session) = self.session(conn) {
                         session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
+                        self.thing_came = true;
                     }
                 }
                 ReplicationEvent::Notice(text) => {
