@@ -2,7 +2,10 @@
 
 mod full;
 mod limits;
+mod model_keys;
+mod model_rows;
 mod rig;
 mod rows;
+mod same;
 mod slow;
 mod waiting;
