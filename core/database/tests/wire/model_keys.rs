@@ -122,7 +122,7 @@ impl Model {
                 }
                 if holds { "+OK" } else { "$-1" }.into()
             }
-            Step::Get => self.text(key)?.map_or("$-1".into(), |text| bulk(text)),
+            Step::Get => self.text(key)?.map_or_else(|| "$-1".into(), bulk),
             Step::Append(n) => {
                 let now = self.text(key)?.cloned().unwrap_or_default() + &n.to_string();
                 let len = now.len();
@@ -130,7 +130,7 @@ impl Model {
                 format!(":{len}")
             }
             Step::Add(by) => {
-                let now = self.text(key)?.cloned().unwrap_or("0".into());
+                let now = self.text(key)?.cloned().unwrap_or_else(|| "0".into());
                 let wrong = "-ERR value is not an integer or out of range";
                 let over = "-ERR increment or decrement would overflow";
                 let plain = now.parse::<i64>().ok().filter(|n| n.to_string() == now);
@@ -160,7 +160,7 @@ impl Model {
                 let before = self.hash(key)?.insert(field, n.to_string());
                 format!(":{}", u8::from(before.is_none()))
             }
-            Step::HashGet(field) => self.hash(key)?.get(&field).map_or("$-1".into(), bulk),
+            Step::HashGet(field) => self.hash(key)?.get(&field).map_or_else(|| "$-1".into(), bulk),
             Step::HashDel(field) => {
                 format!(":{}", u8::from(self.hash(key)?.remove(&field).is_some()))
             }
@@ -188,11 +188,11 @@ impl Model {
                 bulk(*score)
             }
             Step::SortedRem(member) => format!(":{}", u8::from(sorted.remove(&member).is_some())),
-            Step::Score(member) => sorted.get(&member).map_or("$-1".into(), bulk),
+            Step::Score(member) => sorted.get(&member).map_or_else(|| "$-1".into(), bulk),
             Step::Rank(member, reverse) => {
                 let rank = order.iter().position(|found| found.1 == member);
                 let rank = rank.map(|rank| if reverse { order.len() - 1 - rank } else { rank });
-                rank.map_or("$-1".into(), |rank| format!(":{rank}"))
+                rank.map_or_else(|| "$-1".into(), |rank| format!(":{rank}"))
             }
             Step::Ranks(from, to, reverse) => {
                 let mut order = order;

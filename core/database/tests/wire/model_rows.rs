@@ -57,7 +57,10 @@ struct Model {
 }
 
 fn row(row: Option<&Row>) -> String {
-    row.map_or("*-1".into(), |(version, value)| format!("*2 :{version} ${} {value}", value.len()))
+    row.map_or_else(
+        || "*-1".into(),
+        |(version, value)| format!("*2 :{version} ${} {value}", value.len()),
+    )
 }
 
 fn list(items: &[String]) -> String {
@@ -111,7 +114,7 @@ impl Model {
                 let (words, holds) = self.when(when, key);
                 let line = format!("ROW.PUT {at} {item} {}{words}", value(n));
                 let told = holds.then(|| format!(":{}", self.write(key, value(n))));
-                (line, told.unwrap_or("$-1".into()))
+                (line, told.unwrap_or_else(|| "$-1".into()))
             }
             Step::Del(item, when) => {
                 let key = (table, owner, item);
