@@ -23,12 +23,16 @@ pub const STORIES: &[(&str, &str)] = &[
     ("flood-control.toml", include_str!("../flood-control.toml")),
     ("large-objects.toml", include_str!("../large-objects.toml")),
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
+    ("guestbook-twice.toml", include_str!("../guestbook-twice.toml")),
+    ("move-a-user.toml", include_str!("../move-a-user.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
     ("five-servers.toml", include_str!("../five-servers.toml")),
+    ("ha-pair-lying-disk.toml", include_str!("../ha-pair-lying-disk.toml")),
+    ("ha-pair.toml", include_str!("../ha-pair.toml")),
     ("four-servers.toml", include_str!("../four-servers.toml")),
     ("more-servers.toml", include_str!("../more-servers.toml")),
     ("one-server.toml", include_str!("../one-server.toml")),
@@ -47,6 +51,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("availability-flags.toml", include_str!("../availability-flags.toml")),
+    ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
+    ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
+    ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -1,7 +1,7 @@
-//! What a seed draws for a story, beyond what the world itself draws: when things happen, and which
-//! keys there are. Printed beside the seed.
+//! What a seed draws for a story, beyond what the world itself draws: when things happen, to
+//! which hosts, and which keys there are. Printed beside the seed.
 
-use crate::story::{Happening, Setup};
+use crate::story::{Action, Happening, Setup};
 use crate::units::show_duration;
 use std::time::Duration;
 use storytime_machine::{Rng, Time, nanos};
@@ -19,6 +19,8 @@ const FIRST_KEY_MAX: u64 = 1_000_000_000;
 pub struct Plan {
     /// When each entry of the timeline happens.
     pub at: Vec<Time>,
+    /// The host that each happens to, of those that draw one.
+    pub hosts: Vec<Option<usize>>,
     /// The number of the first key of each load.
     pub first_keys: Vec<u64>,
     /// Where the window of figures begins that name none.
@@ -32,6 +34,7 @@ impl Plan {
     pub fn draw(seed: u64, setup: &Setup) -> Self {
         let mut rng = Rng::new(seed, TIMES);
         let mut at: Vec<Time> = Vec::new();
+        let mut hosts: Vec<Option<usize>> = Vec::new();
         let mut drawn = Vec::new();
         for happening in &setup.timeline {
             let (least, most) = happening.at;
@@ -41,6 +44,16 @@ impl Plan {
             if least < most {
                 drawn.push((name(happening), show_duration(nanos(offset))));
             }
+            let host = match happening.same_as {
+                _ if happening.among.is_empty() => None,
+                Some(earlier) => hosts[earlier],
+                None => {
+                    let host = happening.among[rng.index(happening.among.len())];
+                    drawn.push((host_of(happening), setup.hosts[host].name.clone()));
+                    Some(host)
+                }
+            };
+            hosts.push(host);
         }
         let loads = setup.loads.iter().enumerate();
         let first_keys: Vec<u64> = loads
@@ -50,7 +63,13 @@ impl Plan {
                 first
             })
             .collect();
-        Self { at, first_keys, measured_from: setup.measured_from, drawn }
+        Self { at, hosts, first_keys, measured_from: setup.measured_from, drawn }
+    }
+
+    /// What happens at an entry of the timeline, to the host that was drawn.
+    pub fn action(&self, setup: &Setup, happening: usize) -> Action {
+        let action = &setup.timeline[happening].action;
+        self.hosts[happening].map_or_else(|| action.clone(), |host| action.at_host(host))
     }
 
     /// The entries of the timeline in the order in which they happen.
@@ -63,6 +82,13 @@ impl Plan {
     /// When an entry happens, from the beginning.
     pub fn offset(&self, happening: usize) -> Duration {
         self.at[happening].since(Time::ZERO)
+    }
+}
+
+fn host_of(happening: &Happening) -> String {
+    match &happening.name {
+        Some(name) => format!("host of {name}"),
+        None => format!("host of `{}`", happening.text),
     }
 }
 

@@ -141,6 +141,7 @@ impl<'a> Stage<'a> {
             limits: program.limits(),
             costs: build::costs(self.setup, program.works()),
             autostart,
+            respawn: self.setup.hosts[host].respawn,
             factory: program.factory(),
         };
         let processes = self.world.add_program(self.hosts[host], config);
@@ -208,7 +209,7 @@ impl<'a> Stage<'a> {
                 return None;
             }
             if self.setup.timeline[n].active {
-                self.act(&self.setup.timeline[n].action);
+                self.act(&plan.action(self.setup, n));
             }
         }
         self.run_until(Time::ZERO + self.setup.duration)

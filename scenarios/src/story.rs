@@ -147,6 +147,8 @@ pub struct Host {
     pub disk: Option<Disk>,
     /// Whether it is switched on at the beginning.
     pub at_boot: bool,
+    /// How long after a failure or a kill its programs are started again, if anybody does that.
+    pub respawn: Option<Duration>,
     /// Whether it takes part: of several alike, so many as the variant or the sweep says.
     pub used: bool,
 }
@@ -275,6 +277,10 @@ pub struct Happening {
     pub after: Option<usize>,
     /// What happens.
     pub action: Action,
+    /// The hosts that it may happen to, if the seed draws one of several.
+    pub among: Vec<usize>,
+    /// The entry to whose host it happens: an earlier one that has the same to draw from.
+    pub same_as: Option<usize>,
     /// Whether it happens in this variant. Where it does not, its time is drawn all the same, so
     /// that variants can be compared.
     pub active: bool,
@@ -326,6 +332,25 @@ pub enum Action {
         /// One of the verbs of its kind.
         verb: &'static str,
     },
+}
+
+impl Action {
+    /// The same, but that it happens to another host.
+    #[must_use]
+    pub fn at_host(&self, host: usize) -> Self {
+        match self {
+            Self::PowerOn(_) => Self::PowerOn(host),
+            Self::PowerCut(_) => Self::PowerCut(host),
+            Self::Stop(_) => Self::Stop(host),
+            Self::Kill(_) => Self::Kill(host),
+            Self::Restart(_) => Self::Restart(host),
+            Self::Freeze(_) => Self::Freeze(host),
+            Self::Thaw(_) => Self::Thaw(host),
+            Self::Cut(_, other) => Self::Cut(host, *other),
+            Self::Heal(_, other) => Self::Heal(host, *other),
+            other => other.clone(),
+        }
+    }
 }
 
 /// Something that must come out.

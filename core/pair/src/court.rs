@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn another_half_counts_its_questions_anew_even_if_it_drew_the_same_number() {
+        let mut rig = Rig::new();
+        rig.now += LATER;
+        let _ = rig.ask(Half::Second, 7, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 7, 0, Want::Lease);
+        assert_eq!(rig.ask(Half::First, 7, 1, Want::KeepBoth), yes(1, true));
+        (rig.now, rig.seq) = (rig.now + LATER, 0);
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::Lease), yes(2, false));
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::KeepAlone), yes(2, false));
+    }
+
+    #[test]
     fn leaving_the_other_half_behind_survives_a_restart_and_begins_an_epoch() {
         let mut rig = Rig::new();
         rig.now += LATER;

@@ -35,7 +35,7 @@ pub(crate) struct HostOptions {
     /// Where a server's files are
     #[arg(long, value_name = "DIR", default_value = ".", hide = true)]
     pub(crate) data_dir: PathBuf,
-    /// Seed of a server's random streams; the operating system's choice if left out
+    /// Seed of a server's random streams; drawn if left out
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) server_seed: Option<u64>,
     /// Run as `PROGRAM take IP` and `PROGRAM release IP` when an address is to move between hosts

@@ -3,7 +3,6 @@
 use crate::cli::HostOptions;
 use crate::{FAILED, OK, WRONG};
 use rustix::process::Signal;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::PathBuf;
 use storytime_diskcheck as diskcheck;
@@ -86,15 +85,16 @@ pub(crate) fn place(options: &HostOptions) -> Host {
         }
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
-    let seed = options.server_seed.unwrap_or_else(chosen_seed);
+    let seed = options.server_seed.unwrap_or_else(draw_seed);
     let address_command = options.address_command.clone();
     Host { ip: options.host_ip, names, seed, address_command, ..Host::new(&options.data_dir) }
 }
 
-/// A seed that no other process has: random names tell servers and their lives apart.
-fn chosen_seed() -> u64 {
-    // The keys of the standard library's hashes come from the operating system.
-    RandomState::new().hash_one(std::process::id())
+/// A seed that no other process has: servers tell themselves and their earlier lives apart by what
+/// they draw. The keys of the standard library's hashers come from the system's randomness.
+fn draw_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    RandomState::new().build_hasher().finish()
 }
 
 pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
@@ -148,8 +148,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_processes_without_a_seed_have_different_ones() {
-        assert_ne!(chosen_seed(), chosen_seed());
+    fn two_servers_do_not_draw_the_same_numbers() {
+        assert_ne!(draw_seed(), draw_seed());
     }
 
     #[test]

@@ -19,6 +19,8 @@ const CLIENTS: u64 = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const NAP: Duration = Duration::from_millis(20);
+/// Longer than the lease that a half takes over with.
+const LEASE: Duration = Duration::from_millis(3_500);
 /// Time under load before the kill.
 const LOAD: Duration = Duration::from_millis(300);
 /// The address that moves.
@@ -168,6 +170,8 @@ fn the_other_half_takes_over_with_everything_that_was_acknowledged() {
         assert!(acknowledged > 0, "something was written");
     }
 
+    std::thread::sleep(LEASE);
+    assert!(ask(at[1], "PING").is_some(), "its lease is renewed");
     drop(first);
     let _first = start_half(&folder, &ports, 0);
     await_that("the first half is equal again", || is_equal(at[1]));

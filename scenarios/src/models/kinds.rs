@@ -4,7 +4,9 @@
 //! of the crate knows loads and models through these traits alone.
 
 use super::results::Results;
-use super::{app, database, sharded, slab_table, slow_reader, watch, web_pages, workloads};
+use super::{
+    app, database, guestbook, moves, sharded, slab_table, slow_reader, watch, web_pages, workloads,
+};
 use crate::build::Seat;
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -98,6 +100,8 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
     app::kind::<workloads::flood_control::FloodControl>(),
+    app::kind::<workloads::friends::Friends>(),
+    app::kind::<workloads::friends::FriendLists>(),
     app::kind::<workloads::large_objects::LargeObjects>(),
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),
@@ -106,6 +110,9 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),
+    app::kind::<workloads::remembered_writes::RememberedWrites>(),
+    app::kind::<guestbook::Guestbook>(),
+    app::kind::<moves::Moves>(),
     app::kind::<sharded::Sharded>(),
     app::kind::<workloads::site::Site>(),
     app::kind::<workloads::stampede::Stampede>(),

@@ -9,6 +9,8 @@
 //! | [`app`] | application servers: the skeleton of the caching workloads |
 //! | [`workloads`] | what their jobs do, one file each |
 //! | [`sharded`] | application servers of a site whose users are spread over shards |
+//! | [`moves`] | application servers whose users are moved from shard to shard |
+//! | [`guestbook`] | application servers whose messages are stored twice |
 //! | [`watch`] | servers that watch the health of caches |
 //! | [`web_pages`] | web servers that read rows through a cache |
 //! | [`slab_table`] | slab classes from their options, and what they waste |
@@ -24,9 +26,11 @@
 pub mod app;
 pub mod database;
 mod db_link;
+pub mod guestbook;
 pub mod http;
 pub mod keys;
 pub mod kinds;
+pub mod moves;
 pub mod pages;
 pub mod query;
 pub mod results;

@@ -105,6 +105,11 @@ impl Cluster {
     }
 }
 
+/// The cluster that a word names.
+pub(crate) fn cluster_called(word: &Word, parts: &Parts<'_>) -> Checked<usize> {
+    index_of(parts.cluster_names, word, "cluster")
+}
+
 /// Refuses a host that runs no database.
 pub(crate) fn is_database(parts: &Parts<'_>, host: usize, span: &Span) -> Checked<()> {
     if parts.hosts[host].database_port().is_some() {

@@ -68,12 +68,16 @@ pub(super) fn timeline(
                 .into());
         }
         let text = fields.text("do", "what happens, such as \"power-on cache5\"")?;
-        let action = action(&text, parts)?;
+        let (action, among) = action(&text, parts)?;
+        let same = |n: &usize| !among.is_empty() && found[*n].among == among;
+        let same_as = after.filter(same);
         found.push(Happening {
             name: name.as_ref().map(|word| word.text.clone()),
             at,
             after,
             action,
+            among,
+            same_as,
             active: active(&fields, parts)?,
             text: text.text,
         });
@@ -161,7 +165,22 @@ fn words(text: &Word) -> Vec<Word> {
     found
 }
 
-fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
+/// The hosts that a word with a `*` may mean, of which the seed draws one; none without a `*`.
+fn among(word: &Word, hosts: &[Host]) -> Checked<Vec<usize>> {
+    if !word.text.contains('*') {
+        return Ok(Vec::new());
+    }
+    let fits = |n: &usize| hosts[*n].used && work::name_fits(&word.text, &hosts[*n].name);
+    let found: Vec<usize> = (0..hosts.len()).filter(fits).collect();
+    if found.is_empty() {
+        let title = format!("no host fits `{}`", word.text);
+        return Err(Diagnostic::at(&word.span, title, "expected one at least").into());
+    }
+    Ok(found)
+}
+
+/// What happens; and if the seed draws to which host, the hosts that it may be.
+fn action(text: &Word, parts: &Parts<'_>) -> Checked<(Action, Vec<usize>)> {
     let words = words(text);
     let Some(verb) = words.first() else {
         return Err(Diagnostic::at(&text.span, "nothing happens here", "expected a verb").into());
@@ -177,8 +196,13 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
         let title = format!("`{}` takes other words", verb.text);
         return Err(Diagnostic::at(&text.span, title, format!("expected \"{form}\"")).into());
     }
-    let host = |n: usize| index_of(parts.host_names, &words[n], "host");
-    Ok(match verb.text.as_str() {
+    let draws = !matches!(verb.text.as_str(), "run" | "tell" | "add-cache" | "remove-cache");
+    let among = if draws { among(&words[1], parts.hosts)? } else { Vec::new() };
+    let host = |n: usize| match among.first() {
+        Some(first) if n == 1 => Ok(*first),
+        _ => index_of(parts.host_names, &words[n], "host"),
+    };
+    let action = match verb.text.as_str() {
         "power-on" => Action::PowerOn(host(1)?),
         "power-cut" => Action::PowerCut(host(1)?),
         "stop" => Action::Stop(host(1)?),
@@ -205,7 +229,8 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<Action> {
                 Action::RemoveCache { load, cache }
             }
         }
-    })
+    };
+    Ok((action, among))
 }
 
 /// The command line behind `run HOST`, from its first word to the end.

@@ -148,7 +148,7 @@ pub struct Config {
     pub replica_of: Option<Place>,
     /// `--min-replicas-to-write N`: acknowledge only when so many replicas have it, too.
     pub replicas_to_write: u32,
-    /// `--min-replicas-max-lag`: how long a replica may be silent, and how long a write waits.
+    /// `--min-replicas-max-lag`: how long a replica may be silent and still count as there.
     pub replicas_lag_max: Duration,
     /// `--master-master`, `--server-number`, `--servers`.
     pub master_master: Option<MasterMaster>,

@@ -1,6 +1,7 @@
 //! Replication in simulated worlds: a toy database around the part under test.
 
 mod basics;
+mod crash_points;
 mod failover;
 mod load;
 mod mutual;

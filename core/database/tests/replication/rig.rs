@@ -253,14 +253,19 @@ impl Rig {
 
     /// The operator types this at a server, and does not look at the answer.
     pub(crate) fn ask(&mut self, server: usize, words: &str) {
-        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+        self.type_at(server, words);
         self.run_ms(1);
+    }
+
+    /// The operator will type this at a server within a millisecond.
+    pub(crate) fn type_at(&self, server: usize, words: &str) {
+        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
     }
 
     /// The operator types this at a server.
     pub(crate) fn tell(&mut self, server: usize, words: &str) -> Result<Reply, Failure> {
         self.answers.lock().expect("one thread").clear();
-        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+        self.type_at(server, words);
         for _ in 0..4000 {
             self.run_ms(1);
             if let Some(answer) = self.answers.lock().expect("one thread").pop_front() {

@@ -1,6 +1,7 @@
 //! Dialogues with a server, over the wire.
 
 mod full;
+mod hostile;
 mod limits;
 mod model_keys;
 mod model_rows;

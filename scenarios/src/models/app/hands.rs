@@ -2,6 +2,7 @@
 
 use super::figures::Book;
 use super::machine::AppConfig;
+use super::orders::Orders;
 use super::{WORK_CPU, lock};
 use crate::models::db_link::DbLink;
 use crate::models::pages::{self, Page, Pages};
@@ -17,8 +18,9 @@ use storytime_memcached::client::{
     Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
     Verb as Condition,
 };
+use storytime_sharding::mover::wire::Line;
 use storytime_sharding::{
-    Error as ShardsError, Outcome as Sharded, Request, Sharding, ShardingCounters,
+    Error as ShardsError, Outcome as Sharded, Request, ShardMap, Sharding, ShardingCounters,
 };
 
 /// The tag of a cache request whose end nobody waits for.
@@ -54,6 +56,8 @@ pub enum Came {
     Dbd(Result<Reply, Failure>),
     /// How a request over shards ended.
     Shards(Result<Sharded, ShardsError>),
+    /// What was said to an order; nothing if nobody answered.
+    Ordered(Option<Line>),
 }
 
 /// What the jobs of a host share.
@@ -76,7 +80,9 @@ pub(super) struct Desk {
     pub(super) dbd: Option<Dbd>,
     /// Requests over shards.
     pub(super) sharding: Option<Sharding>,
-    /// What of these was counted in the book.
+    /// Orders of moves.
+    pub(super) orders: Option<Orders>,
+    /// What of the requests over shards was counted in the book.
     pub(super) sharding_counted: ShardingCounters,
     /// The databases, by the number of the host.
     databases: Vec<Option<ServerId>>,
@@ -107,6 +113,7 @@ impl Desk {
                 .sharding
                 .clone()
                 .map(|(options, map)| Sharding::new(options, map, SHARDS)),
+            orders: config.coordinator.clone().map(|at| Orders::new(at, config.timeout)),
             sharding_counted: ShardingCounters::default(),
             computes: config.computes,
             computed_ns: 0,
@@ -127,12 +134,14 @@ impl Desk {
         self.pages.as_mut().is_some_and(|pages| pages.on_open(cx, conn, how))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_open(cx, conn, how))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_open(cx, conn, how))
+            || self.orders.as_mut().is_some_and(|orders| orders.on_open(conn, how))
     }
 
     pub(super) fn on_data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_data(cx, conn, rx))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_data(cx, conn, rx))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_data(cx, conn, rx))
+            || self.orders.as_mut().is_some_and(|orders| orders.on_data(cx, conn, rx))
     }
 
     pub(super) fn on_eof(&mut self, cx: &mut Cx, conn: Conn) -> bool {
@@ -144,18 +153,21 @@ impl Desk {
         self.pages.as_mut().is_some_and(|pages| pages.on_gone(conn))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_gone(cx, conn, why))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_gone(cx, conn, why))
+            || self.orders.as_mut().is_some_and(|orders| orders.on_gone(cx, conn))
     }
 
     pub(super) fn on_failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_failed(cx, connect))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_failed(cx, connect, why))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_failed(cx, connect, why))
+            || self.orders.as_ref().is_some_and(|orders| orders.on_failed(cx, connect))
     }
 
     pub(super) fn on_timer(&mut self, cx: &mut Cx, timer: Token) -> bool {
         self.pages.as_mut().is_some_and(|pages| pages.on_timer(cx, timer))
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_timer(cx, timer))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_timer(cx, timer))
+            || self.orders.as_mut().is_some_and(|orders| orders.on_timer(cx, timer))
     }
 
     pub(super) fn invariants(&self) {
@@ -279,9 +291,39 @@ impl Hands<'_> {
         taken.expect("workers are fewer than requests may be");
     }
 
+    /// Orders a move, or asks for their number.
+    ///
+    /// # Panics
+    /// If the load has no coordinator, which its reader ruled out.
+    pub fn order(&mut self, line: Line) {
+        let orders = self.desk.orders.as_mut().expect("this workload has a coordinator");
+        orders.say(self.cx, line, self.tag);
+    }
+
     /// What the requests over shards of this host were like so far.
     pub fn shard_counters(&self) -> ShardingCounters {
         self.desk.sharding.as_ref().map_or_else(ShardingCounters::default, |s| *s.counters())
+    }
+
+    /// The map by which shards are found.
+    pub fn shard_map(&self) -> ShardMap {
+        self.desk.sharding.as_ref().map_or_else(ShardMap::default, |s| s.map().clone())
+    }
+
+    /// Finds shards by another map from now on.
+    pub fn use_shard_map(&mut self, map: ShardMap) {
+        if let Some(sharding) = &mut self.desk.sharding {
+            sharding.set_map(map);
+        }
+    }
+
+    /// How far the index for questions across shards is behind this host's writes: the age of the
+    /// oldest entry that it has not taken, and how many there are.
+    pub fn index_lag(&self) -> (Duration, u64) {
+        let now = self.cx.now();
+        self.desk.sharding.as_ref().map_or((Duration::ZERO, 0), |sharding| {
+            (sharding.index_lag(now), sharding.index_waiting() as u64)
+        })
     }
 
     // ---- the cache ------------------------------------------------------------------------------

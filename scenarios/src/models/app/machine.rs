@@ -61,12 +61,15 @@ pub struct AppConfig {
     pub listen: Option<u16>,
     /// Where pages are asked for, and how a server is chosen.
     pub servers: (Vec<Endpoint>, Choose),
-    /// Where the database of each host is, by the number of the host.
+    /// Where the database of each host is, by the number of the host; behind them those of clusters
+    /// with an address of their own.
     pub databases: Vec<Option<Endpoint>>,
     /// How databases are asked.
     pub database_client: DatabaseOptions,
     /// How users are reached over shards, if they are.
     pub sharding: Option<Shards>,
+    /// Who hands out the moves that jobs order.
+    pub coordinator: Option<Endpoint>,
     /// How the load changes over the day.
     pub day: Option<Day>,
     /// Whether computing takes the time of this machine, for nothing models it.
@@ -352,6 +355,9 @@ impl<W: Workload> Machine for App<W> {
             front.listen(cx);
         }
         self.watchers.connect(cx);
+        if let Some(orders) = &self.desk.orders {
+            orders.connect(cx);
+        }
         if let Some(database) = &mut self.desk.database {
             database.connect(cx);
         }

@@ -33,6 +33,7 @@ mod figures;
 mod front;
 mod hands;
 mod machine;
+mod orders;
 mod returns;
 mod spec;
 
@@ -116,6 +117,11 @@ pub trait Workload: Send + 'static {
 
     /// How it reaches users over shards, and the map of these, if it does.
     fn sharding(_numbers: &Self::Numbers, _databases: &[Option<Endpoint>]) -> Option<Shards> {
+        None
+    }
+
+    /// The host that hands out the moves which its jobs order, and the port there.
+    fn coordinator(_numbers: &Self::Numbers) -> Option<(usize, u16)> {
         None
     }
 

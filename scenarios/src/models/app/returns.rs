@@ -2,6 +2,7 @@
 
 use super::hands::{Came, DETACHED};
 use super::machine::{App, TELL, Why};
+use super::orders::Orders;
 use super::{LANES_MAX, PACKET_BYTES, Workload, lock};
 use crate::models::pages::Pages;
 use storytime_database::client::Client as Dbd;
@@ -33,6 +34,8 @@ impl<W: Workload> App<W> {
                 self.resume(cx, event.tag, Came::Dbd(event.outcome));
             } else if let Some(event) = self.desk.sharding.as_mut().and_then(Sharding::next_event) {
                 self.resume(cx, event.tag, Came::Shards(event.outcome));
+            } else if let Some((tag, line)) = self.desk.orders.as_mut().and_then(Orders::next_end) {
+                self.resume(cx, tag, Came::Ordered(line));
             } else {
                 break;
             }

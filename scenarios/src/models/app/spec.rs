@@ -265,6 +265,8 @@ impl<W: Workload> AppLoad<W> {
             sharding: self.sharding(&seat.databases(), &client, &database_client),
             databases: seat.databases(),
             database_client,
+            coordinator: W::coordinator(&self.numbers)
+                .map(|(host, port)| seat.endpoint(host, port)),
             day: self.day.clone(),
             computes: seat.computes,
             arrivals: Share::of(self.arrivals, part, parts),
