@@ -3,7 +3,10 @@
 mod full;
 mod hostile;
 mod limits;
+mod model_keys;
+mod model_rows;
 mod rig;
 mod rows;
+mod same;
 mod slow;
 mod waiting;
