@@ -51,6 +51,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("availability-flags.toml", include_str!("../availability-flags.toml")),
+    ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
+    ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
+    ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -8,12 +8,17 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
+    ("availability-flags", "timeline.open.at=2ms", "all-is-as-before in flags"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
+    ("friends-of-friends", "load.web.user_cpu=1us", "two-beat-one in batches"),
+    ("latest-of-everyone", "load.web.creates=0", "rows-queue-up in away"),
+    ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),
     ("shard-schemes", "load.web.power_share=1/100", "early-birds in range"),
     ("three-queries", "load.web.scheme=modulo", "three-queries in database"),
+    ("virtual-shards", "load.web.split=careless", "nothing-is-lost in careful"),
 ];
 
 fn story(id: &str, sets: &[&str]) -> Story {

@@ -343,6 +343,20 @@ mod tests {
     }
 
     #[test]
+    fn a_new_holder_is_heard_from_its_first_question_even_if_its_process_has_the_same_number() {
+        let mut rig = Rig::new();
+        rig.now += LATER;
+        let _ = rig.ask(Half::Second, 1, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        rig.now += LATER;
+        // Each process counts its questions from one.
+        rig.seq = 0;
+        assert_eq!(rig.ask(Half::Second, 1, 1, Want::Lease), yes(2, false));
+        assert_eq!(rig.ask(Half::Second, 1, 2, Want::KeepAlone), yes(2, false));
+    }
+
+    #[test]
     fn a_late_question_does_not_undo_a_newer_one() {
         let mut rig = Rig::new();
         rig.now += LATER;

@@ -100,6 +100,8 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::cache_chain::CacheChain>(),
     app::kind::<workloads::cas_loop::CasLoop>(),
     app::kind::<workloads::flood_control::FloodControl>(),
+    app::kind::<workloads::friends::Friends>(),
+    app::kind::<workloads::friends::FriendLists>(),
     app::kind::<workloads::large_objects::LargeObjects>(),
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),

@@ -133,6 +133,9 @@ pub struct Config {
     pub durability: Durability,
     /// `--checkpoint-bytes`: journal bytes after which a checkpoint is made.
     pub checkpoint_bytes: u64,
+    /// How far ahead of the last record the journal's file is filled with zeros, bytes; whole
+    /// sectors. No option: less of it makes tests of power cuts cheaper.
+    pub reserve_bytes: usize,
     /// `--read-only`.
     pub read_only: bool,
     /// `--max-runnable`: most requests under way; 0: no limit.
@@ -145,7 +148,7 @@ pub struct Config {
     pub replica_of: Option<Place>,
     /// `--min-replicas-to-write N`: acknowledge only when so many replicas have it, too.
     pub replicas_to_write: u32,
-    /// `--min-replicas-max-lag`: how long a replica may be silent, and how long a write waits.
+    /// `--min-replicas-max-lag`: how long a replica may be silent and still count as there.
     pub replicas_lag_max: Duration,
     /// `--master-master`, `--server-number`, `--servers`.
     pub master_master: Option<MasterMaster>,
@@ -177,6 +180,7 @@ impl Default for Config {
             password: None,
             durability: Durability::Always,
             checkpoint_bytes: 256 << 20,
+            reserve_bytes: 1 << 20,
             read_only: false,
             runnable_max: 0,
             connection_bytes: 16 << 10,

@@ -35,7 +35,7 @@ impl Database {
             match event {
                 JournalEvent::Checkpoint(piece) => self.restore(cx, &piece),
                 JournalEvent::Record(lsn, record) => {
-                    self.engine.log.recovered(lsn);
+                    self.engine.log.recovered(lsn, record.len() as u64);
                     self.replication.recovered(lsn, &record);
                     if let Err(why) = self.engine.apply(&record) {
                         return give_up(cx, format!("recovery stops: {why}"));
@@ -107,7 +107,7 @@ impl Database {
     }
 
     fn ready(&mut self, cx: &mut Cx, found: &Recovery) {
-        self.engine.log.recovered(found.last);
+        self.engine.log.recovered(found.last, 0);
         self.engine.marks.recovered(found.last);
         self.replication.ready(cx, &mut self.engine);
         self.counters.recovered_cut_bytes = found.cut_bytes;
@@ -139,7 +139,8 @@ impl Database {
             self.waiting.iter().for_each(|&conn| cx.close(conn, Close::Abort));
         }
         let engine = &mut self.engine;
-        if engine.log.uncovered_bytes() >= self.config.checkpoint_bytes {
+        let long = engine.log.uncovered_bytes() >= self.config.checkpoint_bytes;
+        if long && self.phase == Phase::Serving {
             let head = self.replication.history_piece();
             engine.begin_checkpoint(cx, &head);
         }
@@ -173,7 +174,10 @@ impl Database {
                         session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
                     }
                 }
-                ReplicationEvent::Notice(text) => self.notice = text,
+                ReplicationEvent::Notice(text) => {
+                    // Parts of it may come from other servers: one line stays one line.
+                    self.notice = text.replace(char::is_control, " ");
+                }
             }
         }
     }

@@ -94,7 +94,7 @@ pub struct Database {
     /// Whether writes of clients are refused.
     read_only: bool,
     replication: Replication,
-    /// The last thing that replication wants an operator to know.
+    /// The last thing that replication wants an operator to know; `INFO replication` tells it.
     notice: String,
     /// As one half of a pair: where the others are, and whether this half serves.
     others: Others,

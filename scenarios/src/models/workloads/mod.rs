@@ -7,6 +7,7 @@
 //! | [`cache_chain`] | reads rows through a chain of caches |
 //! | [`cas_loop`] | appends to the one list |
 //! | [`flood_control`] | acts, if the rate limit lets it |
+//! | [`friends`] | shows the friends of somebody's friends, or of some of them |
 //! | [`large_objects`] | reads an object larger than an item |
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
@@ -24,6 +25,7 @@ pub mod buffered_writes;
 pub mod cache_chain;
 pub mod cas_loop;
 pub mod flood_control;
+pub mod friends;
 pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;
