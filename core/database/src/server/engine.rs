@@ -6,7 +6,7 @@ use super::tokens;
 use crate::commands::Marks;
 use crate::config::Config;
 use crate::paging::Pages;
-use crate::record::{Garbled, RecordView, RecordWriter};
+use crate::record::{Effect, Garbled, RecordView, RecordWriter};
 use crate::store::{Misfit, Store};
 use bytes::Bytes;
 use core::fmt;
@@ -114,7 +114,7 @@ impl Engine {
     }
 
     /// Applies a record that was not made here and now: by recovery, or by another server. Returns
-    /// how many effects it has.
+    /// how many effects it has on the content.
     ///
     /// # Errors
     /// If it does not fit. What it did before that stays.
@@ -126,7 +126,8 @@ impl Engine {
             let (db, effect) = effect.map_err(|Garbled| NotApplied::Garbled)?;
             self.marks.wrote(db, &effect);
             self.store.apply(db, &effect).map_err(|Misfit| NotApplied::Misfit)?;
-            effects += 1;
+            // Where a record came from is no change of the content.
+            effects += u64::from(!matches!(effect, Effect::Origin { .. }));
         }
         Ok(effects)
     }

@@ -1,7 +1,8 @@
 //! Writes whose every acknowledgement is remembered.
 //!
 //! A job writes the next row, or reads one that was acknowledged before and compares it. When the
-//! load is at rest, the first host reads every acknowledged row again.
+//! load is at rest, the first host reads every acknowledged row again: where it was written, or on
+//! the cluster that the file names for it, such as the one that a dead master leaves behind.
 //!
 //! | answer to a write | it is |
 //! |---|---|
@@ -41,6 +42,8 @@ const CHECK_PAUSE: Duration = Duration::from_millis(200);
 pub struct Numbers {
     /// Which database is written to.
     pub database: usize,
+    /// Which one is asked in the end.
+    pub check: usize,
     /// How many of the jobs read.
     pub reads: Ratio,
     /// Bytes of a row.
@@ -86,7 +89,7 @@ impl Workload for RememberedWrites {
 
     const KIND: &'static str = "remembered-writes";
     const FIELDS: &'static [&'static str] =
-        app_fields!["cluster", "reads", "row", "keep", "connections"];
+        app_fields!["cluster", "check", "reads", "row", "keep", "connections"];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("acknowledged", Series, "writes acknowledged"),
         ("refused", Series, "writes certainly not done"),
@@ -103,8 +106,13 @@ impl Workload for RememberedWrites {
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let word = fields.text("cluster", "the name of a `[[cluster]]`")?;
         let cluster = sites::cluster_called(&word, parts)?;
+        let check = match fields.text_if("check", "the name of a `[[cluster]]`")? {
+            None => cluster,
+            Some(word) => sites::cluster_called(&word, parts)?,
+        };
         Ok(Numbers {
             database: parts.clusters[cluster].master,
+            check: parts.clusters[check].master,
             reads: fields.quantity("reads", CHANCE, Some(Ratio::NEVER))?,
             value_bytes: match fields.get("row") {
                 Some(_) => fields.bytes("row", 1..=VALUE_BYTES_MAX)? as usize,
@@ -236,7 +244,7 @@ impl RememberedWrites {
         }
         let mut words = vec![&b"ROW.MGET"[..], TABLE, OWNER];
         words.extend(items.iter().map(String::as_bytes));
-        hands.dbd(self.numbers.database, &words);
+        hands.dbd(self.numbers.check, &words);
         Step::Await(Job::AwaitRows(from))
     }
 }
