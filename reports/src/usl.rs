@@ -1,9 +1,9 @@
 //! The universal scalability law: what contention and coherency cost a system that grows.
 //!
 //! A system of `n` parts carries `λn / (1 + σ(n − 1) + κn(n − 1))`: `λ` is what one part carries
-//! alone, `σ` the share of the work that parts do one after the other (contention), `κ` the price of
-//! each pair of parts that has to agree (coherency). With both zero twice the parts carry twice as
-//! much. Fitted by least squares of relative errors; a term that would come out negative is zero.
+//! alone, `σ` the share of the work that parts do one after the other (contention), `κ` the price
+//! of each pair of parts that has to agree (coherency). With both zero twice the parts carry twice
+//! as much. Fitted by least squares of relative errors; a term that would be negative is zero.
 
 /// Fewest points that a fit needs.
 pub const POINTS_MIN: usize = 3;

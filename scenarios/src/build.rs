@@ -55,10 +55,15 @@ impl Seat<'_> {
         Endpoint::tcp((self.address)(host), port)
     }
 
-    /// Where the database of each host is reached, by the number of the host.
+    /// Where the database of each host is reached, by the number of the host; behind them those of
+    /// clusters with an address of their own, by the number of the cluster.
     pub fn databases(&self) -> Vec<Option<Endpoint>> {
         let hosts = self.setup.hosts.iter().enumerate();
-        hosts.map(|(n, host)| Some(self.endpoint(n, host.database_port()?))).collect()
+        let hosts = hosts.map(|(n, host)| Some(self.endpoint(n, host.database_port()?)));
+        let clusters = self.setup.clusters.iter();
+        let clusters =
+            clusters.map(|cluster| cluster.address.map(|(ip, at)| Endpoint::tcp(ip, at)));
+        hosts.chain(clusters).collect()
     }
 
     /// A list of caches as the client takes it.

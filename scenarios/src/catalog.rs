@@ -33,6 +33,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
     ("five-servers.toml", include_str!("../five-servers.toml")),
+    ("ha-pair-lying-disk.toml", include_str!("../ha-pair-lying-disk.toml")),
+    ("ha-pair.toml", include_str!("../ha-pair.toml")),
     ("four-servers.toml", include_str!("../four-servers.toml")),
     ("more-servers.toml", include_str!("../more-servers.toml")),
     ("one-server.toml", include_str!("../one-server.toml")),
@@ -51,6 +53,12 @@ pub const STORIES: &[(&str, &str)] = &[
     ("revision-numbers.toml", include_str!("../revision-numbers.toml")),
     ("shard-schemes.toml", include_str!("../shard-schemes.toml")),
     ("three-queries.toml", include_str!("../three-queries.toml")),
+    ("availability-flags.toml", include_str!("../availability-flags.toml")),
+    ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
+    ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
+    ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("netlog-day.toml", include_str!("../netlog-day.toml")),
+    ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -141,6 +141,7 @@ impl<'a> Stage<'a> {
             limits: program.limits(),
             costs: build::costs(self.setup, program.works()),
             autostart,
+            respawn: self.setup.hosts[host].respawn,
             factory: program.factory(),
         };
         let processes = self.world.add_program(self.hosts[host], config);

@@ -149,6 +149,8 @@ pub struct Host {
     pub disk: Option<Disk>,
     /// Whether it is switched on at the beginning.
     pub at_boot: bool,
+    /// How long after a failure or a kill its programs are started again, if anybody does that.
+    pub respawn: Option<Duration>,
     /// Whether it takes part: of several alike, so many as the variant or the sweep says.
     pub used: bool,
 }

@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::disk::{DiskConfig, SimDisk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storytime_machine::{
-    AddressError, BindError, Costs, DiskResult, Drive, Endpoint, Exit, Gone, IpAddr, Limits, OpKey,
-    ResolveError, Setup, Signal, Time, Token, nanos,
+    AddressError, BindError, Costs, DiskResult, Drive, Duration, Endpoint, Exit, Gone, IpAddr,
+    Limits, OpKey, ResolveError, Setup, Signal, Time, Token, nanos,
 };
 
 /// Most hosts in a world: a path's random stream is named by two host numbers.
@@ -71,6 +71,8 @@ pub struct ProgramConfig {
     pub costs: Costs,
     /// Whether it starts when its host is switched on.
     pub autostart: bool,
+    /// How long after a failed exit or a kill a supervisor starts it again; `None`: there is none.
+    pub respawn: Option<Duration>,
     /// Makes its processes.
     pub factory: Factory,
 }
@@ -87,6 +89,7 @@ impl ProgramConfig {
             limits: Limits::default(),
             costs: Costs::default(),
             autostart: true,
+            respawn: None,
             factory: Box::new(factory),
         }
     }
@@ -229,5 +232,6 @@ pub(crate) struct Program {
     pub(crate) limits: Limits,
     pub(crate) costs: Costs,
     pub(crate) autostart: bool,
+    pub(crate) respawn: Option<Duration>,
     pub(crate) factory: Factory,
 }

@@ -4,7 +4,7 @@ mod puppet;
 
 use puppet::{PORT, Puppet, SECOND, Seen, WORK, add, call, program, seen, serve, two_hosts};
 use storytime_machine::{
-    Addr, Boot, Cx, Duration, Endpoint, Listen, Machine, Process, Signal, Slots, Time, Token,
+    Addr, Boot, Cx, Duration, Endpoint, Exit, Listen, Machine, Process, Signal, Slots, Time, Token,
 };
 use storytime_sim::{Clock, Config, HostConfig, HostId, ProgramConfig, Ran, World};
 
@@ -72,6 +72,28 @@ fn every_life_of_a_process_has_a_higher_incarnation() {
         world.start(process);
     }
     assert_eq!(lives, [Seen::Start(0), Seen::Start(1), Seen::Start(2)]);
+}
+
+#[test]
+fn a_supervisor_starts_again_what_failed_or_was_killed_and_nothing_else() {
+    let (mut world, host, _) = two_hosts(Config::new(1));
+    let respawned = |start: fn(&mut Cx)| {
+        let respawn = Some(Duration::from_secs(1));
+        ProgramConfig { respawn, ..program(move || Puppet::new(start)) }
+    };
+    let fails = respawned(|cx| cx.exit(Exit::Failed("it cannot")));
+    let ends = respawned(|cx| cx.exit(Exit::Stopped));
+    let ids = [fails, ends, respawned(serve)].map(|config| world.add_program(host, config)[0]);
+    world.power_on(host);
+    world.run_until(Time(SECOND / 2));
+    world.kill(ids[2]);
+    world.run_until(Time(2 * SECOND + SECOND / 4));
+    let lives = ids.map(|id| seen(&mut world, id).seen.last().map(|(_, seen)| *seen));
+    assert_eq!(lives, [2, 0, 1].map(|n| Some(Seen::Start(n))));
+    world.power_cut(host);
+    world.run_until(Time(5 * SECOND));
+    let lives = ids.map(|id| world.is_running(id));
+    assert_eq!(lives, [false; 3], "a supervisor needs power, too");
 }
 
 #[test]

@@ -3,10 +3,10 @@
 //! The content of a database is in memory, all of it. What a larger one costs is input and output:
 //! a file of pages, of which a pool holds the ones used last. Whoever needs a page that is not in
 //! the pool waits for a read of 16 KiB; a page that was written is written back when the pool needs
-//! its place, or when it has been waiting for too long. The bytes of the file mean nothing, so that
-//! a read that fails, or a power cut, loses nothing but the time.
+//! its place, or when it has been waiting for too long. The bytes of the file mean nothing: a read
+//! that fails, or a power cut, loses nothing but the time.
 //!
-//! Not modelled: an index above the pages, pages that split, read-ahead, a log of its own for pages.
+//! Not modelled: an index above the pages, pages that split, a log of pages.
 
 use crate::commands::marks::Touch;
 use crate::config::Paging;

@@ -20,9 +20,17 @@ const REQUESTS: usize = 60;
 const PIPELINED: usize = 4;
 /// Journal bytes behind which a checkpoint is made: some are made within the script.
 const CHECKPOINT_BYTES: u64 = 1_500;
+/// Zeros ahead of the journal's end: each of its sectors is a state of its own.
+const RESERVE_BYTES: usize = 8 << 10;
 
 fn config(durability: Durability) -> Config {
-    Config { checkpoint_bytes: CHECKPOINT_BYTES, databases: 16, durability, ..Config::default() }
+    Config {
+        checkpoint_bytes: CHECKPOINT_BYTES,
+        reserve_bytes: RESERVE_BYTES,
+        databases: 16,
+        durability,
+        ..Config::default()
+    }
 }
 
 /// A request: each kind of content, rows with their versions and numbers, batches, deletions.

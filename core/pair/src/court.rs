@@ -108,7 +108,8 @@ impl Court {
 
     /// A record has become durable.
     pub(crate) fn recorded(&mut self, record: Record) {
-        if self.record.is_none_or(|old| old.life != record.life) {
+        let same = |old: Record| (old.holder, old.life) == (record.holder, record.life);
+        if !self.record.is_some_and(same) {
             self.kept = 0;
         }
         self.record = Some(record);
@@ -291,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn another_half_counts_its_questions_anew_even_if_it_drew_the_same_number() {
+        let mut rig = Rig::new();
+        rig.now += LATER;
+        let _ = rig.ask(Half::Second, 7, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 7, 0, Want::Lease);
+        assert_eq!(rig.ask(Half::First, 7, 1, Want::KeepBoth), yes(1, true));
+        (rig.now, rig.seq) = (rig.now + LATER, 0);
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::Lease), yes(2, false));
+        assert_eq!(rig.ask(Half::Second, 7, 1, Want::KeepAlone), yes(2, false));
+    }
+
+    #[test]
     fn leaving_the_other_half_behind_survives_a_restart_and_begins_an_epoch() {
         let mut rig = Rig::new();
         rig.now += LATER;
@@ -327,6 +340,20 @@ mod tests {
         rig.now += LATER;
         assert_eq!(rig.ask(Half::Second, 5, 0, Want::Lease), no(Denial::Behind));
         assert_eq!(rig.ask(Half::First, 6, 1, Want::Lease), yes(2, false));
+    }
+
+    #[test]
+    fn a_new_holder_is_heard_from_its_first_question_even_if_its_process_has_the_same_number() {
+        let mut rig = Rig::new();
+        rig.now += LATER;
+        let _ = rig.ask(Half::Second, 1, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
+        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        rig.now += LATER;
+        // Each process counts its questions from one.
+        rig.seq = 0;
+        assert_eq!(rig.ask(Half::Second, 1, 1, Want::Lease), yes(2, false));
+        assert_eq!(rig.ask(Half::Second, 1, 2, Want::KeepAlone), yes(2, false));
     }
 
     #[test]

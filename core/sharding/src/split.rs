@@ -9,11 +9,12 @@
 //! |---|---|---|
 //! | [`Replicate`](Step::Replicate) | the new server follows the old one (`dbd --replicaof`) | the new one is a replica that may be read |
 //! | [`Close`](Step::Close) | it has caught up (`DB.LAG` is small) | leaving shards are read-only |
-//! | [`Switch`](Step::Switch) | every application has that map; the new server has the old one's last record; it is promoted (`REPLICAOF NO ONE`) | leaving shards are the new host's, read-write |
+//! | [`Switch`](Step::Switch) | every application has that map; the new server has the old one's last record; it is promoted (`REPLICAOF NO ONE APART`: the old one stays a master, too) | leaving shards are the new host's, read-only |
+//! | [`Open`](Step::Open) | every application has that map, so that nobody reads the old server's rows any more | and read-write |
 //! | [`Tidy`](Step::Tidy) | every application has that map | the same: now the other half's rows may be dropped on each host |
 //!
 //! Nobody is down: reads go on all the time, and writes of the leaving shards pause from `Close` to
-//! `Switch`. A write that was sent under an older map, and comes behind the last record that the
+//! `Open`. A write that was sent under an older map, and comes behind the last record that the
 //! new server has, would be lost; so the old server is told to refuse writes (`DB.READONLY ON`)
 //! between `Close` and `Switch`, and what it refused is asked again. It serves its own half again
 //! (`DB.READONLY OFF`) with `Switch`. Its leaving databases have to be emptied before that, or an
@@ -36,6 +37,8 @@ pub enum Step {
     Close,
     /// Leaving shards are the new host's.
     Switch,
+    /// They take writes again.
+    Open,
     /// Each host may drop what is not its own.
     Tidy,
 }
@@ -132,11 +135,9 @@ impl Split {
                     map.hosts.push(Host { name, master, replicas: Vec::new() });
                     map.hosts.len() - 1
                 });
-                self.each(&mut map, |shard| {
-                    shard.host = host;
-                    shard.flags = Flags::READ_WRITE;
-                });
+                self.each(&mut map, |shard| shard.host = host);
             }
+            Step::Open => self.each(&mut map, |shard| shard.flags = Flags::READ_WRITE),
             Step::Tidy => {}
         }
         map
@@ -185,12 +186,13 @@ mod tests {
         let mut map = twelve();
         let name = map.hosts[0].name.clone();
         let split = Split::halve(&map, &name, "new", at(2)).expect("twelve can be halved");
-        for step in [Step::Replicate, Step::Close, Step::Switch, Step::Tidy] {
+        for step in [Step::Replicate, Step::Close, Step::Switch, Step::Open, Step::Tidy] {
             let before = map.version;
             map = split.map(step, &map);
             assert_eq!((map.mistake(), map.version), (None, before + 1), "{step:?}");
             let closed = map.shards.iter().filter(|shard| !shard.flags.write).count();
-            assert_eq!(closed, if step == Step::Close { 6 } else { 0 }, "{step:?}");
+            let pause = matches!(step, Step::Close | Step::Switch);
+            assert_eq!(closed, if pause { 6 } else { 0 }, "{step:?}");
             assert!(map.shards.iter().all(|shard| shard.flags.read), "nobody is down");
         }
         assert_eq!((map.shards_of(&name).count(), map.shards_of("new").count()), (6, 6));

@@ -56,7 +56,7 @@ pub(crate) async fn make(worker: Arc<Worker>) {
             Some(command) => attempt(&command, change).await,
             None => {
                 let (verb, ip) = (change.verb(), change.ip());
-                warn!(verb, %ip, "no command to move addresses with: see Host::address_command");
+                warn!(verb, %ip, "no command to move addresses with: see --address-command");
                 Err(AddressError::Denied)
             }
         };

@@ -35,9 +35,12 @@ pub(crate) struct HostOptions {
     /// Where a server's files are
     #[arg(long, value_name = "DIR", default_value = ".", hide = true)]
     pub(crate) data_dir: PathBuf,
-    /// Seed of a server's random streams
-    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
-    pub(crate) server_seed: u64,
+    /// Seed of a server's random streams; drawn if left out
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) server_seed: Option<u64>,
+    /// Run as `PROGRAM take IP` and `PROGRAM release IP` when an address is to move between hosts
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) address_command: Option<PathBuf>,
     /// Serve counters as Prometheus text at this address
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) metrics: Option<SocketAddr>,

@@ -85,8 +85,16 @@ pub(crate) fn place(options: &HostOptions) -> Host {
         }
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
-    let seed = options.server_seed;
-    Host { ip: options.host_ip, names, seed, ..Host::new(&options.data_dir) }
+    let seed = options.server_seed.unwrap_or_else(draw_seed);
+    let address_command = options.address_command.clone();
+    Host { ip: options.host_ip, names, seed, address_command, ..Host::new(&options.data_dir) }
+}
+
+/// A seed that no other process has: servers tell themselves and their earlier lives apart by what
+/// they draw. The keys of the standard library's hashers come from the system's randomness.
+fn draw_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    RandomState::new().build_hasher().finish()
 }
 
 pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
@@ -138,6 +146,11 @@ pub(crate) fn complain(program: &str, what: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_servers_do_not_draw_the_same_numbers() {
+        assert_ne!(draw_seed(), draw_seed());
+    }
 
     #[test]
     fn the_folder_of_a_file_becomes_the_data_directory() {

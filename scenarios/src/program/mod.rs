@@ -266,6 +266,14 @@ impl Program {
         }
     }
 
+    /// Whether it takes an address that moves between hosts.
+    pub fn moves_address(&self) -> bool {
+        match self {
+            Self::Dbd(config) => config.pair.as_ref().is_some_and(|pair| pair.address.is_some()),
+            _ => false,
+        }
+    }
+
     /// Whether it ends by itself, so that a run on real sockets has to wait for it.
     pub const fn ends(&self) -> bool {
         matches!(self, Self::Diskcheck(diskcheck::Command::Verify(_)))

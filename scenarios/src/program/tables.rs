@@ -127,6 +127,12 @@ pub(super) const DBD_METRICS: &[MetricDef] = &[
     MetricDef { name: "keys", kind: Kind::Level, label: "keys" },
     MetricDef { name: "rows", kind: Kind::Level, label: "rows" },
     MetricDef { name: "used_memory_dataset", kind: Kind::Bytes, label: "memory of content" },
+    MetricDef { name: "recovered_cut_bytes", kind: Kind::Series, label: "torn bytes cut" },
+    MetricDef { name: "pair_active", kind: Kind::Level, label: "halves that are active" },
+    MetricDef { name: "pair_equal", kind: Kind::Level, label: "pairs with two equal disks" },
+    MetricDef { name: "pair_resyncs", kind: Kind::Series, label: "resyncs of the other half" },
+    MetricDef { name: "pair_blocks_sent", kind: Kind::Series, label: "blocks sent in resyncs" },
+    MetricDef { name: "pair_splits", kind: Kind::Series, label: "split brains met" },
 ];
 
 pub(super) const MOVER_METRICS: &[MetricDef] = &[

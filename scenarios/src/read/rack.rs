@@ -30,8 +30,10 @@ pub(super) fn hosts(top: &Fields<'_>) -> Checked<(Vec<Host>, Vec<Word>)> {
         .into());
     }
     for node in nodes {
-        const FIELDS: &[&str] =
-            &["name", "ip", "role", "run", "cores", "memory", "disk", "start", "count", "used"];
+        const FIELDS: &[&str] = &[
+            "name", "ip", "role", "run", "cores", "memory", "disk", "start", "respawn", "count",
+            "used",
+        ];
         let fields = Fields::of(node, "host", FIELDS)?;
         let name = fields.text("name", "what other sections call it")?;
         let disk = match fields.text_if("disk", "the name of a `[[disk]]`")? {
@@ -115,6 +117,7 @@ fn host(
         cores: fields.integer("cores", 1..=64, Some(1))? as u32,
         memory_bytes: fields.quantity_if("memory", BYTES)?,
         at_boot: fields.choice("start", &starts, Some(true))?,
+        respawn: fields.quantity_if("respawn", DURATION)?,
         used: true,
         name: name.text.clone(),
         run,

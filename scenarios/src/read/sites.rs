@@ -26,23 +26,23 @@ const CLASS_FIELDS: &[&str] = &[
 
 /// Reads `[[cluster]]`: a master and its replicas.
 pub(super) fn clusters(top: &Fields<'_>, parts: &Parts<'_>) -> Checked<(Vec<Cluster>, Vec<Word>)> {
-    const FIELDS: &[&str] = &["name", "count", "master", "replicas", "reads"];
+    const FIELDS: &[&str] = &["name", "count", "master", "address", "replicas", "reads"];
     let (mut found, mut names) = (Vec::new(), Vec::new());
     for node in top.tables("cluster", PARTS_MAX)? {
         let fields = Fields::of(node, "cluster", FIELDS)?;
         let name = fields.text("name", "what loads and classes call it")?;
         match counted(&fields)? {
             None => {
-                found.push(cluster(&fields, &name, None, parts)?);
+                found.push(cluster(&fields, &name, None, parts)?.0.numbered(parts, found.len()));
                 names.push(name);
             }
             Some((count, _)) => {
                 for n in 1..=count {
                     let name = numbered(&name, n);
-                    let cluster = cluster(&fields, &name, Some(n), parts)?;
+                    let (cluster, used) = cluster(&fields, &name, Some(n), parts)?;
                     // Of several alike, those whose master takes part.
-                    if parts.hosts[cluster.master].used {
-                        found.push(cluster);
+                    if used {
+                        found.push(cluster.numbered(parts, found.len()));
                         names.push(name);
                     }
                 }
@@ -58,7 +58,7 @@ fn cluster(
     name: &Word,
     number: Option<u64>,
     parts: &Parts<'_>,
-) -> Checked<Cluster> {
+) -> Checked<(Cluster, bool)> {
     let of = |word: &Word| number.map_or_else(|| word.clone(), |n| with_number(word, n));
     let master = of(&fields.text("master", "the host that is written to")?);
     let master_host = index_of(parts.host_names, &master, "host")?;
@@ -74,12 +74,40 @@ fn cluster(
     }
     let readers =
         [("master", Readers::Master), ("replicas", Readers::Replicas), ("all", Readers::All)];
-    Ok(Cluster {
+    let port = parts.hosts[master_host].database_port();
+    let address = match fields.text_if("address", "an address that moves, such as \"10.0.9.1\"")? {
+        None => None,
+        Some(word) => {
+            let word = of(&word);
+            let ip = word.text.parse().map_err(|_| {
+                let title = format!("\"{}\" is not an address", word.text);
+                let label = "expected an address such as \"10.0.9.1\"";
+                Box::new(Diagnostic::at(&word.span, title, label))
+            })?;
+            port.map(|port| (ip, port))
+        }
+    };
+    let cluster = Cluster {
         name: name.text.clone(),
         master: master_host,
+        address,
         replicas,
         readers: fields.choice("reads", &readers, Some(Readers::All))?,
-    })
+    };
+    Ok((cluster, parts.hosts[master_host].used))
+}
+
+impl Cluster {
+    /// The same as the n-th of the story.
+    fn numbered(self, parts: &Parts<'_>, n: usize) -> Self {
+        let master = if self.address.is_some() { parts.hosts.len() + n } else { self.master };
+        Self { master, ..self }
+    }
+}
+
+/// The cluster that a word names.
+pub(crate) fn cluster_called(word: &Word, parts: &Parts<'_>) -> Checked<usize> {
+    index_of(parts.cluster_names, word, "cluster")
 }
 
 /// Refuses a host that runs no database.

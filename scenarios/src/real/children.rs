@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use storytime_machine::hash;
 
 /// How long servers may take until they listen.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -33,6 +34,10 @@ struct Running {
     err: PathBuf,
     /// Whether its end was ours.
     ended_by_us: bool,
+    /// When its supervisor saw that it had ended by itself, or was killed.
+    failed: Option<Instant>,
+    /// It has a successor.
+    replaced: bool,
 }
 
 /// All children of one variant's run. Dropping it ends them, also when the run panics.
@@ -79,7 +84,9 @@ impl<'a> Children<'a> {
             command.arg("--host-name").arg(format!("{}={}", other.name, address(n)));
         }
         command.arg("--data-dir").arg(&data_dir);
-        command.arg("--server-seed").arg(self.seed.to_string());
+        // Servers tell themselves and their earlier lives apart by what they draw.
+        let life = hash::fold(hash::fold(self.seed, host as u64 + 1), self.all.len() as u64 + 1);
+        command.arg("--server-seed").arg(life.to_string());
         command.args(&line.words);
         // As the original, it asks root whom to be. A run is whoever started it.
         if let Program::Memcached(config) = &line.program
@@ -91,7 +98,35 @@ impl<'a> Children<'a> {
         command.stdin(Stdio::null()).stdout(out_file).stderr(err_file);
         let child = command.spawn().map_err(|error| RealError::Start(line.text.clone(), error))?;
         let line = line.clone();
-        self.all.push(Running { host, line, child, out, err, ended_by_us: false });
+        self.all.push(Running {
+            host,
+            line,
+            child,
+            out,
+            err,
+            ended_by_us: false,
+            failed: None,
+            replaced: false,
+        });
+        Ok(())
+    }
+
+    /// Starts again what failed or was killed, where the host has a supervisor.
+    pub(super) fn respawn(&mut self) -> Result<(), RealError> {
+        for n in 0..self.all.len() {
+            let running = &mut self.all[n];
+            let host = running.host;
+            let Some(after) = self.setup.hosts[host].respawn else { continue };
+            if running.replaced || running.ended_by_us {
+                continue;
+            }
+            let failed = matches!(running.child.try_wait(), Ok(Some(status)) if !status.success());
+            if failed && running.failed.get_or_insert_with(Instant::now).elapsed() >= after {
+                running.replaced = true;
+                let line = running.line.clone();
+                self.start(host, &line)?;
+            }
+        }
         Ok(())
     }
 
@@ -116,15 +151,23 @@ impl<'a> Children<'a> {
         self.all.iter_mut().filter(move |running| running.host == host)
     }
 
-    /// Processor time of a host's children so far, nanoseconds; those that have ended are forgotten.
+    /// Processor time of a host's children so far, nanoseconds; those that ended are forgotten.
     pub(super) fn busy_ns(&self, host: usize) -> u64 {
         let children = self.all.iter().filter(|running| running.host == host);
         children.map(|running| busy::processor_ns(running.child.id())).sum()
     }
 
+    /// `kill -9` for all children of a host, of which no supervisor hears.
+    pub(super) fn cut(&mut self, host: usize) {
+        self.on_host(host).for_each(Running::kill);
+    }
+
     /// `kill -9` for all children of a host.
     pub(super) fn kill(&mut self, host: usize) {
-        self.on_host(host).for_each(Running::kill);
+        if self.setup.hosts[host].respawn.is_none() {
+            return self.cut(host);
+        }
+        self.on_host(host).for_each(|running| running.signal(Signal::KILL));
     }
 
     /// Asks the children of a host to end, and makes sure that they do.
@@ -187,7 +230,10 @@ impl<'a> Children<'a> {
     /// A server that ended by itself would make the figures worthless.
     fn check_alive(&mut self) -> Result<(), RealError> {
         for running in &mut self.all {
-            let servant = running.line.program.port().is_some() && !running.ended_by_us;
+            // What a supervisor starts again may just have failed.
+            let supervised = self.setup.hosts[running.host].respawn.is_some();
+            let servant = running.line.program.port().is_some();
+            let servant = servant && !running.ended_by_us && !supervised;
             if servant && !matches!(running.child.try_wait(), Ok(None)) {
                 let words = format!("ended during the run: {}", last_words(&running.err));
                 return Err(RealError::Child(running.line.text.clone(), words));

@@ -141,6 +141,11 @@ fn replaced(setup: &Setup) -> Option<String> {
 
 /// Refuses what has no counterpart.
 fn check(setup: &Setup) -> Result<(), RealError> {
+    let lines = setup.hosts.iter().flat_map(|host| &host.run);
+    if let Some(line) = lines.into_iter().find(|line| line.program.moves_address()) {
+        let why = "nobody here may move an address";
+        return Err(RealError::Unsupported(format!("{why}: `{}`", line.text)));
+    }
     let in_process = |host: usize| {
         setup.models.iter().any(|model| model.host == host)
             || setup.loads.iter().any(|load| load.on.contains(&host))
@@ -324,7 +329,8 @@ impl Stage<'_> {
             }
             match &plan.action(self.setup, n) {
                 Action::PowerOn(host) | Action::Restart(host) => self.children.boot(*host)?,
-                Action::PowerCut(host) | Action::Kill(host) => self.children.kill(*host),
+                Action::PowerCut(host) => self.children.cut(*host),
+                Action::Kill(host) => self.children.kill(*host),
                 Action::Stop(host) => self.children.stop(*host),
                 Action::Freeze(host) => self.children.freeze(*host, true),
                 Action::Thaw(host) => self.children.freeze(*host, false),
@@ -369,8 +375,9 @@ impl Stage<'_> {
         self.sleep(began + until)
     }
 
-    fn sleep(&self, until: Instant) -> Result<(), RealError> {
+    fn sleep(&mut self, until: Instant) -> Result<(), RealError> {
         loop {
+            self.children.respawn()?;
             if self.options.interrupted.load(Ordering::Relaxed) {
                 return Err(RealError::Interrupted);
             }

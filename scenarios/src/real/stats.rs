@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_databases_answer_ends_where_its_length_says() {
         let answer = "$26\r\n# Stats\r\nrows:7\r\nrole:ma\r\n";
-        let ends = (0..answer.len()).find(|&n| is_whole(answer[..n].as_bytes()));
+        let ends = (0..answer.len()).find(|&n| is_whole(&answer.as_bytes()[..n]));
         assert_eq!(ends, None, "it lacks two bytes");
         assert!(is_whole(format!("{answer}\r\n").as_bytes()));
         assert_eq!(counters(answer).get("rows"), Some(&7));

@@ -1,5 +1,6 @@
 //! What a site is made of: clusters of databases, classes of requests.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Databases that hold the same data: one is written to.
@@ -7,8 +8,11 @@ use std::time::Duration;
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// The host that is written to.
+    /// Which database is written to: that of a host, by its number; of a cluster with an address
+    /// of its own, the number of hosts and that of the cluster.
     pub master: usize,
+    /// The address that is written to, whoever has it at the moment.
+    pub address: Option<(IpAddr, u16)>,
     /// The hosts that follow it.
     pub replicas: Vec<usize>,
     /// Who is read from.

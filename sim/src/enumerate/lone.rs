@@ -3,7 +3,7 @@
 //! A small driver for one process that runs thousands of times faster than a world. Events happen
 //! in the order of their times; a completed operation and its telling are two events. Not modelled:
 //! a network (clients sit on the host; connects of the machine's own are refused, datagrams lost,
-//! names unknown, TLS resets), CPU time, flow control of clients.
+//! names unknown, TLS resets), CPU time, flow control of clients beyond reading or not.
 
 use crate::clock::Clock;
 use crate::disk::{SimDisk, Submitted};
@@ -82,6 +82,7 @@ struct Peer {
     /// For the machine, while it does not read.
     outbox: BytesMut,
     open: bool,
+    reads: bool,
 }
 
 impl<M: Machine> Lone<M> {
@@ -128,6 +129,11 @@ impl<M: Machine> Lone<M> {
     /// The disk.
     pub const fn disk(&self) -> &SimDisk {
         &self.disk
+    }
+
+    /// The disk, to make it full, slow or broken.
+    pub const fn disk_mut(&mut self) -> &mut SimDisk {
+        &mut self.disk
     }
 
     /// How the process ended, if it did.
@@ -184,7 +190,8 @@ impl<M: Machine> Lone<M> {
         let port = CLIENT_PORT.wrapping_add(self.clients.len() as u16);
         let from = Endpoint::tcp([127, 0, 0, 1], port);
         let conn = self.process.accepted(now, listener, from)?;
-        let peer = Peer { conn, inbox: BytesMut::new(), outbox: BytesMut::new(), open: true };
+        let peer =
+            Peer { conn, inbox: BytesMut::new(), outbox: BytesMut::new(), open: true, reads: true };
         self.clients.push(peer);
         self.drain();
         Some(Client(self.clients.len() - 1))
@@ -200,6 +207,13 @@ impl<M: Machine> Lone<M> {
     /// What a client has received and not taken yet.
     pub fn received(&mut self, client: Client) -> &mut BytesMut {
         &mut self.clients[client.0].inbox
+    }
+
+    /// Whether a client takes what the machine sends; at first it does.
+    pub fn set_reads(&mut self, client: Client, on: bool) {
+        self.clients[client.0].reads = on;
+        self.settle(self.clients[client.0].conn);
+        self.drain();
     }
 
     /// Whether a client's connection stands.
@@ -338,7 +352,8 @@ impl<M: Machine> Lone<M> {
         let Some(client) = self.clients.iter().position(|p| p.conn == conn && p.open) else {
             return;
         };
-        if view.closing != Closing::Abort && view.sendable > 0 {
+        let reads = self.clients[client].reads;
+        if view.closing != Closing::Abort && view.sendable > 0 && reads {
             let inbox = &mut self.clients[client].inbox;
             self.process.take_output(now, conn, usize::MAX, inbox);
         }

@@ -123,6 +123,16 @@ impl World {
         if self.procs[process.0 as usize].state != ProcState::Down {
             self.trace.note(self.now, "kill", process.0, 0, 0);
             self.end_process(process.0, true);
+            self.respawn(process.0);
+        }
+    }
+
+    /// A process ended that its supervisor does not want down: it will start again, unless
+    /// somebody was faster, or its host has no power then.
+    pub(super) fn respawn(&mut self, process: u32) {
+        let program = self.procs[process as usize].program;
+        if let Some(after) = self.programs[program as usize].respawn {
+            self.schedule(self.now + after, Fault::Start(ProcessId(process)));
         }
     }
 

@@ -7,8 +7,8 @@ use crate::queue::Event;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use storytime_machine::{
-    Addr, BindError, Conn, DiskError, DiskOp, Duration, Effect, Endpoint, IpAddr, Listen, Now,
-    OpKey, ResolveError, Token,
+    Addr, BindError, Conn, DiskError, DiskOp, Duration, Effect, Endpoint, Exit, IpAddr, Listen,
+    Now, OpKey, ResolveError, Token,
 };
 
 impl World {
@@ -40,6 +40,9 @@ impl World {
                 self.trace.note(self.now, "exit", process, 0, 0);
                 self.procs[process as usize].exit = Some(exit);
                 self.end_process(process, false);
+                if exit != Exit::Stopped {
+                    self.respawn(process);
+                }
             }
         }
     }

@@ -267,6 +267,7 @@ impl World {
             limits: config.limits,
             costs: config.costs,
             autostart: config.autostart,
+            respawn: config.respawn,
             factory: config.factory,
         });
         processes.into_iter().map(ProcessId).collect()

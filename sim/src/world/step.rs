@@ -296,6 +296,7 @@ impl World {
         if used > limit {
             self.trace.note(self.now, "oom-kill", process, used, limit);
             self.end_process(process, true);
+            self.respawn(process);
         }
     }
 

@@ -48,6 +48,8 @@ fn increment_by_float(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (key, by) = (args.at(1), args.at(2));
     let now = exec.string_to_change(key)?;
     let sum = sum(now.as_deref().unwrap_or(b"0"), by)?.ok_or(NOT_FINITE)?;
+    // Three hundred digits, perhaps, of a request of three letters.
+    exec.make_room(sum.len())?;
     exec.set_keeping_end(key, sum.as_bytes());
     exec.out.bulk(sum.as_bytes());
     Ok(())

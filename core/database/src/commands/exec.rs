@@ -1,6 +1,6 @@
 //! What a command on content works with.
 
-use super::fault::{NO_KEY, WRONG_TYPE};
+use super::fault::{NO_KEY, TOO_MUCH, WRONG_TYPE};
 use super::{Fault, Marks};
 use crate::record::{Effect, RecordWriter};
 use crate::resp::Out;
@@ -79,6 +79,15 @@ impl Exec<'_> {
         marks.wrote(db, effect);
         let applied = store.apply(db, effect);
         applied.expect("a command looks at the type before it changes a key");
+    }
+
+    /// Whether so many bytes that are no words of the request fit into its record.
+    ///
+    /// # Errors
+    /// If they do not: nothing of them may be changed.
+    pub fn make_room(&self, bytes: usize) -> Result<(), Fault> {
+        let fits = self.record.bytes().len() + bytes <= self.bounds.taken_bytes_max;
+        if fits { Ok(()) } else { Err(TOO_MUCH) }
     }
 
     /// The entry of a key that has not ended.

@@ -106,6 +106,7 @@ fn increment_by_float(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let now = field(exec, key, name)?.unwrap_or(Bytes::from_static(b"0"));
     float(&now).ok_or(Fault::of("ERR hash value is not a float"))?;
     let sum = sum(&now, by)?.ok_or(NOT_FINITE)?;
+    exec.make_room(sum.len())?;
     exec.effect(&Effect::HashSet { key, field: name, value: sum.as_bytes() });
     exec.out.bulk(sum.as_bytes());
     Ok(())

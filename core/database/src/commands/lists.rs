@@ -1,6 +1,6 @@
 //! Lists.
 
-use super::fault::{Fault, NOT_POSITIVE, TOO_MUCH, WRONG_TYPE};
+use super::fault::{Fault, NOT_POSITIVE, WRONG_TYPE};
 use super::number::integer;
 use super::spec::{Spec, grow_fast, read, read_fast, write, write_fast};
 use super::strings::clip;
@@ -24,8 +24,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     read_fast("lindex", 3, (1, 1, 1), index),
 ];
 
-/// Most elements that are taken at once: each is an effect of two bytes.
-const TAKEN_MAX: usize = 1 << 20;
+/// What an element that is taken costs in a record, bytes.
+const POP_BYTES: usize = 2;
 
 /// The list that a key holds.
 fn list<'a>(exec: &'a mut Exec<'_>, key: &[u8]) -> Result<Option<&'a VecDeque<Bytes>>, Fault> {
@@ -56,9 +56,8 @@ fn take(exec: &mut Exec<'_>, key: &[u8], end: End, count: usize) -> Outcome {
     let len = list(exec, key)?.map_or(0, VecDeque::len);
     if count >= len {
         exec.effect(&Effect::Delete { key });
-    } else if count > TAKEN_MAX {
-        return Err(TOO_MUCH);
     } else {
+        exec.make_room(POP_BYTES * count)?;
         (0..count).for_each(|_| exec.effect(&Effect::ListPop { key, end }));
     }
     Ok(())
@@ -103,8 +102,8 @@ fn trim(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     if let Some(len) = list(exec, key)?.map(VecDeque::len) {
         match clip(from, to, len) {
             None => exec.effect(&Effect::Delete { key }),
-            Some((from, to)) if from + len - 1 - to > TAKEN_MAX => return Err(TOO_MUCH),
             Some((from, to)) => {
+                exec.make_room(POP_BYTES * (from + len - 1 - to))?;
                 let pop = |end| Effect::ListPop { key, end };
                 (0..from).for_each(|_| exec.effect(&pop(End::Head)));
                 (to + 1..len).for_each(|_| exec.effect(&pop(End::Tail)));

@@ -48,10 +48,10 @@ pub(super) fn float(text: &[u8]) -> Option<f64> {
 /// If one is no number. `None` if the sum is none.
 pub(super) fn sum(left: &[u8], right: &[u8]) -> Result<Option<String>, Fault> {
     let (a, b) = (float(left).ok_or(NOT_FLOAT)?, float(right).ok_or(NOT_FLOAT)?);
-    if let (Some(a), Some(b)) = (decimal(left), decimal(right)) {
-        if let Some(sum) = a.checked_add(b) {
-            return Ok(Some(text_of(sum)));
-        }
+    if let (Some(a), Some(b)) = (decimal(left), decimal(right))
+        && let Some(sum) = a.checked_add(b)
+    {
+        return Ok(Some(text_of(sum)));
     }
     let sum = a + b;
     if sum.is_nan() || sum.is_infinite() {
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(sum("5.0e3", "2.0e2"), "5200");
         assert_eq!(sum("3", "-5"), "-2");
         assert_eq!(sum("-1.5", "1.5"), "0");
-        assert_eq!(sum("1e20", "1"), "100000000000000000000");
+        assert_eq!(sum("1e20", "1"), "100000000000000000001");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sets.
 
-use super::fault::{Fault, NOT_POSITIVE, SYNTAX, TOO_MUCH, WRONG_TYPE};
+use super::fault::{Fault, NOT_POSITIVE, SYNTAX, WRONG_TYPE};
 use super::number::integer;
 use super::scan::Scan;
 use super::spec::{Spec, grow_fast, read, read_fast, write_fast};
@@ -89,9 +89,7 @@ fn pop(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         exec.effect(&Effect::Delete { key });
     } else {
         let bytes: usize = taken.iter().map(|member| member.len() + 8).sum();
-        if bytes > exec.bounds.taken_bytes_max {
-            return Err(TOO_MUCH);
-        }
+        exec.make_room(bytes)?;
         taken.iter().for_each(|member| exec.effect(&Effect::SetRemove { key, member }));
     }
     match count {

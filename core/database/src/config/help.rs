@@ -26,11 +26,12 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --apply-ahead N               a replica asks for the pages of so many records ahead (0)
 --replicaof HOST PORT         be a replica
 --min-replicas-to-write N     acknowledge when so many replicas have it, too (0)
---min-replicas-max-lag SECS   and within this time (10)
+--min-replicas-max-lag SECS   one that is silent for longer is not there (10)
 --master-master HOST PORT     replicate from each other; for the contrast, not for use
 --server-number N --servers N numbers that do not collide there
 --pair HOST:PORT --pair-listen PORT --witness HOST:PORT --address IP --prefer-active yes|no
-                              one half of an HA pair over a mirrored disk
+                              one half of an HA pair over a mirrored disk; the address moves by
+                              storytime --address-command PROGRAM dbd ...
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL

@@ -1,3 +1,5 @@
+//! Command lines, right and wrong.
+
 use super::*;
 
 fn serve(line: &str) -> Config {

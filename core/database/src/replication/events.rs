@@ -8,7 +8,10 @@ use storytime_machine::{Close, Conn, Cx, Gone, IpAddr, Open, ResolveError, Token
 impl Replication {
     /// Whether a connection is to our master, to our former one, or a replica's.
     pub fn owns(&self, conn: Conn) -> bool {
-        self.is_upstream(conn) || self.follower_at(conn).is_some() || self.is_former(conn)
+        self.is_upstream(conn)
+            || self.follower_at(conn).is_some()
+            || self.is_former(conn)
+            || self.is_mutual(conn)
     }
 
     /// Whether a token is ours.
@@ -30,6 +33,8 @@ impl Replication {
             self.connected_upstream(cx, conn);
         } else if *connect == self.token(Timer::Former) {
             self.connected_former(cx, conn);
+        } else if *connect == self.token(Timer::Mutual) {
+            self.connected_mutual(cx, conn);
         } else {
             return false;
         }
@@ -48,6 +53,8 @@ impl Replication {
             self.take_in(cx, host, conn, rx);
         } else if self.is_former(conn) {
             self.hear_former(cx, conn, rx);
+        } else if self.is_mutual(conn) {
+            self.hear_mutual(cx, host, conn, rx);
         } else if let Some(index) = self.follower_at(conn) {
             self.hear(cx, host, index, rx);
         } else {
@@ -80,6 +87,8 @@ impl Replication {
             self.lose_upstream(cx, "");
         } else if self.is_former(conn) {
             self.lose_former(cx);
+        } else if self.is_mutual(conn) {
+            self.lose_mutual(cx);
         } else if let Some(index) = self.follower_at(conn) {
             self.drop_follower(cx, Some(&mut *host), index, Close::Abort);
             self.pump(cx, host);
@@ -98,6 +107,8 @@ impl Replication {
             }
         } else if connect == self.token(Timer::Former) {
             self.lose_former(cx);
+        } else if connect == self.token(Timer::Mutual) {
+            self.lose_mutual(cx);
         } else {
             return false;
         }
@@ -116,6 +127,8 @@ impl Replication {
             self.resolved_upstream(cx, ip);
         } else if lookup == self.token(Timer::Former) {
             self.resolved_former(cx, ip);
+        } else if lookup == self.token(Timer::Mutual) {
+            self.resolved_mutual(cx, ip);
         } else {
             return false;
         }
@@ -128,12 +141,15 @@ impl Replication {
             self.try_upstream(cx, host);
         } else if timer == self.token(Timer::Former) {
             self.try_former(cx);
+        } else if timer == self.token(Timer::Mutual) {
+            self.try_mutual(cx);
         } else if timer == self.token(Timer::Due) {
             self.weigh(cx, host);
         } else if timer == self.token(Timer::Beat) {
             cx.after(timer, self.options.heartbeat);
             self.beat_upstream(cx, host);
             self.beat_former(cx);
+            self.beat_mutual(cx);
             self.beat_followers(cx, host);
             self.pump(cx, host);
         } else {
@@ -150,6 +166,7 @@ impl Replication {
         }
         self.tell_position(cx, host);
         self.resume(cx, host);
+        self.resume_mutual(cx, host);
         self.pump(cx, host);
         self.weigh(cx, host);
     }

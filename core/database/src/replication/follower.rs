@@ -37,13 +37,16 @@ pub(super) struct Follower {
     pub(super) acked: Lsn,
     pub(super) heard: Time,
     pub(super) reader: ReplyReader,
+    /// It is another master, gets what was written here alone, and is told how much of its own
+    /// records was known here at the time.
+    pub(super) mutual: Option<Lsn>,
 }
 
 impl Follower {
     pub(super) fn new(conn: Conn, ip: String, port: u16, next: Lsn, now: Time) -> Self {
         let reader = ReplyReader::new(REQUEST_BYTES_MAX);
         let stand = Stand::AwaitSnapshot;
-        Self { conn, ip, port, stand, next, acked: Lsn(0), heard: now, reader }
+        Self { conn, ip, port, stand, next, acked: Lsn(0), heard: now, reader, mutual: None }
     }
 
     pub(super) const fn is_being_seeded(&self) -> bool {

@@ -15,7 +15,8 @@
 //!   refuses with `DIVERGED` and both positions. Nothing is ever merged or overwritten unless the
 //!   operator says `REPLICAOF host port RESEED`, or the replica has no content at all.
 //! * A promoted replica begins a new term with a durable record before it takes writes, and tells
-//!   its former master, which then takes none; see [`term`].
+//!   its former master, which then takes none; see [`term`]. After `REPLICAOF NO ONE APART` nobody
+//!   is told: each is master of its own share of the databases from then on.
 //! * Slow replicas cost one output buffer each: what is not in the [`tail`] any more is read from
 //!   the journal again.
 //! * [`Replication`] is a part: its owner is a [`Host`] and passes everything on that is ours.
@@ -29,6 +30,7 @@
 //! | `serve`, `ship`, `seed` | masters: handshakes, records, content |
 //! | `upstream`, `receive`, `lag` | replicas: the connection, what comes over it, how late it is |
 //! | `roles`, `former` | commands, promotion, telling the old master |
+//! | `mutual` | two masters that ship to each other |
 //! | `promise` | semi-synchronous writes and `WAIT` |
 //! | `report` | INFO, ROLE, DB.LAG |
 //!
@@ -44,6 +46,7 @@ mod events;
 mod follower;
 mod former;
 mod lag;
+mod mutual;
 mod promise;
 mod receive;
 mod report;
@@ -64,6 +67,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use follower::Follower;
 use former::Former;
+use mutual::Mutual;
 use promise::{Promises, Wait};
 use std::collections::VecDeque;
 use storytime_journal::Lsn;
@@ -87,6 +91,8 @@ pub struct ReplicationOptions {
     pub master: Option<(String, u16)>,
     /// What it shows to its master (`AUTH`).
     pub master_password: Option<Bytes>,
+    /// The other one of two masters, and this one's number.
+    pub mutual: Option<(String, u16, u64)>,
     /// Writes are acknowledged when so many replicas have them durable, too.
     pub replicas_to_write: u32,
     /// A replica that was not heard for this long does not count as there.
@@ -111,6 +117,7 @@ impl Default for ReplicationOptions {
             port: crate::PORT,
             master: None,
             master_password: None,
+            mutual: None,
             replicas_to_write: 0,
             replicas_lag_max: Duration::from_secs(10),
             write_timeout: Duration::from_secs(1),
@@ -163,7 +170,7 @@ pub struct ReplicationCounters {
     pub diverged: u64,
     /// Times this server learned that it is master no more.
     pub fenced: u64,
-    /// Connections to or from others that were given up because they were silent or broke the rules.
+    /// Connections to or from others that were given up: silent, or against the rules.
     pub given_up: u64,
     /// Writes that too few replicas confirmed in time.
     pub not_replicated: u64,
@@ -202,6 +209,7 @@ pub struct Replication {
     /// A master of this later term is there: this one takes no writes.
     fenced: Option<Term>,
     former: Option<Former>,
+    mutual: Option<Mutual>,
     followers: Vec<Follower>,
     tail: Tail,
     /// For whom the journal is being read.
@@ -228,6 +236,7 @@ impl Replication {
             role: Role::Master { term: Term::NONE, since: Lsn(0) },
             fenced: None,
             former: None,
+            mutual: None,
             followers: Vec::new(),
             tail: Tail::default(),
             reading: None,
@@ -270,6 +279,10 @@ impl Replication {
                 let term = self.history.term().next_life(cx.rng());
                 self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
+                if let Some((name, port, number)) = self.options.mutual.clone() {
+                    self.mutual = Some(Mutual::new(name, port, number));
+                    self.try_mutual(cx);
+                }
             }
         }
     }
@@ -320,6 +333,11 @@ impl Replication {
     /// A record was appended, by a client's write or by replication.
     pub fn appended(&mut self, cx: &Cx, lsn: Lsn, record: &[u8]) {
         self.history.note(lsn, record);
+        if let Some(mutual) = &mut self.mutual
+            && self.history.foreign().1 < lsn
+        {
+            mutual.wrote(lsn, record);
+        }
         if !self.followers.is_empty() {
             self.tail.push(lsn, record);
         }
@@ -403,4 +421,6 @@ enum Timer {
     Due,
     /// Tries the former master again.
     Former,
+    /// Tries the other one of two masters again.
+    Mutual,
 }

@@ -104,10 +104,9 @@ impl Replication {
     /// Replicas that are connected, hold all content, and were heard lately.
     pub(super) fn replicas_there(&self, now: Time) -> u32 {
         let lag_max = self.options.replicas_lag_max;
-        let there = self
-            .followers
-            .iter()
-            .filter(|f| f.stand == Stand::Streaming && now.since(f.heard) <= lag_max);
+        let there = self.followers.iter().filter(|f| {
+            f.mutual.is_none() && f.stand == Stand::Streaming && now.since(f.heard) <= lag_max
+        });
         there.count() as u32
     }
 

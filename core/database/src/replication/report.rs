@@ -45,6 +45,13 @@ impl Replication {
         line(format_args!("repl_journal_reads:{}", self.counters.journal_reads));
         line(format_args!("repl_seeded:{}", self.counters.seeded));
         line(format_args!("repl_diverged:{}", self.counters.diverged));
+        if let Some(mutual) = &self.mutual {
+            line(format_args!("mm_collisions:{}", mutual.collisions));
+            line(format_args!("mm_other_record:{}", self.history.foreign().0.0));
+            if let Some(refused) = &mutual.refused {
+                line(format_args!("mm_refused:{refused}"));
+            }
+        }
         line(format_args!("repl_not_replicated:{}", self.counters.not_replicated));
     }
 

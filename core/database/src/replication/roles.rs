@@ -54,6 +54,7 @@ impl Replication {
                 put(out, format_args!("*3\r\n:{term}\r\n:{last}\r\n:{durable}\r\n"));
             }
             b"REPL.FOLLOW" => return self.on_follow(cx, host, caller, rest, out),
+            b"REPL.MUTUAL" => return self.on_mutual(cx, host, caller, rest, out),
             b"REPL.TERM" => match rest {
                 [term] if number_of(term).is_some() => {
                     let term = Term(number_of(term).unwrap_or_default());
@@ -85,10 +86,19 @@ impl Replication {
             return put_error(out, "LOADING the content is not there yet");
         }
         if name.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
-            return match self.promote(cx, host) {
-                Ok(()) => put_ok(out),
-                Err(text) => put_error(out, text),
+            let apart = match how {
+                None => false,
+                Some(word) if word.eq_ignore_ascii_case(b"apart") => true,
+                Some(_) => return put_error(out, "ERR syntax error: only APART may follow ONE"),
             };
+            if let Err(text) = self.promote(cx, host) {
+                return put_error(out, text);
+            }
+            if apart {
+                // Both go on as masters, each of its own share: nobody's time is over.
+                self.leave_former(cx);
+            }
+            return put_ok(out);
         }
         let reseed = match how {
             None => false,

@@ -1,12 +1,13 @@
 //! Masters: records on their way to replicas.
 
-use super::follower::Stand;
-use super::wire::{number_of, put_beat, put_record, words_of};
+use super::follower::{Follower, Stand};
+use super::mutual::origin_of;
+use super::wire::{number_of, put_beat, put_mutual, put_record, words_of};
 use super::{Host, Replication};
 use crate::resp::Frame;
 use bytes::{Bytes, BytesMut};
 use storytime_journal::{Lsn, ReadError};
-use storytime_machine::{Close, Conn, Cx};
+use storytime_machine::{Close, Conn, Cx, Tx};
 
 /// Output of one replica that is not sent; then it waits for the connection.
 const UNSENT_BYTES_MAX: usize = 256 << 10;
@@ -45,7 +46,7 @@ impl Replication {
                 let from = follower.next;
                 return self.read_for(cx, host, index, from);
             };
-            tx.write_with(|into| put_record(into, follower.next, record));
+            send(tx, follower, record);
             pending = tx.pending();
             follower.next.0 += 1;
             self.counters.records_shipped += 1;
@@ -76,7 +77,7 @@ impl Replication {
                     break;
                 }
                 let Some(tx) = cx.tx(conn) else { break };
-                tx.write_with(|into| put_record(into, *lsn, record));
+                send(tx, follower, record);
                 follower.next.0 += 1;
                 self.counters.records_shipped += 1;
             }
@@ -94,7 +95,7 @@ impl Replication {
         let Some(conn) = self.reading.take() else { return };
         if let Some(index) = self.follower_at(conn) {
             match why {
-                ReadError::Gone => {
+                ReadError::Gone if self.followers[index].mutual.is_none() => {
                     // Its term was looked at: it has a part of our log, and gets the rest whole.
                     let answered = self.followers[index].stand == Stand::Streaming;
                     self.followers[index].stand = Stand::AwaitSnapshot;
@@ -103,7 +104,7 @@ impl Replication {
                         self.promise_seed(cx, conn);
                     }
                 }
-                ReadError::Ahead | ReadError::Damaged => {
+                ReadError::Gone | ReadError::Ahead | ReadError::Damaged => {
                     self.counters.given_up += 1;
                     self.notice(format!("the journal cannot be read for a replica: {why:?}"));
                     self.drop_follower(cx, Some(&mut *host), index, Close::Abort);
@@ -171,5 +172,17 @@ impl Replication {
                 tx.write_with(|into| put_beat(into, durable, now.0 / 1_000_000));
             }
         }
+    }
+}
+
+/// Sends a replica its next record; of another master's own only its place is noted.
+fn send(tx: &mut Tx, follower: &mut Follower, record: &[u8]) {
+    let next = follower.next;
+    let Some(seen) = follower.mutual else {
+        return tx.write_with(|into| put_record(into, next, record));
+    };
+    match origin_of(record) {
+        Some(theirs) => follower.mutual = Some(theirs),
+        None => tx.write_with(|into| put_mutual(into, next, seen, record)),
     }
 }

@@ -107,6 +107,8 @@ pub struct History {
     digest: u64,
     /// Whether any record changed content: a log without may be thrown away.
     has_content: bool,
+    /// The last record that came from another master: its place there, and here.
+    foreign: (Lsn, Lsn),
 }
 
 /// These bytes are no history.
@@ -131,6 +133,9 @@ impl History {
         }
         self.last = lsn;
         self.digest = digest(lsn, record);
+        if let Some(theirs) = super::mutual::origin_of(record) {
+            self.foreign = (theirs, lsn);
+        }
         self.has_content |= record.len() > REPLICATION_RECORD_BYTES_MIN;
     }
 
@@ -158,6 +163,11 @@ impl History {
         self.has_content
     }
 
+    /// The last record that came from another master: its place there, and here.
+    pub const fn foreign(&self) -> (Lsn, Lsn) {
+        self.foreign
+    }
+
     /// The terms with their first records, ascending.
     pub fn terms(&self) -> impl Iterator<Item = (Term, Lsn)> {
         self.terms.iter().copied()
@@ -170,6 +180,8 @@ impl History {
         word(self.last.0);
         word(self.digest);
         word(u64::from(self.has_content));
+        word(self.foreign.0.0);
+        word(self.foreign.1.0);
         for (term, first) in &self.terms {
             word(term.0);
             word(first.0);
@@ -186,7 +198,7 @@ impl History {
         }
         let words: Vec<u64> =
             chunks.map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes"))).collect();
-        let [last, digest, has_content, ref terms @ ..] = words[..] else {
+        let [last, digest, has_content, theirs, here, ref terms @ ..] = words[..] else {
             return Err(NoHistory);
         };
         let terms: VecDeque<_> =
@@ -195,7 +207,8 @@ impl History {
         if !ascend || terms.len() > TERMS_MAX || terms.back().is_some_and(|(_, at)| at.0 > last) {
             return Err(NoHistory);
         }
-        Ok(Self { terms, last: Lsn(last), digest, has_content: has_content != 0 })
+        let foreign = (Lsn(theirs), Lsn(here));
+        Ok(Self { terms, last: Lsn(last), digest, has_content: has_content != 0, foreign })
     }
 }
 

@@ -113,6 +113,7 @@ impl Replication {
         reseed: bool,
     ) {
         self.leave_upstream(cx);
+        self.leave_mutual(cx);
         self.former = None;
         self.fenced = None;
         self.promise_from(host.log().last);
@@ -137,8 +138,12 @@ impl Replication {
     pub(super) fn try_upstream(&mut self, cx: &mut Cx, host: &dyn Host) {
         let timeout = self.options.timeout;
         let token = self.token(Timer::Upstream);
-        let settled = host.log().durable >= host.log().last;
-        let settled = settled && !matches!(self.content, Content::AwaitDurable(_));
+        let settled = match self.content {
+            Content::Whole => host.log().durable >= host.log().last,
+            // There is nothing to be said of what was thrown away.
+            Content::Seeding(_) => true,
+            Content::AwaitDurable(_) => false,
+        };
         let Some(upstream) = self.upstream() else { return };
         if upstream.link != Link::Resting {
             return;

@@ -26,6 +26,8 @@ pub(super) const VERSION: u64 = 1;
 pub(super) enum Push {
     /// A record and its place.
     Record(Lsn, Bytes),
+    /// A record of another master, its place, and how much of our log was known to it.
+    Mutual(Lsn, Lsn, Bytes),
     /// The master's durable position, and its monotonic clock, ms.
     Beat(Lsn, u64),
     /// Its content follows, as of this record.
@@ -69,6 +71,13 @@ pub(super) fn put_record(into: &mut BytesMut, lsn: Lsn, record: &[u8]) {
     into.extend_from_slice(b"\r\n");
 }
 
+pub(super) fn put_mutual(into: &mut BytesMut, lsn: Lsn, seen: Lsn, record: &[u8]) {
+    let (lsn, seen, len) = (lsn.0, seen.0, record.len());
+    put(into, format_args!(">4\r\n+MUTUAL\r\n:{lsn}\r\n:{seen}\r\n${len}\r\n"));
+    into.extend_from_slice(record);
+    into.extend_from_slice(b"\r\n");
+}
+
 pub(super) fn put_beat(into: &mut BytesMut, durable: Lsn, clock_ms: u64) {
     put(into, format_args!(">3\r\n+BEAT\r\n:{}\r\n:{clock_ms}\r\n", durable.0));
 }
@@ -104,6 +113,9 @@ pub(super) fn push_of(items: &mut Vec<Reply>) -> Option<Push> {
         _ => None,
     };
     match (items.get(1), last) {
+        (Some(lsn), Reply::Bulk(bytes)) if is(name, b"MUTUAL") => {
+            Some(Push::Mutual(Lsn(number(lsn)?), Lsn(number(items.get(2)?)?), bytes))
+        }
         (Some(lsn), Reply::Bulk(bytes)) if is(name, b"RECORD") => {
             Some(Push::Record(Lsn(number(lsn)?), bytes))
         }

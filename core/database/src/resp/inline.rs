@@ -12,7 +12,8 @@ pub(super) fn split(
 ) -> Result<(), Unbalanced> {
     let mut rest = line;
     loop {
-        rest = rest.trim_ascii_start();
+        let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
+        rest = &rest[blanks..];
         if rest.is_empty() {
             return Ok(());
         }
@@ -22,13 +23,18 @@ pub(super) fn split(
     }
 }
 
+/// What stands between words. The same everywhere: whoever ends a word has to be skipped.
+const fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0
+}
+
 /// Takes one word; what follows it.
 fn word<'a>(mut rest: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
     while let Some((&first, behind)) = rest.split_first() {
         match first {
             b'"' => return closed(double(behind, bytes)?),
             b'\'' => return closed(single(behind, bytes)?),
-            _ if first.is_ascii_whitespace() || first == 0 => return Ok(rest),
+            _ if is_blank(first) => return Ok(rest),
             _ => bytes.push(first),
         }
         rest = behind;
@@ -39,7 +45,7 @@ fn word<'a>(mut rest: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], Unbalan
 /// A closing quote ends the word.
 fn closed(rest: &[u8]) -> Result<&[u8], Unbalanced> {
     match rest.first() {
-        Some(next) if !next.is_ascii_whitespace() => Err(Unbalanced),
+        Some(&next) if !is_blank(next) => Err(Unbalanced),
         _ => Ok(rest),
     }
 }
@@ -109,6 +115,7 @@ mod tests {
         assert_eq!(words("  set a 'b c' ").unwrap(), ["set", "a", "b c"]);
         assert_eq!(words(r#"set "\x41\n" '\''"#).unwrap(), ["set", "A\n", "'"]);
         assert_eq!(words("''").unwrap(), [""]);
+        assert_eq!(words("\0a\0 \0'b'\0").unwrap(), ["a", "b"]);
         assert_eq!(words("'a"), Err(Unbalanced));
         assert_eq!(words("'a'b"), Err(Unbalanced));
     }

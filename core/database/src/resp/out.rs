@@ -1,5 +1,9 @@
 //! Replies, encoded for the version that a client speaks.
+//!
+//! A reply of more than [`OUTPUT_BYTES_MAX`] is never sent: whoever asked for it is hung up on. So
+//! nothing more is written behind that, however much a short request names.
 
+use crate::config::OUTPUT_BYTES_MAX;
 use bytes::{BufMut as _, BytesMut};
 
 /// Digits of the longest number.
@@ -23,6 +27,12 @@ impl Out {
     /// A few words of our own.
     pub fn simple(&mut self, text: &str) {
         self.line(b'+', text.as_bytes());
+    }
+
+    /// Whether the reply may still be sent.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.bytes.len() <= OUTPUT_BYTES_MAX
     }
 
     /// An error: code and text. Line ends in it become blanks.
@@ -56,6 +66,9 @@ impl Out {
     /// Bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if !self.has_room() {
+            return;
+        }
         self.number(b'$', bytes.len() as u64, false);
         self.bytes.put_slice(bytes);
         self.bytes.put_slice(b"\r\n");
@@ -71,6 +84,9 @@ impl Out {
 
     /// Text for people.
     pub fn verbatim(&mut self, text: &str) {
+        if !self.has_room() {
+            return;
+        }
         if self.resp3 {
             self.number(b'=', text.len() as u64 + 4, false);
             self.bytes.put_slice(b"txt:");
@@ -83,12 +99,12 @@ impl Out {
 
     /// Nothing, in place of bytes.
     pub fn nil(&mut self) {
-        self.bytes.put_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        self.raw(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
     /// Nothing, in place of an array.
     pub fn nil_array(&mut self) {
-        self.bytes.put_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+        self.raw(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
 
     /// So many replies follow.
@@ -117,13 +133,25 @@ impl Out {
         }
     }
 
+    fn raw(&mut self, bytes: &[u8]) {
+        if self.has_room() {
+            self.bytes.put_slice(bytes);
+        }
+    }
+
     fn line(&mut self, mark: u8, text: &[u8]) {
+        if !self.has_room() {
+            return;
+        }
         self.bytes.put_u8(mark);
         self.bytes.put_slice(text);
         self.bytes.put_slice(b"\r\n");
     }
 
     fn number(&mut self, mark: u8, mut n: u64, negative: bool) {
+        if !self.has_room() {
+            return;
+        }
         let mut digits = [0; DIGITS_MAX];
         let mut at = DIGITS_MAX;
         loop {

@@ -139,13 +139,13 @@ pub struct Bounds {
 
 /// Where a parser is in a request.
 #[derive(Debug, Default)]
-enum State {
+enum Await {
     #[default]
-    AwaitStart,
-    AwaitLength {
+    Start,
+    Length {
         missing: usize,
     },
-    AwaitWord {
+    Word {
         missing: usize,
         len: usize,
     },
@@ -154,7 +154,7 @@ enum State {
 /// A parser of one connection's requests. Remembers how far it came in a request that is not whole.
 #[derive(Debug, Default)]
 pub struct Parser {
-    state: State,
+    state: Await,
     /// Where it goes on in the input.
     at: usize,
     spans: Vec<(u32, u32)>,
@@ -171,7 +171,7 @@ impl Parser {
     pub fn parse(&mut self, rx: &[u8], bounds: &Bounds) -> Result<Parsed, ProtocolError> {
         loop {
             match self.state {
-                State::AwaitStart => match rx.first() {
+                Await::Start => match rx.first() {
                     None => return Ok(Parsed::Partial),
                     Some(b'*') => {
                         let Some(n) = self.count(rx, ProtocolError::WordsTooBig)? else {
@@ -182,12 +182,12 @@ impl Parser {
                             return Err(ProtocolError::UnknownWords);
                         }
                         let missing = usize::try_from(n).unwrap_or(0);
-                        self.state = State::AwaitLength { missing };
+                        self.state = Await::Length { missing };
                     }
                     Some(_) => return self.parse_line(rx),
                 },
-                State::AwaitLength { missing: 0 } => return Ok(Parsed::Request { len: self.at }),
-                State::AwaitLength { missing } => {
+                Await::Length { missing: 0 } => return Ok(Parsed::Request { len: self.at }),
+                Await::Length { missing } => {
                     let Some(&first) = rx.get(self.at) else { return Ok(Parsed::Partial) };
                     if first != b'$' {
                         return Err(ProtocolError::ExpectedLength(first));
@@ -204,15 +204,15 @@ impl Parser {
                     if self.at + len > bounds.request_bytes_max {
                         return Err(ProtocolError::RequestTooBig);
                     }
-                    self.state = State::AwaitWord { missing, len };
+                    self.state = Await::Word { missing, len };
                 }
-                State::AwaitWord { missing, len } => {
+                Await::Word { missing, len } => {
                     if rx.len() < self.at + len + 2 {
                         return Ok(Parsed::Partial);
                     }
                     self.spans.push((self.at as u32, (self.at + len) as u32));
                     self.at += len + 2;
-                    self.state = State::AwaitLength { missing: missing - 1 };
+                    self.state = Await::Length { missing: missing - 1 };
                 }
             }
         }
@@ -257,7 +257,7 @@ impl Parser {
 
     /// The request is eaten: the next one begins at the front.
     pub fn reset(&mut self) {
-        (self.state, self.at, self.inline) = (State::AwaitStart, 0, false);
+        (self.state, self.at, self.inline) = (Await::Start, 0, false);
         self.spans.clear();
         self.line.clear();
     }

@@ -3,13 +3,18 @@
 use super::replies::Awaits;
 use super::session::{Multi, Queued, Session};
 use super::{Call, Counters, Database, Phase};
+use crate::Config;
 use crate::commands::{Commands, Fault, Outcome, Run};
+use crate::config::REQUEST_BYTES_MAX;
 use crate::replication::{Caller, Handled};
-use crate::{Config, config::OUTPUT_BYTES_MAX};
 use bytes::Bytes;
+use core::fmt::Write as _;
 use core::time::Duration;
 use storytime_journal::Lsn;
 use storytime_machine::{Cx, Time};
+
+/// Most keys that a connection watches; each is looked for among the others.
+const WATCHED_MAX: usize = 1024;
 
 impl Database {
     pub(super) const fn commands(&self) -> &Commands {
@@ -106,7 +111,7 @@ impl Database {
 
     /// When the last checkpoint became durable, seconds since 1970; the start if there was none.
     pub(super) fn last_save(&self, cx: &Cx) -> u64 {
-        let started = cx.wall_clock().as_secs() - self.uptime(cx).as_secs();
+        let started = cx.wall_clock().as_secs().saturating_sub(self.uptime(cx).as_secs());
         self.engine.checkpointing.last_secs().max(started)
     }
 
@@ -118,6 +123,9 @@ impl Database {
     /// The lines of `INFO` on replication.
     pub(super) fn replication_info(&self, cx: &Cx, text: &mut String) {
         self.replication.info(&self.engine, cx.now(), text);
+        if !self.notice.is_empty() {
+            let _ = write!(text, "repl_last_notice:{}\r\n", self.notice);
+        }
     }
 
     /// Has replication carry a request out.
@@ -150,13 +158,22 @@ impl Database {
     }
 
     /// Watches a key; one that has ended counts as gone.
-    pub(super) fn watch(&mut self, _: &Cx, session: &mut Session, key: Bytes) {
-        let at = (session.db, key);
-        if session.watched.contains(&at) {
-            return;
+    ///
+    /// # Errors
+    /// If the connection watches too many already, or keys too long.
+    pub(super) fn watch(&mut self, session: &mut Session, key: &[u8]) -> Outcome {
+        let same = |(db, found): &(u32, Bytes)| *db == session.db && found == key;
+        if session.watched.iter().any(same) {
+            return Ok(());
         }
-        self.engine.marks.watch(at.0, at.1.clone(), session.conn);
-        session.watched.push(at);
+        let bytes: usize = session.watched.iter().map(|(_, key)| key.len()).sum();
+        if session.watched.len() >= WATCHED_MAX || bytes + key.len() > REQUEST_BYTES_MAX {
+            return Err(Fault::of("ERR too many keys are watched by this connection"));
+        }
+        let key = Bytes::copy_from_slice(key);
+        self.engine.marks.watch(session.db, key.clone(), session.conn);
+        session.watched.push((session.db, key));
+        Ok(())
     }
 
     /// Runs the requests of a transaction, one after the other.
@@ -178,9 +195,7 @@ impl Database {
         call.out.array(queued.len());
         core::mem::swap(&mut self.out, call.out);
         for request in queued {
-            if self.out.bytes.len() <= OUTPUT_BYTES_MAX {
-                self.run(cx, call.session, request.spec, request.args());
-            }
+            self.run(cx, call.session, request.spec, request.args());
         }
         core::mem::swap(&mut self.out, call.out);
         self.counters.transactions += 1;

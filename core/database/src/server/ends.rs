@@ -2,6 +2,7 @@
 
 use super::{Database, Phase, tokens};
 use crate::commands::{Exec, Tally};
+use crate::config::REQUEST_BYTES_MAX;
 use crate::record::Effect;
 use bytes::Bytes;
 use core::time::Duration;
@@ -49,6 +50,12 @@ impl Database {
         for (number, db) in self.engine.store.dbs() {
             let keys = db.ended_by(now_ms).take(ENDED_KEYS_MAX - ended.len());
             ended.extend(keys.map(|key| (number, key.clone())));
+            let lengths = ended.iter().scan(0, |sum, (_, key)| {
+                *sum += key.len() + 16;
+                Some(*sum)
+            });
+            let fit = lengths.take_while(|&sum| sum <= REQUEST_BYTES_MAX).count();
+            ended.truncate(fit);
         }
         if ended.is_empty() {
             return;

@@ -1,5 +1,5 @@
-//! Being one half of an HA pair: the server sleeps until this half is active, and ends when it is no
-//! longer.
+//! Being one half of an HA pair: the server sleeps until this half is active, and ends when it is
+//! not any longer.
 
 use super::storage::Storages;
 use super::{Database, tokens};

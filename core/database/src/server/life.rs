@@ -35,7 +35,7 @@ impl Database {
             match event {
                 JournalEvent::Checkpoint(piece) => self.restore(cx, &piece),
                 JournalEvent::Record(lsn, record) => {
-                    self.engine.log.recovered(lsn);
+                    self.engine.log.recovered(lsn, record.len() as u64);
                     self.replication.recovered(lsn, &record);
                     if let Err(why) = self.engine.apply(&record) {
                         return give_up(cx, format!("recovery stops: {why}"));
@@ -107,7 +107,7 @@ impl Database {
     }
 
     fn ready(&mut self, cx: &mut Cx, found: &Recovery) {
-        self.engine.log.recovered(found.last);
+        self.engine.log.recovered(found.last, 0);
         self.engine.marks.recovered(found.last);
         self.replication.ready(cx, &mut self.engine);
         self.counters.recovered_cut_bytes = found.cut_bytes;
@@ -117,7 +117,7 @@ impl Database {
     /// Ends as soon as what was promised is durable.
     pub(super) fn end(&mut self, cx: &mut Cx) {
         if self.phase == Phase::Loading {
-            return cx.exit(Exit::Stopped);
+            return self.stopped(cx);
         }
         self.phase = Phase::Stopping;
     }
@@ -139,7 +139,8 @@ impl Database {
             self.waiting.iter().for_each(|&conn| cx.close(conn, Close::Abort));
         }
         let engine = &mut self.engine;
-        if engine.log.uncovered_bytes() >= self.config.checkpoint_bytes {
+        let long = engine.log.uncovered_bytes() >= self.config.checkpoint_bytes;
+        if long && self.phase == Phase::Serving {
             let head = self.replication.history_piece();
             engine.begin_checkpoint(cx, &head);
         }
@@ -158,13 +159,21 @@ impl Database {
             self.release_all(cx);
         }
         if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
-            cx.exit(Exit::Stopped);
+            self.stopped(cx);
         }
         self.set_alarm(cx);
     }
 }
 
 impl Database {
+    /// Ends because it was asked to. Nobody starts it again to give its address up.
+    fn stopped(&mut self, cx: &mut Cx) {
+        if let Some(pair) = self.pair() {
+            pair.leave(cx);
+        }
+        cx.exit(Exit::Stopped);
+    }
+
     fn hear_replication(&mut self) {
         while let Some(event) = self.replication.next_event() {
             match event {
@@ -173,7 +182,10 @@ impl Database {
                         session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
                     }
                 }
-                ReplicationEvent::Notice(text) => self.notice = text,
+                ReplicationEvent::Notice(text) => {
+                    // Parts of it may come from other servers: one line stays one line.
+                    self.notice = text.replace(char::is_control, " ");
+                }
             }
         }
     }

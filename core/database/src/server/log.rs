@@ -44,6 +44,7 @@ impl Log {
             dir: Bytes::from(dir),
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
+            reserve_bytes: config.reserve_bytes,
             // The log is cut by whole segments: a checkpoint leaves a few behind.
             segment_bytes: (config.checkpoint_bytes / 4)
                 .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
@@ -68,9 +69,11 @@ impl Log {
         true
     }
 
-    /// Recovery is over.
-    pub(super) const fn recovered(&mut self, last: Lsn) {
+    /// Recovery has come to the record of this number and length, or is over.
+    pub(super) const fn recovered(&mut self, last: Lsn, bytes: u64) {
         self.last = last;
+        // They count: lives too short for a checkpoint of their own would never have one.
+        self.uncovered_bytes += bytes;
     }
 
     /// Whether a record that a request may make fits.

@@ -94,7 +94,7 @@ pub struct Database {
     /// Whether writes of clients are refused.
     read_only: bool,
     replication: Replication,
-    /// The last thing that replication wants an operator to know.
+    /// The last thing that replication wants an operator to know; `INFO replication` tells it.
     notice: String,
     /// As one half of a pair: where the others are, and whether this half serves.
     others: Others,
@@ -116,6 +116,10 @@ fn replication_options(config: &Config) -> ReplicationOptions {
         port: config.port,
         master: config.replica_of.as_ref().map(|place| (place.host.clone(), place.port)),
         master_password: config.password.as_ref().map(|word| word.clone().into()),
+        mutual: config
+            .master_master
+            .as_ref()
+            .map(|two| (two.other.host.clone(), two.other.port, u64::from(two.server_number))),
         replicas_to_write: config.replicas_to_write,
         replicas_lag_max: config.replicas_lag_max,
         ..ReplicationOptions::default()

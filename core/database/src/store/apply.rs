@@ -91,7 +91,8 @@ impl Store {
                 let rows = table.rows;
                 let grown = table.put(owner, item, row, epoch);
                 let new = (table.rows - rows) * ROW_OVERHEAD_BYTES;
-                db.bytes = db.bytes.strict_add(new).strict_add_signed(grown);
+                let bytes = (db.bytes + new).checked_add_signed(grown);
+                db.bytes = bytes.expect("a table takes away what it had added");
             }
             Effect::RowDelete { table, owner, item } => db.take_rows(table, owner, Some(item)),
             Effect::RowDrop { table, owner } => db.take_rows(table, owner, None),
@@ -255,12 +256,10 @@ impl Db {
         epoch: u32,
     ) -> Result<(), Misfit> {
         let key = effect.key().expect("an effect on an element names its key");
-        let taken = match *effect {
-            Effect::HashDelete { .. } | Effect::SetRemove { .. } | Effect::SortedRemove { .. } => {
-                true
-            }
-            _ => false,
-        };
+        let taken = matches!(
+            effect,
+            Effect::HashDelete { .. } | Effect::SetRemove { .. } | Effect::SortedRemove { .. }
+        );
         if taken {
             let Some(entry) = self.keys.get_mut(key) else { return Err(Misfit) };
             let bytes = match (&mut entry.value, effect) {

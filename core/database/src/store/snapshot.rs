@@ -1,8 +1,8 @@
 //! The whole content as pieces, while it goes on changing.
 //!
 //! A snapshot is the content at the instant at which it began. It walks through keys and rows in
-//! pieces; what an effect is about to change before the walk has come to it is written first. Pieces
-//! are records, whose effects make the content from nothing: whoever restores applies them.
+//! pieces; what an effect is about to change before the walk has come to it is written first.
+//! Pieces are records, whose effects make the content from nothing: whoever restores applies them.
 
 use super::{Db, Owner, Store, Value};
 use crate::record::{Effect, End, RecordWriter};

@@ -139,6 +139,20 @@ fn a_master_may_be_named_and_changed_at_run_time() {
 }
 
 #[test]
+fn a_replica_that_parts_leaves_its_master_a_master() {
+    for (words, old_is_master) in [("REPLICAOF NO ONE", false), ("REPLICAOF NO ONE APART", true)] {
+        let mut rig = Rig::new(Config::new(1), 2, star);
+        rig.run_ms(700);
+        assert_eq!(rig.text(0, "SET 1 5"), "OK");
+        rig.converge(&[0, 1], 3000);
+        assert_eq!(rig.text(1, words), "OK");
+        rig.run_ms(3000);
+        assert_eq!(rig.text(0, "SET 1 6") == "OK", old_is_master, "{words}");
+        assert_eq!(rig.text(1, "SET 1 7"), "OK", "{words}");
+    }
+}
+
+#[test]
 fn bad_requests_are_told_what_is_wrong() {
     let mut rig = Rig::new(Config::new(1), 1, star);
     for (words, answer) in [
@@ -146,7 +160,9 @@ fn bad_requests_are_told_what_is_wrong() {
         ("REPLICAOF a b", "ERR Invalid master port"),
         ("REPLICAOF a 0", "ERR Invalid master port"),
         ("REPLICAOF a 1 NOW", "ERR syntax error: only RESEED may follow the port"),
+        ("REPLICAOF NO ONE NOW", "ERR syntax error: only APART may follow ONE"),
         ("REPLICAOF NO ONE", "OK"),
+        ("REPLICAOF NO ONE APART", "OK"),
         ("WAIT x 1", "ERR value is not an integer or out of range"),
         ("WAIT 1", "ERR wrong number of arguments for 'wait' command"),
         ("REPL.TERM x", "ERR REPL.TERM takes a term"),

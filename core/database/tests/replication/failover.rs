@@ -33,12 +33,12 @@ fn failover(kind: Kind, seed: u64, options: Options) -> Aftermath {
     let mut rig = Rig::of(kind, Config { link, ..Config::new(seed) }, 3, options);
     rig.begin_load();
     rig.run_ms(2000);
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         // Somebody is far behind when it happens.
         rig.cut(0, 1, true);
     }
     rig.run_ms(700 + seed * 37 % 1000);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // Nobody hears the last of it.
         rig.cut(0, 1, true);
         rig.cut(0, 2, true);

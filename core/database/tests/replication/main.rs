@@ -1,8 +1,10 @@
 //! Replication in simulated worlds: a toy database around the part under test.
 
 mod basics;
+mod crash_points;
 mod failover;
 mod load;
+mod mutual;
 mod parting;
 mod rig;
 mod storms;

@@ -1,7 +1,9 @@
 //! Logs that part are never merged.
 
-use crate::rig::{Rig, star};
+use crate::rig::{Kind, Rig, star};
+use storytime_database::Reply;
 use storytime_sim::Config;
+use storytime_sim::disk::Profile;
 
 /// A replica is promoted while its master lives on, and both are written to.
 fn split(seed: u64) -> Rig {
@@ -113,4 +115,52 @@ fn an_emptied_master_does_not_empty_its_replicas() {
     let refused = rig.info(1, "master_refuses");
     assert!(refused.starts_with("DIVERGED you end at record 1"), "{refused}");
     assert_eq!(rig.text(1, "GET 1"), "1");
+}
+
+#[test]
+fn behind_a_lying_disk_the_database_itself_refuses_and_the_replica_keeps_what_it_has() {
+    let mut parted = 0;
+    for seed in 0..16 {
+        let mut rig = Rig::of(Kind::Database(Profile::Liar), Config::new(seed), 2, star);
+        rig.begin_load();
+        rig.run_ms(1500);
+        rig.power(0, false);
+        rig.end_load();
+        let kept = rig.rows(1);
+        let acknowledged = rig.acknowledged();
+        rig.power(0, true);
+        rig.run_ms(4000);
+        let lost = kept.difference(&rig.rows(1)).count();
+        assert_eq!(lost, 0, "seed {seed}: the replica lost rows to a master that had fewer");
+        // All but what was on its way when the power went.
+        let missing = acknowledged.difference(&kept).count();
+        assert!(missing < 10, "seed {seed}: {missing} acknowledged rows are not there");
+        parted += u32::from(rig.info(1, "master_refuses").starts_with("DIVERGED"));
+    }
+    assert!(parted > 3, "the master had lost records in {parted} seeds only");
+}
+
+#[test]
+fn a_last_record_of_the_same_term_and_place_must_be_the_same_record() {
+    for records_behind in [0, 2] {
+        let mut rig = Rig::new(Config::new(1), 2, star);
+        rig.run_ms(500);
+        for value in 1..5 {
+            assert_eq!(rig.text(0, &format!("SET 1 {value}")), "OK");
+        }
+        rig.converge(&[0, 1], 1000);
+        let Ok(Reply::Array(position)) = rig.tell(0, "DB.POSITION") else { panic!("a position") };
+        let [Reply::Integer(term), Reply::Integer(last), _] = position[..] else {
+            panic!("{position:?}")
+        };
+        let lsn = last - records_behind;
+        let follow = format!("REPL.FOLLOW 1 1 {term} {lsn} 12345 continue");
+        let refused = rig.text(0, &follow);
+        assert!(refused.starts_with("DIVERGED"), "{refused}");
+        assert!(refused.contains(&format!("record {lsn} here is another")), "{refused}");
+        // A replica that is behind cannot judge; its master can.
+        let ahead = format!("REPL.FOLLOW 1 1 {term} {} 12345 continue", last + 5);
+        assert!(rig.text(1, &ahead).starts_with("LOADING this replica has less"));
+        assert!(rig.text(0, &ahead).starts_with("DIVERGED"));
+    }
 }

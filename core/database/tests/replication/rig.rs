@@ -8,13 +8,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use storytime_database::client::{Client, ClientOptions, Failure, Keep};
+use storytime_database::config::{MasterMaster, Place};
 use storytime_database::replication::ReplicationOptions;
 use storytime_database::{Database, Reply};
 use storytime_machine::{
     Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Process, Time, Token,
 };
 use storytime_sim::check::linear::{Model, Search, Verdict, by_key};
-use storytime_sim::disk::Profile;
+use storytime_sim::disk::{Lies, Profile};
 use storytime_sim::{
     Config, DiskConfig, Fault, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World,
 };
@@ -97,14 +98,21 @@ pub(crate) enum Kind {
 }
 
 /// The command line that asks for these options.
-fn command_line(options: &ReplicationOptions) -> storytime_database::Config {
+fn command_line(kind: Kind, options: &ReplicationOptions) -> storytime_database::Config {
     let mut config = storytime_database::Config::default();
-    // The log is cut early, so that outages outlive it.
-    config.checkpoint_bytes = 24 << 10;
+    // The log is cut early, so that outages outlive it; but a checkpoint that was lost would end
+    // the server.
+    if kind != Kind::Database(Profile::Liar) {
+        config.checkpoint_bytes = 24 << 10;
+    }
     config.replicas_to_write = options.replicas_to_write;
     config.replicas_lag_max = options.replicas_lag_max;
-    config.replica_of =
-        options.master.clone().map(|(host, port)| storytime_database::config::Place { host, port });
+    config.master_master = options.mutual.clone().map(|(host, port, _)| MasterMaster {
+        other: Place { host, port },
+        server_number: 1,
+        servers: 1,
+    });
+    config.replica_of = options.master.clone().map(|(host, port)| Place { host, port });
     config
 }
 
@@ -137,6 +145,11 @@ impl Rig {
         let mut add = |n| {
             let disk = match kind {
                 Kind::Toy => None,
+                // A controller that lies takes the end of the log, and nothing of its middle.
+                Kind::Database(Profile::Liar) => {
+                    let lies = Lies::CONTROLLER;
+                    Some(DiskConfig { lies, ..DiskConfig::new(Profile::Liar) })
+                }
                 Kind::Database(profile) => Some(DiskConfig::new(profile)),
             };
             world.add_host(HostConfig { disk, ..HostConfig::new(format!("db{n}")) })
@@ -162,7 +175,7 @@ impl Rig {
                 if kind == Kind::Toy {
                     return Box::new(Process::new(ToyDb::new(disk.clone(), options), setup));
                 }
-                Box::new(Process::new(Database::new(command_line(&options)), setup))
+                Box::new(Process::new(Database::new(command_line(kind, &options)), setup))
             });
             let process = rig.world.add_program(host, program)[0];
             rig.servers.push((host, process));
@@ -238,9 +251,21 @@ impl Rig {
         }
     }
 
+    /// The operator types this at a server, and does not look at the answer.
+    pub(crate) fn ask(&mut self, server: usize, words: &str) {
+        self.type_at(server, words);
+        self.run_ms(1);
+    }
+
+    /// The operator will type this at a server within a millisecond.
+    pub(crate) fn type_at(&self, server: usize, words: &str) {
+        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+    }
+
     /// The operator types this at a server.
     pub(crate) fn tell(&mut self, server: usize, words: &str) -> Result<Reply, Failure> {
-        self.questions.lock().expect("one thread").push_back((server, words.to_owned()));
+        self.answers.lock().expect("one thread").clear();
+        self.type_at(server, words);
         for _ in 0..4000 {
             self.run_ms(1);
             if let Some(answer) = self.answers.lock().expect("one thread").pop_front() {
@@ -327,15 +352,6 @@ impl Rig {
             _ => None,
         };
         self.told().into_iter().filter_map(acknowledged).collect()
-    }
-
-    /// How often an error that begins so was told.
-    pub(crate) fn errors(&self, code: &str) -> usize {
-        let is = |told: &Told| match &told.outcome {
-            Ok(Reply::Error(text)) => text.starts_with(code.as_bytes()),
-            _ => false,
-        };
-        self.told().iter().filter(|told| is(told)).count()
     }
 
     /// Whether the registers' history has an order.

@@ -49,7 +49,7 @@ fn tree(server: usize, ips: &[IpAddr]) -> ReplicationOptions {
 fn storms(kind: Kind, seeds: u64, marks: &[&str]) {
     let mut reached = BTreeMap::new();
     for seed in 0..seeds {
-        let rig = storm(kind, seed, if seed % 2 == 0 { tree } else { chain });
+        let rig = storm(kind, seed, if seed.is_multiple_of(2) { tree } else { chain });
         for (mark, times) in rig.world.marks() {
             *reached.entry(mark).or_insert(0) += times;
         }

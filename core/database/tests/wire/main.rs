@@ -1,6 +1,9 @@
 //! Dialogues with a server, over the wire.
 
+mod full;
+mod hostile;
 mod limits;
 mod rig;
 mod rows;
+mod slow;
 mod waiting;

@@ -9,6 +9,8 @@ use storytime_sim::{DiskConfig, disk::SimDisk};
 /// A server and its clock.
 pub(crate) struct Rig {
     pub(crate) lone: Lone<Database>,
+    /// How often the host was booted before.
+    life: u32,
 }
 
 /// Options from a command line.
@@ -33,7 +35,14 @@ impl Rig {
         let machine = Database::new(config);
         let mut lone = Lone::boot(machine, setup, disk, Time(1 << 40), life);
         assert!(lone.run_until(|lone| lone.machine().is_serving()), "it comes up");
-        Self { lone }
+        Self { lone, life }
+    }
+
+    /// A server on what a power cut left of this one's disk.
+    pub(crate) fn after_power_cut(self, line: &str) -> Self {
+        let mut disk = self.lone.disk().clone();
+        disk.power_cut(self.lone.now());
+        Self::on(disk, line, self.life + 1)
     }
 
     pub(crate) fn open(&mut self) -> Client {

@@ -65,6 +65,25 @@ fn a_checkpoint_is_durable_when_save_says_so() {
 }
 
 #[test]
+fn lives_too_short_for_a_checkpoint_have_one_together() {
+    const LINE: &str = "--checkpoint-bytes 64k";
+    let mut rig = Rig::new(LINE);
+    let value = "v".repeat(10_000);
+    for life in 1..=3 {
+        let client = rig.open();
+        for item in 0..3 {
+            rig.say(client, &format!("ROW.PUT t {life} {item} {value}"));
+        }
+        rig.rest();
+        let checkpoints = format!("checkpoints:{}", life / 3);
+        assert!(rig.say(client, "INFO storytime").contains(&checkpoints), "life {life}");
+        rig = rig.after_power_cut(LINE);
+    }
+    let client = rig.open();
+    assert_eq!(rig.say(client, "ROW.SIZE t"), "*3 :3 :9 :90000");
+}
+
+#[test]
 fn pages_are_read_before_a_reply_that_needs_them_and_others_go_on() {
     let mut rig = Rig::new("--pages 1000 --pool-pages 10 --appendonly no");
     rig.rest();

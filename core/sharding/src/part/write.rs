@@ -69,11 +69,14 @@ impl WriteJob {
         }
     }
 
-    /// Forgets numbers that were drawn: they belong to a shard, or are taken.
+    /// Forgets numbers that were drawn: they belong to a shard, or are taken. Caches were told of
+    /// the rows with these numbers, which are not this write's: they are told anew, of others.
+    /// Marks that were put there expire.
     fn forget_numbers(&mut self) {
         for (change, item) in self.changes.iter().zip(&mut self.items) {
-            if matches!(change, Change::Create { item: None, .. }) {
-                *item = None;
+            if matches!(change, Change::Create { item: None, .. }) && item.take().is_some() {
+                self.touches.clear();
+                self.announced = false;
             }
         }
     }

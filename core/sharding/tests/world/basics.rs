@@ -4,7 +4,7 @@ use crate::rig::{BLOG, Shape, Site, create, delete, select, update, write};
 use storytime_machine::{Bytes, Duration};
 use storytime_sharding::map::Flags;
 use storytime_sharding::{
-    CacheOptions, Change, Error, Outcome, Query, Request, Revisions, Scheme, ShardId, UserId,
+    CacheOptions, Care, Change, Error, Outcome, Query, Request, Revisions, Scheme, ShardId, UserId,
 };
 
 #[test]
@@ -114,6 +114,25 @@ fn changes_with_conditions_are_all_made_or_none() {
     // A number that somebody chose is not drawn.
     let drawn: Vec<u64> = (0..6).map(|_| site.create(user, "text")).collect();
     assert_eq!(drawn, [1, 2, 3, 4, 7, 8]);
+}
+
+#[test]
+fn a_row_that_was_in_the_way_of_a_new_one_stays_what_it_is_in_the_cache() {
+    for care in [Care::Plain, Care::Safe, Care::Guarded] {
+        let cache = CacheOptions { care, ..CacheOptions::default() };
+        let mut site = Site::new(Shape::cached(10, cache));
+        let user = site.register("ann", 1);
+        let value = Bytes::from_static(b"chosen");
+        site.write(user, Change::Create { table: BLOG, item: Some(1), value });
+        assert_eq!(site.create(user, "drawn"), 2, "the number 1 is taken");
+        let items = vec![1, 2];
+        let rows = match site.ask(Request::Rows { table: BLOG, user, items }) {
+            Outcome::Rows(rows) => rows,
+            other => panic!("{other:?}"),
+        };
+        let values: Vec<_> = rows.iter().map(|row| &row.value[..]).collect();
+        assert_eq!(values, [&b"chosen"[..], b"drawn"], "{care:?}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use storytime_memcached::client::{
 };
 use storytime_sharding::mover::wire::Line;
 use storytime_sharding::{
-    Error as ShardsError, Outcome as Sharded, Request, Sharding, ShardingCounters,
+    Error as ShardsError, Outcome as Sharded, Request, ShardMap, Sharding, ShardingCounters,
 };
 
 /// The tag of a cache request whose end nobody waits for.
@@ -303,6 +303,27 @@ impl Hands<'_> {
     /// What the requests over shards of this host were like so far.
     pub fn shard_counters(&self) -> ShardingCounters {
         self.desk.sharding.as_ref().map_or_else(ShardingCounters::default, |s| *s.counters())
+    }
+
+    /// The map by which shards are found.
+    pub fn shard_map(&self) -> ShardMap {
+        self.desk.sharding.as_ref().map_or_else(ShardMap::default, |s| s.map().clone())
+    }
+
+    /// Finds shards by another map from now on.
+    pub fn use_shard_map(&mut self, map: ShardMap) {
+        if let Some(sharding) = &mut self.desk.sharding {
+            sharding.set_map(map);
+        }
+    }
+
+    /// How far the index for questions across shards is behind this host's writes: the age of the
+    /// oldest entry that it has not taken, and how many there are.
+    pub fn index_lag(&self) -> (Duration, u64) {
+        let now = self.cx.now();
+        self.desk.sharding.as_ref().map_or((Duration::ZERO, 0), |sharding| {
+            (sharding.index_lag(now), sharding.index_waiting() as u64)
+        })
     }
 
     // ---- the cache ------------------------------------------------------------------------------

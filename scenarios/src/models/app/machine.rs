@@ -61,7 +61,8 @@ pub struct AppConfig {
     pub listen: Option<u16>,
     /// Where pages are asked for, and how a server is chosen.
     pub servers: (Vec<Endpoint>, Choose),
-    /// Where the database of each host is, by the number of the host.
+    /// Where the database of each host is, by the number of the host; behind them those of clusters
+    /// with an address of their own.
     pub databases: Vec<Option<Endpoint>>,
     /// How databases are asked.
     pub database_client: DatabaseOptions,

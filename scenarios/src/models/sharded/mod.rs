@@ -8,11 +8,23 @@
 //! was told to be there, a count that is too low, a row of an older version are *stale*. Nobody in
 //! a real site knows that; here a ledger does, which all hosts share.
 //!
+//! | module | holds |
+//! |---|---|
+//! | `asked` | a job: what is asked, and what comes of it |
+//! | `maps` | maps that change while the site runs |
+//! | `verify` | what is compared in the end |
+//!
 //! Not modelled: users who come and go, moves (see the mover), pages.
 
+mod asked;
+mod maps;
 mod numbers;
+mod verify;
 
-pub use numbers::{Mix, Numbers, SchemeName};
+pub use asked::Asked;
+pub use maps::{Maps, Operator};
+pub use numbers::{Mix, Numbers, SchemeName, SplitCare};
+pub use verify::Verify;
 
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -24,10 +36,9 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_machine::{Endpoint, Time};
-use storytime_sharding::{
-    Change, Error, Outcome, Query, Request, Row, ShardId, ShardingCounters, UserId,
-};
+use storytime_machine::Endpoint;
+use storytime_sharding::map::Flags;
+use storytime_sharding::{Change, Error, Outcome, Request, ShardId, ShardingCounters, UserId};
 
 /// Most users of one load: each has rows before the first job.
 pub const USERS_MAX: u64 = 100_000;
@@ -48,22 +59,16 @@ pub struct Ledger {
     users: BTreeMap<u32, Known>,
     /// Jobs by shard.
     by_shard: BTreeMap<u32, u64>,
+    /// Maps that were given out since the beginning.
+    maps: Maps,
+    /// The time of the row that was written last: no two rows have the same.
+    clock: u64,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Known {
     rows: u64,
     versions: BTreeMap<u64, u64>,
-}
-
-/// What a job asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Select,
-    Count,
-    Create,
-    Update,
-    Aggregate,
 }
 
 /// A job, by what it awaits.
@@ -77,15 +82,12 @@ pub enum Job {
     Rows(u32),
     /// An answer.
     Answer(Box<Asked>),
-}
-
-/// What was asked, and what was known by then.
-#[derive(Debug)]
-pub struct Asked {
-    kind: Kind,
-    user: u32,
-    known: Known,
-    since: Time,
+    /// The moment to ask for a write again that was refused.
+    Again(Box<Asked>),
+    /// What the operator of a split awaits.
+    Operator(Operator),
+    /// What the last job awaits.
+    Verify(Verify),
 }
 
 /// The workload.
@@ -120,7 +122,19 @@ impl Workload for Sharded {
         "power_share",
         "at_once",
         "deadline",
+        "latest",
+        "brute_force",
+        "index",
+        "flagged",
+        "again",
+        "split",
+        "split_to",
+        "map_spread",
+        "verify",
+        "day",
+        "day_length",
         "cached",
+        "cached_lists",
         "row_cache",
         "care",
         "revisions",
@@ -137,7 +151,19 @@ impl Workload for Sharded {
         ("stale_lists", Series, "stale lists and counts"),
         ("stale_rows", Series, "stale rows"),
         ("errors", Series, "requests that failed"),
-        ("closed", Series, "writes refused by a flag or a move"),
+        ("closed", Series, "requests refused by a flag or a move"),
+        ("reads_failed", Series, "reads that failed"),
+        ("writes_failed", Series, "writes that failed"),
+        ("tried_again", Series, "writes that were refused and tried again"),
+        ("error_time", Latency, "time until a request failed"),
+        ("latest_time", Latency, "time of a question to the index"),
+        ("brute_time", Latency, "time of a question to everybody"),
+        ("index_lag", Latency, "how far the index is behind"),
+        ("index_waiting", Level, "rows that the index does not know yet"),
+        ("index_wrong", Count, "newest rows that the index lacks in the end"),
+        ("index_lost", Count, "rows that the index lacks in the end"),
+        ("lost", Count, "rows that were told to be written and are not there"),
+        ("unread", Count, "users whose rows could not be read in the end"),
         ("parts", Series, "answers of single shards"),
         ("parts_late", Series, "single shards that were not waited for"),
         ("place_hits", Shares, "places found in the cache"),
@@ -150,12 +176,14 @@ impl Workload for Sharded {
     ];
     const NEEDS_DATABASE: bool = false;
     const NEEDS_CACHES: bool = false;
+    const VERBS: &'static [&'static str] = &["read-only", "close", "open", "split"];
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         Numbers::read(fields, parts)
     }
 
     fn new(numbers: Numbers, part: u32, ledger: Arc<Mutex<Ledger>>) -> Self {
+        lock(&ledger).maps.add_host();
         Self { numbers, part, ledger, counted: ShardingCounters::default() }
     }
 
@@ -172,11 +200,11 @@ impl Workload for Sharded {
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
+        self.follow_maps(hands);
         let user = self.draw_user(hands);
         let kind = self.draw_kind(hands);
-        let (request, known) = self.request(hands, kind, user);
-        hands.shards(request);
-        Step::Await(Job::Answer(Box::new(Asked { kind, user, known, since: hands.now() })))
+        let since = hands.now();
+        self.ask(hands, kind, user, since)
     }
 
     fn resume(&mut self, hands: &mut Hands<'_>, job: Job, came: Came) -> Step<Job> {
@@ -199,25 +227,53 @@ impl Workload for Sharded {
             }
             (Job::Answer(asked), Came::Shards(outcome)) => {
                 self.count_hits(hands);
-                self.answered(hands, &asked, outcome)
+                self.answered(hands, asked, outcome)
             }
-            (Job::Rows(_) | Job::Answer(_), _) => Step::Failed,
+            (Job::Again(asked), _) => {
+                self.follow_maps(hands);
+                self.ask(hands, asked.kind, asked.user, asked.since)
+            }
+            (Job::Operator(awaits), came) => self.operator_heard(hands, awaits, came),
+            (Job::Verify(awaited), Came::Shards(outcome)) => self.verified(hands, awaited, outcome),
+            (Job::Rows(_) | Job::Answer(_) | Job::Verify(_), _) => Step::Failed,
+        }
+    }
+
+    fn told(&mut self, hands: &mut Hands<'_>, verb: &'static str) -> Step<Job> {
+        match verb {
+            "read-only" => self.set_flags(hands, Flags::READ_ONLY),
+            "close" => self.set_flags(hands, Flags { read: false, write: false }),
+            "open" => self.set_flags(hands, Flags::READ_WRITE),
+            _ => self.split(hands),
         }
     }
 
     fn check(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
+        self.note_index(hands);
         if self.part == 0 {
             let ledger = lock(&self.ledger);
             let all: u64 = ledger.by_shard.values().sum();
             let most = ledger.by_shard.values().max().copied().unwrap_or(0);
             hands.share("busiest", most, all.max(1));
+            drop(ledger);
             hands.share("moved", self.moved(), self.numbers.population.into());
+            if self.numbers.verify {
+                self.follow_maps(hands);
+                return self.verify(hands);
+            }
         }
         Step::Done
     }
 }
 
 impl Sharded {
+    /// The time for a new row, microseconds since 1970.
+    fn tick(&self, hands: &Hands<'_>) -> u64 {
+        let mut ledger = lock(&self.ledger);
+        ledger.clock = (ledger.clock + 1).max(hands.wall_ns() / 1_000);
+        ledger.clock
+    }
+
     /// The users of one request of the preparation.
     fn some_users(&self, first: u32) -> std::ops::Range<u32> {
         first..(first + PREPARE_USERS).min(self.numbers.population + 1)
@@ -236,12 +292,16 @@ impl Sharded {
     fn make_rows(&self, hands: &mut Hands<'_>, first: u32) -> Step<Job> {
         let users = self.some_users(first);
         let behind = users.end;
-        let make = |user: u32| Request::Write {
-            user: UserId(user.into()),
-            changes: (0..self.numbers.rows).map(|_| create("first")).collect(),
-            index: None,
+        let make = |user: u32| {
+            let at = self.tick(hands);
+            Request::Write {
+                user: UserId(user.into()),
+                changes: (0..self.numbers.rows).map(|_| create(at)).collect(),
+                index: self.numbers.index.map(|_| at),
+            }
         };
-        fan_out(hands, users.map(make).collect(), PREPARE_AT_ONCE);
+        let parts = users.map(make).collect();
+        fan_out(hands, parts, PREPARE_AT_ONCE);
         Step::Await(Job::Rows(behind))
     }
 
@@ -256,127 +316,6 @@ impl Sharded {
                 known.versions.extend(written.rows.iter().copied());
             }
         }
-    }
-
-    fn draw_user(&self, hands: &mut Hands<'_>) -> u32 {
-        let users = match self.numbers.power {
-            Some((users, share)) if hands.rng().chance(share) => users,
-            _ => self.numbers.population,
-        };
-        1 + hands.rng().below(users.into()) as u32
-    }
-
-    fn draw_kind(&self, hands: &mut Hands<'_>) -> Kind {
-        let mix = &self.numbers.mix;
-        let all = [
-            (Kind::Select, mix.selects),
-            (Kind::Count, mix.counts),
-            (Kind::Create, mix.creates),
-            (Kind::Update, mix.updates),
-            (Kind::Aggregate, mix.aggregates),
-        ];
-        let sum: u64 = all.iter().map(|(_, weight)| weight).sum();
-        let mut pick = hands.rng().below(sum.max(1));
-        for (kind, weight) in all {
-            if pick < weight {
-                return kind;
-            }
-            pick -= weight;
-        }
-        Kind::Select
-    }
-
-    fn request(&self, hands: &mut Hands<'_>, kind: Kind, user: u32) -> (Request, Known) {
-        let known = lock(&self.ledger).users.get(&user).cloned().unwrap_or_default();
-        let id = UserId(user.into());
-        let write = |change| Request::Write { user: id, changes: vec![change], index: None };
-        let request = match kind {
-            Kind::Select => {
-                let query = Query::newest(self.numbers.list);
-                Request::Select { table: TABLE, user: id, query }
-            }
-            Kind::Count => Request::Count { table: TABLE, user: id, min: 0, max: u64::MAX },
-            Kind::Create => write(create("a new row")),
-            Kind::Update => {
-                let item = 1 + hands.rng().below(self.numbers.rows.into());
-                let value = Bytes::from_static(b"another value");
-                write(Change::Update { table: TABLE, item, version: None, value })
-            }
-            Kind::Aggregate => Request::FanOut {
-                parts: (1..=self.numbers.shard_count())
-                    .map(|shard| Request::Shard {
-                        shard: ShardId(shard),
-                        words: vec![Bytes::from_static(b"ROW.SIZE"), TABLE],
-                    })
-                    .collect(),
-                at_once: self.numbers.at_once as usize,
-                deadline: self.numbers.deadline,
-            },
-        };
-        (request, known)
-    }
-
-    /// The shard that a user was put on.
-    fn shard_of(&self, user: u32) -> u32 {
-        let shards: Vec<ShardId> = (1..=self.numbers.shard_count()).map(ShardId).collect();
-        let placed = self.numbers.scheme_over(&shards).computed(UserId(user.into()));
-        placed.map_or_else(|| user % self.numbers.shard_count() + 1, |shard| shard.0)
-    }
-
-    fn answered(
-        &mut self,
-        hands: &mut Hands<'_>,
-        asked: &Asked,
-        outcome: Result<Outcome, Error>,
-    ) -> Step<Job> {
-        if asked.kind != Kind::Aggregate {
-            let shard = self.shard_of(asked.user);
-            hands.at("by_shard", shard.into(), 1, 1);
-            hands.at("failed_by_shard", shard.into(), outcome.is_err().into(), 1);
-            *lock(&self.ledger).by_shard.entry(shard).or_default() += 1;
-        }
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let closed = matches!(error, Error::Closed { .. } | Error::ReadOnly { .. });
-                hands.count(if closed { "closed" } else { "errors" }, 1);
-                return Step::Failed;
-            }
-        };
-        match outcome {
-            Outcome::Rows(rows) => {
-                hands.time_since("select_time", asked.since);
-                hands.count("answers", 1);
-                let wanted = asked.known.rows.min(self.numbers.list.into());
-                hands.count("stale_lists", u64::from((rows.len() as u64) < wanted));
-                let older = |row: &Row| {
-                    asked.known.versions.get(&row.item).is_some_and(|told| row.version < *told)
-                };
-                hands.count("stale_rows", u64::from(rows.iter().any(older)));
-            }
-            Outcome::Count(count) => {
-                hands.count("answers", 1);
-                hands.count("stale_lists", u64::from(count < asked.known.rows));
-            }
-            Outcome::Written(written) => {
-                hands.time_since("write_time", asked.since);
-                let mut ledger = lock(&self.ledger);
-                let known = ledger.users.entry(asked.user).or_default();
-                known.rows += u64::from(asked.kind == Kind::Create);
-                for (item, version) in written.rows {
-                    let told = known.versions.entry(item).or_default();
-                    *told = (*told).max(version);
-                }
-            }
-            Outcome::Parts(parts) => {
-                hands.time_since("aggregate_time", asked.since);
-                let late = parts.iter().filter(|part| part.is_none()).count() as u64;
-                hands.count("parts", parts.len() as u64 - late);
-                hands.count("parts_late", late);
-            }
-            _ => return Step::Failed,
-        }
-        Step::Done
     }
 
     /// Counts what the cache had since the last time.
@@ -409,8 +348,9 @@ impl Sharded {
     }
 }
 
-fn create(value: &'static str) -> Change {
-    Change::Create { table: TABLE, item: None, value: Bytes::from_static(value.as_bytes()) }
+/// A new row with a time in it.
+fn create(at: u64) -> Change {
+    Change::Create { table: TABLE, item: None, value: Bytes::from(at.to_string()) }
 }
 
 fn fan_out(hands: &mut Hands<'_>, parts: Vec<Request>, at_once: usize) {

@@ -29,6 +29,15 @@ pub enum SchemeName {
     Directory,
 }
 
+/// How a host is split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitCare {
+    /// Every step waits for what must be true before it.
+    Careful,
+    /// The new host takes over at once, and maps follow as they come.
+    Careless,
+}
+
 /// What a job does, and how many of them do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
@@ -42,6 +51,10 @@ pub struct Mix {
     pub updates: u64,
     /// Questions to all shards at once.
     pub aggregates: u64,
+    /// Questions to the index: the newest rows of everybody.
+    pub latest: u64,
+    /// The same without an index: everybody is asked.
+    pub brute_force: u64,
 }
 
 /// The numbers of one load.
@@ -71,6 +84,20 @@ pub struct Numbers {
     pub deadline: Duration,
     /// What is cached, if anything is.
     pub cache: Option<CacheOptions>,
+    /// The host of the index for questions across shards, if there is one.
+    pub index: Option<usize>,
+    /// The shard whose flags the timeline changes.
+    pub flagged: Option<ShardId>,
+    /// How long a write that was refused waits before it is tried again, if it is.
+    pub again: Option<Duration>,
+    /// The host that is to take over half of the first host's shards, if one is.
+    pub split_to: Option<usize>,
+    /// How the split is carried out.
+    pub split: SplitCare,
+    /// How long a new map takes from one web server to the next.
+    pub map_spread: Duration,
+    /// Whether every row is looked at in the end.
+    pub verify: bool,
 }
 
 impl Numbers {
@@ -79,14 +106,7 @@ impl Numbers {
     /// # Errors
     /// The first mistake found.
     pub fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Self> {
-        let directory = match fields.get("directory") {
-            Some(node) => {
-                let host = work::some_hosts(fields, "directory", parts)?[0];
-                sites::is_database(parts, host, &node.span)?;
-                Some(host)
-            }
-            None => None,
-        };
+        let directory = a_database(fields, "directory", parts)?;
         let shards = work::some_hosts(fields, "shards", parts)?;
         let span = &fields.required("shards", "")?.span;
         shards.iter().try_for_each(|&host| sites::is_database(parts, host, span))?;
@@ -100,6 +120,7 @@ impl Numbers {
         ];
         let usual = if directory.is_some() { SchemeName::Directory } else { SchemeName::Modulo };
         let population = fields.integer("population", 1..=USERS_MAX, None)? as u32;
+        let cares = [("careful", SplitCare::Careful), ("careless", SplitCare::Careless)];
         let weight = |name| fields.integer(name, 0..=1_000_000, Some(0));
         Ok(Self {
             directory,
@@ -115,6 +136,8 @@ impl Numbers {
                 creates: weight("creates")?,
                 updates: weight("updates")?,
                 aggregates: weight("aggregates")?,
+                latest: weight("latest")?,
+                brute_force: weight("brute_force")?,
             },
             power: match fields.get("power_users") {
                 None => None,
@@ -126,16 +149,34 @@ impl Numbers {
             at_once: fields.integer("at_once", 1..=4_096, Some(4_096))? as u32,
             deadline: fields.quantity("deadline", DURATION, Some(Duration::from_secs(1)))?,
             cache: if fields.flag("cached", false)? { Some(cache(fields)?) } else { None },
+            index: a_database(fields, "index", parts)?,
+            flagged: match fields.get("flagged") {
+                Some(_) => Some(ShardId(fields.integer("flagged", 1..=4_096, None)? as u32)),
+                None => None,
+            },
+            again: match fields.get("again") {
+                Some(_) => Some(fields.quantity("again", DURATION, None)?),
+                None => None,
+            },
+            split_to: a_database(fields, "split_to", parts)?,
+            split: fields.choice("split", &cares, Some(SplitCare::Careful))?,
+            map_spread: fields.quantity("map_spread", DURATION, Some(Duration::ZERO))?,
+            verify: fields.flag("verify", false)?,
         })
     }
 
     /// Options and map, where the databases are known.
     pub fn sharding(&self, databases: &[Option<Endpoint>]) -> Shards {
         let at = |host: usize| databases[host].clone().expect("the reader saw a database there");
+        // Whoever is to take over half of the first host is its replica before.
+        let replicas = |host| match self.split_to {
+            Some(to) if host == self.shards[0] => vec![at(to)],
+            _ => Vec::new(),
+        };
         let mut map = generate(&Plan {
             directory: self.directory.map(|host| Store { at: at(host), select: 0 }),
-            index: None,
-            hosts: self.shards.iter().map(|&host| (at(host), Vec::new())).collect(),
+            index: self.index.map(|host| Store { at: at(host), select: 0 }),
+            hosts: self.shards.iter().map(|&host| (at(host), replicas(host))).collect(),
             databases_per_host: 1,
             shards_per_database: self.shards_per_host,
         });
@@ -166,6 +207,14 @@ impl Numbers {
     }
 }
 
+/// The one host of a field that may be missing.
+fn a_database(fields: &Fields<'_>, name: &str, parts: &Parts<'_>) -> Checked<Option<usize>> {
+    let Some(node) = fields.get(name) else { return Ok(None) };
+    let host = work::some_hosts(fields, name, parts)?[0];
+    sites::is_database(parts, host, &node.span)?;
+    Ok(Some(host))
+}
+
 fn cache(fields: &Fields<'_>) -> Checked<CacheOptions> {
     let rows = [
         ("off", RowMode::Off),
@@ -187,6 +236,7 @@ fn cache(fields: &Fields<'_>) -> Checked<CacheOptions> {
     Ok(CacheOptions {
         rows: fields.choice("row_cache", &rows, Some(RowMode::ReadUpdateInsert))?,
         care: fields.choice("care", &cares, Some(Care::Safe))?,
+        lists: fields.flag("cached_lists", true)?,
         revisions: fields.choice("revisions", &revisions, Some(Revisions::Unique))?,
         list_s: seconds("lists_for", 0)?,
         hold_s: seconds("hold", 10)?,

@@ -7,6 +7,7 @@
 //! | [`cache_chain`] | reads rows through a chain of caches |
 //! | [`cas_loop`] | appends to the one list |
 //! | [`flood_control`] | acts, if the rate limit lets it |
+//! | [`friends`] | shows the friends of somebody's friends, or of some of them |
 //! | [`large_objects`] | reads an object larger than an item |
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
@@ -15,6 +16,7 @@
 //! | [`placement`] | stores a key where the library puts it |
 //! | [`proxy`] | hands a request on |
 //! | [`read_through`] | reads a row through the cache |
+//! | [`remembered_writes`] | writes a row, or reads one that was acknowledged |
 //! | [`site`] | builds a page of a class, from databases |
 //! | [`stampede`] | reads the one key that everybody reads |
 
@@ -23,6 +25,7 @@ pub mod buffered_writes;
 pub mod cache_chain;
 pub mod cas_loop;
 pub mod flood_control;
+pub mod friends;
 pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;
@@ -31,5 +34,6 @@ pub mod number_spaces;
 pub mod placement;
 pub mod proxy;
 pub mod read_through;
+pub mod remembered_writes;
 pub mod site;
 pub mod stampede;

@@ -53,15 +53,25 @@ fn clauses<'a>(args: Args<'a>, value_bytes_max: usize) -> Result<Vec<Clause<'a>>
 
 /// The first condition that does not hold, by its number from 1.
 fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
+    let put = clauses.iter().map(|clause| match clause {
+        Clause::Put { value, .. } => value.len(),
+        _ => 0,
+    });
+    // A row may be put before it is bumped.
+    let (longest, mut bumped) = (put.max().unwrap_or(0), 0);
     for (n, clause) in clauses.iter().enumerate() {
         let found = match *clause {
             Clause::Check { table, item, version } => {
                 let found = exec.row_to_change(table, owner, item).map_or(0, |row| row.version);
                 (found != version).then_some(found)
             }
-            Clause::Bump { table, item } => {
-                exec.row_to_change(table, owner, item).is_none().then_some(0)
-            }
+            Clause::Bump { table, item } => match exec.row_to_change(table, owner, item) {
+                Some(row) => {
+                    bumped += row.value.len().max(longest) + 64;
+                    None
+                }
+                None => Some(0),
+            },
             Clause::Next { table, count } => {
                 let last = exec.owner(table, owner).map_or(0, Owner::last_number);
                 if last.checked_add(count).is_none() {
@@ -76,7 +86,7 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
             return Err(format!("CHECKFAILED {n} the row is at version {found}").into());
         }
     }
-    Ok(())
+    exec.make_room(bumped)
 }
 
 pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {

@@ -2,7 +2,7 @@
 
 use super::bounds::{self, Lex, Score, Scored};
 use super::{range, sorted};
-use crate::commands::fault::{Fault, NOT_POSITIVE, SYNTAX, TOO_MUCH};
+use crate::commands::fault::{Fault, NOT_POSITIVE, SYNTAX};
 use crate::commands::number::integer;
 use crate::commands::strings::clip;
 use crate::commands::{Exec, Outcome};
@@ -34,9 +34,7 @@ fn take(exec: &mut Exec<'_>, key: &[u8], found: &[Scored]) -> Outcome {
         return Ok(());
     }
     let bytes: usize = found.iter().map(|(member, _)| member.len() + 8).sum();
-    if bytes > exec.bounds.taken_bytes_max {
-        return Err(TOO_MUCH);
-    }
+    exec.make_room(bytes)?;
     found.iter().for_each(|(member, _)| exec.effect(&Effect::SortedRemove { key, member }));
     Ok(())
 }

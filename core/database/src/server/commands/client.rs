@@ -93,9 +93,8 @@ fn list(database: &Database, cx: &Cx, call: &mut Call<'_>) -> Outcome {
     match call.args.get(2).map(<[u8]>::to_ascii_uppercase).as_deref() {
         None => {}
         Some(b"TYPE") if call.args.len() == 4 => {
-            if !call.args.at(3).eq_ignore_ascii_case(b"normal") {
-                all.clear();
-            }
+            let is_wanted = call.args.at(3).eq_ignore_ascii_case(b"normal");
+            all.retain(|_| is_wanted);
         }
         Some(b"ID") if call.args.len() > 3 => {
             let wanted =

@@ -73,11 +73,8 @@ fn set(database: &mut Database, call: &mut Call<'_>) -> Outcome {
             "maxmemory" => config.memory_bytes_max = number()?,
             "maxclients" => config.clients_max = short()?,
             "max-runnable" => config.runnable_max = short()?,
-            "min-replicas-to-write" => config.replicas_to_write = short()?,
-            "min-replicas-max-lag" => {
-                config.replicas_lag_max = core::time::Duration::from_secs(number()?);
-            }
             "requirepass" => config.password = (!text.is_empty()).then_some(text),
+            // What was promised of writes that wait stays promised: replicas are not set here.
             other if settings(&config).iter().any(|(known, _)| *known == other) => {
                 return Err(wrong("can't set immutable config"));
             }

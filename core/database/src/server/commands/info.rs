@@ -7,8 +7,11 @@ use crate::server::{Call, Database};
 use std::fmt::Write as _;
 use storytime_machine::{Cx, Machine as _};
 
+/// Writes the lines of a section.
+type Section = fn(&Database, &Cx, &mut String);
+
 /// The sections, in order.
-const SECTIONS: &[(&str, fn(&Database, &Cx, &mut String))] = &[
+const SECTIONS: &[(&str, Section)] = &[
     ("server", server),
     ("clients", clients),
     ("memory", memory),

@@ -44,6 +44,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     server("role", 1, Flags::LOADING.and(Flags::FAST), db::replication),
     server("wait", 3, Flags::NO_MULTI, db::replication),
     server("repl.follow", -1, ADMIN.and(Flags::NO_MULTI), db::replication),
+    server("repl.mutual", -1, ADMIN.and(Flags::NO_MULTI), db::replication),
     server("repl.term", -1, ADMIN.and(Flags::NO_MULTI), db::replication),
     server("db.position", 1, Flags::LOADING, db::replication),
     server("db.lag", 1, Flags::LOADING, db::replication),

@@ -6,7 +6,6 @@ use crate::commands::Outcome;
 use crate::commands::fault::Fault;
 use crate::server::session::Multi;
 use crate::server::{Call, Database};
-use bytes::Bytes;
 use storytime_machine::Cx;
 
 pub(super) fn multi(_: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
@@ -44,12 +43,12 @@ pub(super) fn discard(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) 
     Ok(())
 }
 
-pub(super) fn watch(database: &mut Database, cx: &mut Cx, call: &mut Call<'_>) -> Outcome {
+pub(super) fn watch(database: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcome {
     if !matches!(call.session.multi, Multi::Off) {
         return Err(Fault::of("ERR WATCH inside MULTI is not allowed"));
     }
     for key in call.args.from(1).iter() {
-        database.watch(cx, call.session, Bytes::copy_from_slice(key));
+        database.watch(call.session, key)?;
     }
     call.out.ok();
     Ok(())

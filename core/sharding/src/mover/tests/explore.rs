@@ -60,7 +60,7 @@ fn a_mover_whose_requests_come_late_in_every_order() {
 
 #[test]
 fn two_movers_and_a_writer_in_every_order() {
-    let site = Site::new(1, 2, Budget { movers: 2, writes: 1, ..NONE });
+    let site = Site::new(0, 2, Budget { movers: 2, writes: 1, ..NONE });
     let states = explore(site, &options(Bug::None), 1_000_000);
     assert!(states > 1_000, "{states}");
 }
@@ -102,4 +102,11 @@ fn a_directory_switched_before_the_copy_is_verified_is_found() {
     let site = Site::new(2, 1, Budget { writes: 1, ..NONE });
     let text = finds(Bug::SwitchBeforeVerify, site);
     assert!(text.contains("rows on shard 1"), "{text}");
+}
+
+#[test]
+fn rows_copied_without_a_check_of_home_are_found() {
+    let budget = Budget { delays: 1, movers: 2, writes: 2, cancels: 0, waits: 0 };
+    let text = finds(Bug::NoHomeCheck, Site::new(1, 1, budget));
+    assert!(!text.is_empty(), "it says what it saw");
 }

