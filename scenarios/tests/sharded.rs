@@ -9,7 +9,7 @@ use storytime_scenarios::story::{Profile, Story};
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
     ("availability-flags", "timeline.open.at=2ms", "it-says-why in flags"),
-    ("balance-the-clusters", "load.web.power_share=1/100", "uneven-before"),
+    ("balance-the-clusters", "load.web.early_birds=false", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
     ("friends-of-friends", "load.web.user_cpu=1us", "two-beat-one in batches"),

@@ -1,8 +1,8 @@
-//! What the timeline has done with all users at once: moving everybody off the database from before
-//! sharding, measuring how the load is spread, and balancing it.
+//! What the timeline has done with all users at once: moving everybody off the database from
+//! before sharding, measuring how the load is spread, and balancing it.
 //!
-//! The load of a user is what the web servers counted of him since the last measurement. Percentages
-//! and the choice of users are the balancer's.
+//! The load of a user is what the web servers counted of him since the last measurement.
+//! Percentages and the choice of users are the balancer's.
 
 use super::history::Ledger;
 use super::numbers::Numbers;

@@ -15,6 +15,7 @@
 //! | [`history`] | what was asked and told, and whether it makes sense |
 //! | `last_look` | the last job: where each user is, and what is there |
 //! | [`numbers`] | from the file to a map |
+//! | `outcome` | what an answer says of a request |
 //!
 //! Not modelled: lists, caches, users who come and go.
 
@@ -22,6 +23,7 @@ mod balance;
 pub mod history;
 mod last_look;
 pub mod numbers;
+mod outcome;
 
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -34,9 +36,9 @@ use bytes::Bytes;
 use history::{Asked, Ledger, Told};
 use last_look::LastLook;
 use numbers::{Numbers, Writes};
+use outcome::told;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_database::Reply;
 use storytime_machine::Endpoint;
 use storytime_sharding::mover::wire::Line;
 use storytime_sharding::{
@@ -480,28 +482,5 @@ impl Moves {
         let words = words.map(Bytes::copy_from_slice).to_vec();
         hands.shards(Request::Shard { shard, words });
         Step::Await(Job::Answer { user, note })
-    }
-}
-
-/// What an outcome says of what was asked.
-fn told(outcome: &Result<Outcome, Error>) -> Told {
-    let refused_late =
-        |text: &Bytes| text.starts_with(b"NOTDURABLE") || text.starts_with(b"NOREPLICAS");
-    match outcome {
-        Ok(Outcome::Written(written)) => {
-            written.rows.first().map_or(Told::Unknown, |(row, _)| Told::Written(*row))
-        }
-        Ok(Outcome::Rows(rows)) => {
-            let value = rows.first().map(|row| last_look::value_of(&row.value));
-            // A value that is none of ours is told as one that nobody wrote.
-            Told::Value(value.map(|value| value.unwrap_or(u64::MAX)))
-        }
-        // A write without a check; which row it was stands in the note.
-        Ok(Outcome::Reply(Reply::Integer(_))) => Told::Written(0),
-        Err(why) if why.may_have_happened() => Told::Unknown,
-        // The server may have done it, and says only that it cannot be sure.
-        Err(Error::Refused { text, .. }) if refused_late(text) => Told::Unknown,
-        Err(_) => Told::Nothing,
-        Ok(_) => Told::Unknown,
     }
 }
