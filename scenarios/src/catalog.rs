@@ -32,6 +32,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
     ("read-through.toml", include_str!("../read-through.toml")),
     ("stampede.toml", include_str!("../stampede.toml")),
+    ("clustering-options.toml", include_str!("../clustering-options.toml")),
     ("five-servers.toml", include_str!("../five-servers.toml")),
     ("ha-pair-lying-disk.toml", include_str!("../ha-pair-lying-disk.toml")),
     ("ha-pair.toml", include_str!("../ha-pair.toml")),
