@@ -74,14 +74,14 @@ pub(super) struct Comer {
 impl Comer {
     /// Reads the words behind `REPL.FOLLOW`.
     pub(super) fn from_words(words: &[Bytes]) -> Option<Self> {
-        use super::wire::{How, VERSION, number_of};
+        use super::wire::{How, VERSION, lsn_of, number_of};
         let [version, port, term, lsn, digest, how] = words else { return None };
         if number_of(version)? != VERSION {
             return None;
         }
         let position = super::Position {
             term: super::Term(number_of(term)?),
-            lsn: Lsn(number_of(lsn)?),
+            lsn: lsn_of(lsn)?,
             digest: number_of(digest)?,
         };
         let port = u16::try_from(number_of(port)?).ok()?;

@@ -1,0 +1,28 @@
+//! Peers that misuse the words of replicas and operators: the server stays up, and says no.
+
+use crate::rig::Rig;
+
+#[test]
+fn whoever_follows_from_behind_the_last_possible_record_is_refused() {
+    const NOT_HERE: &str = "-ERR this is not how we follow here: another version?";
+    let mut rig = Rig::new("");
+    for how in ["continue", "fresh", "reseed"] {
+        for lsn in [u64::MAX, 1 << 63] {
+            let client = rig.open();
+            assert_eq!(rig.say(client, &format!("REPL.FOLLOW 1 1 1 {lsn} 0 {how}")), NOT_HERE);
+            assert_eq!(rig.say(client, "PING"), "+PONG", "{lsn} {how}");
+        }
+    }
+    let client = rig.open();
+    let told = rig.say(client, "REPL.FOLLOW 1 65536 1 0 0 fresh");
+    assert_eq!(told, NOT_HERE, "no port is so great");
+}
+
+#[test]
+fn the_other_master_has_no_more_than_there_can_be() {
+    let mut rig = Rig::new("--master-master 10.0.0.9 6379 --server-number 1 --servers 2");
+    let client = rig.open();
+    let told = rig.say(client, "REPL.MUTUAL 1 1 18446744073709551615");
+    assert!(told.starts_with("-ERR this is not how we mirror here"), "{told}");
+    assert_eq!(rig.say(client, "PING"), "+PONG");
+}
