@@ -117,6 +117,7 @@ impl Replication {
         self.former = None;
         self.fenced = None;
         self.promise_from(host.log().last);
+        self.end_waits(cx);
         let upstream = Upstream::new(name, port, reseed, cx.now());
         self.role = Role::Replica(Box::new(upstream));
         self.try_upstream(cx, host);

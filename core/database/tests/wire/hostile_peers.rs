@@ -26,3 +26,16 @@ fn the_other_master_has_no_more_than_there_can_be() {
     assert!(told.starts_with("-ERR this is not how we mirror here"), "{told}");
     assert_eq!(rig.say(client, "PING"), "+PONG");
 }
+
+#[test]
+fn whoever_waits_for_replicas_is_answered_when_the_master_becomes_a_replica() {
+    let mut rig = Rig::new("");
+    let (waiting, late, operator) = (rig.open(), rig.open(), rig.open());
+    assert_eq!(rig.say(waiting, "WAIT 1 0"), "");
+    assert_eq!(rig.say(late, "WAIT 1 18446744073709551615"), "");
+    assert_eq!(rig.say(operator, "REPLICAOF 10.0.0.9 6379"), "+OK");
+    for client in [waiting, late] {
+        assert_eq!(rig.take(client), ":0");
+        assert_eq!(rig.say(client, "PING"), "+PONG", "it is read again");
+    }
+}
