@@ -74,16 +74,13 @@ pub(super) struct Comer {
 impl Comer {
     /// Reads the words behind `REPL.FOLLOW`.
     pub(super) fn from_words(words: &[Bytes]) -> Option<Self> {
-        use super::wire::{How, VERSION, lsn_of, number_of};
+        use super::wire::{How, VERSION, lsn_of, number_of, term_in};
         let [version, port, term, lsn, digest, how] = words else { return None };
         if number_of(version)? != VERSION {
             return None;
         }
-        let position = super::Position {
-            term: super::Term(number_of(term)?),
-            lsn: lsn_of(lsn)?,
-            digest: number_of(digest)?,
-        };
+        let position =
+            super::Position { term: term_in(term)?, lsn: lsn_of(lsn)?, digest: number_of(digest)? };
         let port = u16::try_from(number_of(port)?).ok()?;
         Some(Self { port, position, how: How::from_word(how)? })
     }

@@ -1,7 +1,7 @@
 //! Commands about roles: REPLICAOF, ROLE, WAIT and our own.
 
 use super::former::Former;
-use super::wire::{number_of, put};
+use super::wire::{number_of, put, term_in};
 use super::{Host, Replication, Role, Term, Timer};
 use bytes::{Bytes, BytesMut};
 use storytime_journal::{AppendError, Lsn};
@@ -55,16 +55,14 @@ impl Replication {
             }
             b"REPL.FOLLOW" => return self.on_follow(cx, host, caller, rest, out),
             b"REPL.MUTUAL" => return self.on_mutual(cx, host, caller, rest, out),
-            b"REPL.TERM" => match rest {
-                [term] if number_of(term).is_some() => {
-                    let term = Term(number_of(term).unwrap_or_default());
-                    match self.told_of_term(cx, term) {
-                        Ok(()) => put_ok(out),
-                        Err(text) => put_error(out, &text),
-                    }
+            b"REPL.TERM" => {
+                let term = if let [term] = rest { term_in(term) } else { None };
+                match term.map(|term| self.told_of_term(cx, term)) {
+                    Some(Ok(())) => put_ok(out),
+                    Some(Err(text)) => put_error(out, &text),
+                    None => put_error(out, "ERR REPL.TERM takes a term"),
                 }
-                _ => put_error(out, "ERR REPL.TERM takes a term"),
-            },
+            }
             _ => return Handled::No,
         }
         Handled::Done
@@ -132,7 +130,9 @@ impl Replication {
         if self.is_loading() {
             return Err("ERR this replica is being filled, and has no content to be master of");
         }
-        let term = self.history.term().next_generation(cx.rng());
+        let Some(term) = self.history.term().next_generation(cx.rng()) else {
+            return Err("ERR no term is left behind the last that is known here: not promoted");
+        };
         let wall_ms = cx.wall_clock().0 / 1_000_000;
         let record = [term.0.to_le_bytes(), wall_ms.to_le_bytes()].concat();
         // The role is still a replica's: nobody waits for replicas to have this record.

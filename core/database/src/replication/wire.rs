@@ -163,6 +163,11 @@ pub(super) fn lsn_of(word: &[u8]) -> Option<Lsn> {
     number_of(word).filter(|number| i64::try_from(*number).is_ok()).map(Lsn)
 }
 
+/// A term, if there can be such a one.
+pub(super) fn term_in(word: &[u8]) -> Option<Term> {
+    number_of(word).map(Term).filter(|term| term.is_possible())
+}
+
 /// The words of a request.
 pub(super) fn words_of(reply: Reply) -> Option<Vec<Bytes>> {
     let Reply::Array(items) = reply else { return None };

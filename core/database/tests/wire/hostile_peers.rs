@@ -39,3 +39,15 @@ fn whoever_waits_for_replicas_is_answered_when_the_master_becomes_a_replica() {
         assert_eq!(rig.say(client, "PING"), "+PONG", "it is read again");
     }
 }
+
+#[test]
+fn a_term_that_there_cannot_be_is_not_believed() {
+    let mut rig = Rig::new("");
+    let client = rig.open();
+    for term in [1 << 60, u64::MAX] {
+        let told = rig.say(client, &format!("REPL.FOLLOW 1 1 {term} 0 0 continue"));
+        assert!(told.starts_with("-ERR this is not how we follow here"), "{told}");
+        assert_eq!(rig.say(client, &format!("REPL.TERM {term}")), "-ERR REPL.TERM takes a term");
+    }
+    assert_eq!(rig.say(client, "SET key 1"), "+OK");
+}
