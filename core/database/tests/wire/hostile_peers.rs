@@ -51,3 +51,34 @@ fn a_term_that_there_cannot_be_is_not_believed() {
     }
     assert_eq!(rig.say(client, "SET key 1"), "+OK");
 }
+
+#[test]
+fn a_master_that_is_over_becomes_one_again_under_a_later_term_if_the_operator_says_so() {
+    let mut rig = Rig::new("");
+    let client = rig.open();
+    let other = 7_u64 << 44;
+    assert_eq!(rig.say(client, &format!("REPL.TERM {other}")), "+OK");
+    assert!(rig.say(client, "SET key 1").starts_with("-READONLY this server is master no more"));
+    assert_eq!(rig.say(client, "REPLICAOF NO ONE"), "+OK");
+    assert_eq!(rig.say(client, "SET key 1"), "+OK");
+    let stale = rig.say(client, &format!("REPL.TERM {other}"));
+    let own = stale.strip_prefix("-STALE ").and_then(|term| term.parse().ok());
+    assert!(own.is_some_and(|own: u64| own >> 44 == 8), "the other learns it: {stale}");
+    let position = rig.say(client, "DB.POSITION");
+    assert_eq!(rig.say(client, "REPLICAOF NO ONE"), "+OK");
+    assert_eq!(rig.say(client, "DB.POSITION"), position, "it is master already");
+    // What it became survives a power cut.
+    let mut rig = rig.after_power_cut("");
+    let client = rig.open();
+    assert_eq!(rig.say(client, "GET key"), "$1 1");
+    assert!(rig.say(client, &format!("REPL.TERM {other}")).starts_with("-STALE "));
+}
+
+#[test]
+fn a_master_that_is_over_for_the_last_of_terms_says_that_it_stays_so() {
+    let mut rig = Rig::new("");
+    let client = rig.open();
+    assert_eq!(rig.say(client, &format!("REPL.TERM {}", (1_u64 << 60) - 1)), "+OK");
+    assert!(rig.say(client, "REPLICAOF NO ONE").starts_with("-ERR no term is left"));
+    assert!(rig.say(client, "SET key 1").starts_with("-READONLY this server is master no more"));
+}
