@@ -82,3 +82,27 @@ fn a_master_that_is_over_for_the_last_of_terms_says_that_it_stays_so() {
     assert!(rig.say(client, "REPLICAOF NO ONE").starts_with("-ERR no term is left"));
     assert!(rig.say(client, "SET key 1").starts_with("-READONLY this server is master no more"));
 }
+
+#[test]
+fn a_replica_that_takes_nothing_of_the_content_is_given_up_and_checkpoints_go_on() {
+    let mut rig = Rig::new("");
+    let (client, replica) = (rig.open(), rig.open());
+    for key in 0..40 {
+        rig.say(client, &format!("SET {key} {}", "v".repeat(50_000)));
+    }
+    rig.lone.set_reads(replica, false);
+    rig.say(replica, "REPL.FOLLOW 1 1 0 0 0 reseed");
+    assert!(rig.say(client, "INFO replication").contains("repl_seeded:1"));
+    assert!(rig.say(client, "SAVE").starts_with('-'), "the snapshot is another's");
+    let begun = rig.lone.now();
+    while rig.lone.is_open(replica) {
+        let now = rig.lone.now();
+        let waited = now.since(begun).as_secs();
+        assert!(waited < 40, "it is held for ever, as it goes on saying that it is there");
+        rig.send(replica, b"*2\r\n$8\r\nREPL.ACK\r\n$1\r\n0\r\n");
+        assert!(rig.lone.run_until(|lone| lone.now().since(now).as_secs() > 0));
+    }
+    assert!(rig.lone.now().since(begun).as_secs() >= 29, "it had time");
+    assert_eq!(rig.say(client, "SAVE"), "+OK");
+    assert!(rig.say(client, "INFO storytime").contains("checkpoints:1"));
+}
