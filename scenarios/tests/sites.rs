@@ -8,7 +8,7 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
-    ("clustering-options", "link.between-rooms.latency=1us", "replica-loses in master-replica"),
+    ("clustering-options", "timeline.line-cut.do=heal db1 db2", "replica-loses in master-replica"),
     ("five-servers", "class.post.look=[\"200ms\", \"300ms\"]", "a-replica-is-stale in replica"),
     ("four-servers", "disk.raid.iops=9000", "the-disk-is-the-limit"),
     (
