@@ -216,7 +216,7 @@ impl Model {
             let debug = format!("{clause:?}").to_ascii_uppercase();
             let name = debug.split('(').next().expect("the name of the clause");
             line += &format!(" {name} {} {words}", TABLES[table]);
-            failed = failed.or(fails.map(|version| (n + 1, version)));
+            failed = failed.or_else(|| fails.map(|version| (n + 1, version)));
         }
         if let Some((n, version)) = failed {
             return (line, format!("-CHECKFAILED {n} the row is at version {version}"));
