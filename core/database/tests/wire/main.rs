@@ -2,6 +2,7 @@
 
 mod full;
 mod hostile;
+mod hostile_peers;
 mod limits;
 mod model_keys;
 mod model_rows;
