@@ -131,7 +131,12 @@ fn servers_tell_their_counters_for_real() {
 
 /// What the proxy counts, and its clients, are asked of it, and not of the servers behind it.
 fn a_proxy_tells_its_counters_for_real() {
-    let sets = ["story.duration=3s", "expect.two-thousand-connections.at_least=300"];
+    // Counters of the two ends are asked for one after the other.
+    let sets = [
+        "story.duration=3s",
+        "expect.two-thousand-connections.at_least=300",
+        "expect.direct-fetches-all.between=[\"90%\", \"110%\"]",
+    ];
     let story = story("proxy-in-between", &sets);
     let run = real(&story, "proxy-in-between");
     assert_eq!(run.first_failure(&story), None);
