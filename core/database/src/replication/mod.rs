@@ -17,7 +17,7 @@
 //! * A promoted replica begins a new term with a durable record before it takes writes, and tells
 //!   its former master, which then takes none; see [`term`]. After `REPLICAOF NO ONE APART` nobody
 //!   is told: each is master of its own share of the databases from then on.
-//! * Slow replicas cost one output buffer each: what is not in the [`tail`] any more is read from
+//! * Slow replicas cost one output buffer each: what is not in the `tail` any more is read from
 //!   the journal again.
 //! * [`Replication`] is a part: its owner is a [`Host`] and passes everything on that is ours.
 //!

@@ -2,18 +2,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`session`] | a connection: its parser, transaction and replies that wait |
-//! | [`serve`] | requests of connections |
-//! | [`replies`] | when replies leave |
-//! | [`engine`], [`host`] | content and log together, and for replication |
-//! | [`log`], [`storage`] | where records go, and when they are durable |
-//! | [`half`] | being one half of an HA pair |
-//! | [`checkpoint`] | the content as pieces in the journal |
-//! | [`life`], [`ends`] | recovery and the end; what is done from time to time |
-//! | [`tokens`] | names of timers, listeners and disk operations |
-//! | [`counters`] | what happened, in numbers |
-//! | [`ask`] | what commands ask of the server |
-//! | [`commands`] | commands on the server and on connections |
+//! | `session` | a connection: its parser, transaction and replies that wait |
+//! | `serve` | requests of connections |
+//! | `replies` | when replies leave |
+//! | `engine`, `host` | content and log together, and for replication |
+//! | `log`, `storage` | where records go, and when they are durable |
+//! | `half` | being one half of an HA pair |
+//! | `checkpoint` | the content as pieces in the journal |
+//! | `life`, `ends` | recovery and the end; what is done from time to time |
+//! | `tokens` | names of timers, listeners and disk operations |
+//! | `counters` | what happened, in numbers |
+//! | `ask` | what commands ask of the server |
+//! | `commands` | commands on the server and on connections |
 
 mod ask;
 mod checkpoint;

@@ -7,7 +7,7 @@
 //! | [`value`], [`sorted`] | what keys hold |
 //! | [`rows`] | tables of rows by owner and item |
 //! | [`snapshot`] | the whole content as pieces, while it goes on changing |
-//! | [`digest`] | one number for the whole content |
+//! | `digest` | one number for the whole content |
 //!
 //! The content knows no clock: whoever reads asks whether an entry has ended.
 
