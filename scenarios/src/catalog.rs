@@ -25,6 +25,8 @@ pub const STORIES: &[(&str, &str)] = &[
     ("list-of-items.toml", include_str!("../list-of-items.toml")),
     ("guestbook-twice.toml", include_str!("../guestbook-twice.toml")),
     ("move-a-user.toml", include_str!("../move-a-user.toml")),
+    ("move-to-sharding.toml", include_str!("../move-to-sharding.toml")),
+    ("balance-the-clusters.toml", include_str!("../balance-the-clusters.toml")),
     ("multi-get.toml", include_str!("../multi-get.toml")),
     ("namespace-delete.toml", include_str!("../namespace-delete.toml")),
     ("proxy-in-between.toml", include_str!("../proxy-in-between.toml")),
@@ -56,6 +58,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("latest-of-everyone.toml", include_str!("../latest-of-everyone.toml")),
     ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
+    ("netlog-day.toml", include_str!("../netlog-day.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
 ];
 

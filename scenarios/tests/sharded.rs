@@ -8,11 +8,16 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
-    ("availability-flags", "timeline.open.at=2ms", "all-is-as-before in flags"),
+    ("availability-flags", "timeline.open.at=2ms", "it-says-why in flags"),
+    ("balance-the-clusters", "load.web.early_birds=false", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
     ("even-odd-blog", "load.web.scheme=vertical", "half-each in two"),
     ("friends-of-friends", "load.web.user_cpu=1us", "two-beat-one in batches"),
-    ("latest-of-everyone", "load.web.creates=0", "rows-queue-up in away"),
+    ("guestbook-twice", "load.web.fixer=false", "both-sides in two-writes-and-fixer"),
+    ("latest-of-everyone", "load.web.creates=0", "some-are-missing in writer-dies"),
+    ("move-a-user", "load.web.writes=look-first", "nothing-is-lost in calm"),
+    ("move-to-sharding", "load.web.warmup=2s", "before in table-api"),
+    ("netlog-day", "costs.dbd_requests=30ms", "four-are-enough in all-day"),
     ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),

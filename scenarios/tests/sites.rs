@@ -11,6 +11,13 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("clustering-options", "timeline.line-cut.do=heal db1 db2", "replica-loses in master-replica"),
     ("five-servers", "class.post.look=[\"200ms\", \"300ms\"]", "a-replica-is-stale in replica"),
     ("four-servers", "disk.raid.iops=9000", "the-disk-is-the-limit"),
+    (
+        "ha-pair",
+        "host.db1.run=dbd --port 6379 --appendfsync no --pair db2:7788 --pair-listen 7788 \
+         --witness witness:7000 --address 10.0.0.50 --prefer-active yes",
+        "nothing-lost in cut-off",
+    ),
+    ("ha-pair-lying-disk", "disk.scsi.lies=nobody", "both-lose-it in lying-both"),
     ("more-servers", "cluster.main.reads=master", "two-replicas in all-alive"),
     ("one-server", "class.view.cpu=2ms", "beyond-the-knee"),
     ("only-writing", "disk.raid.iops=600", "three-reads in four-hundred"),

@@ -100,6 +100,13 @@ impl Pair {
         self.connect_peer(cx);
     }
 
+    /// This host gives the address up: it does not serve, or the process is about to end.
+    pub fn leave(&self, cx: &mut Cx) {
+        if let Some(ip) = self.config.address {
+            cx.release_address(ip);
+        }
+    }
+
     // ---- the other half ------------------------------------------------------------------------
 
     fn connect_peer(&mut self, cx: &mut Cx) {

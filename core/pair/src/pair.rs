@@ -172,6 +172,7 @@ impl Pair {
     /// Begins: listens, reads its mark, looks for an active half or the lease.
     pub fn start(&mut self, cx: &mut Cx) {
         self.life = cx.rng().u64();
+        self.leave(cx); // An earlier life that was killed left the address where it was.
         // An earlier life may just have promised not to ask for the lease.
         self.ask_after = cx.now() + self.config.lease;
         cx.listen(Token(self.base + LISTENER), Listen::at(self.config.listen.clone()));
@@ -244,7 +245,7 @@ impl Pair {
         }
         self.check_lease(cx);
         match how {
-            Open::Accepted { .. } if self.guests.len() < GUESTS_MAX => self.guests.push(conn),
+            Open::Accepted { .. } => self.let_in(cx, conn),
             Open::Connected { connect } if connect.0 == self.base + TO_WITNESS => {
                 self.asks.opened(conn);
                 self.ask(cx);
@@ -421,10 +422,8 @@ impl Pair {
         if self.state == State::Over {
             return;
         }
-        if self.state == State::Active
-            && let Some(ip) = self.config.address
-        {
-            cx.release_address(ip);
+        if self.state == State::Active {
+            self.leave(cx);
         }
         self.state = State::Over;
         self.events.retain(|event| !matches!(event, PairEvent::Disk(..)));

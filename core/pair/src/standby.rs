@@ -8,7 +8,7 @@ use crate::asks::Sent;
 use crate::config::Bug;
 use crate::generation::{Generation, Standing};
 use crate::marks::Then;
-use crate::pair::{Lead, PROMISE_END, Pair, SAME_HALF, SPLIT_BRAIN, State};
+use crate::pair::{GUESTS_MAX, Lead, PROMISE_END, Pair, SAME_HALF, SPLIT_BRAIN, State};
 use crate::wire::{Answer, Denial, Frame, Half, Refusal, Ruling, Want, next_frame};
 use bytes::BytesMut;
 use storytime_machine::{Close, Conn, Cx, Token};
@@ -22,6 +22,16 @@ pub(crate) fn send(cx: &mut Cx, conn: Conn, frame: &Frame) {
 }
 
 impl Pair {
+    /// Somebody has connected, perhaps the other half. Of too many guests the oldest goes: it has
+    /// had the most time to say who it is.
+    pub(crate) fn let_in(&mut self, cx: &mut Cx, conn: Conn) {
+        if self.guests.len() == GUESTS_MAX {
+            let oldest = self.guests.remove(0);
+            self.hang_up(cx, oldest);
+        }
+        self.guests.push(conn);
+    }
+
     /// What comes from a half that says that it is active.
     pub(crate) fn heard_active(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         loop {

@@ -6,11 +6,15 @@ use crate::court::{Court, Decision, Record};
 use crate::wire::{Answer, Ask, Ruling, next_frame};
 use bytes::BytesMut;
 use std::collections::VecDeque;
-use storytime_machine::{Boot, Close, Conn, Cx, DiskResult, Exit, Listen, Machine, Slots, Token};
+use storytime_machine::{
+    Boot, Close, Conn, Cx, DiskResult, Exit, Gone, Listen, Machine, Open, Slots, Token,
+};
 
 /// Questions that wait while the record is written; more are forgotten, and asked again.
 const QUESTIONS_MAX: usize = 64;
-/// Connections taken at once: two halves, and what is left of their earlier lives.
+/// Connections taken at once: two halves, and what is left of their earlier lives. Of a host that
+/// lost its power nobody hears that its connections are gone: so the last place is kept free by
+/// hanging up on whoever was silent for longest.
 pub const WITNESS_CONNS_MAX: u32 = 16;
 const LISTENER: Token = Token(0);
 const CELL: Token = Token(1);
@@ -22,6 +26,8 @@ pub struct Witness {
     cell: Cell,
     /// Opens when the record has been read.
     court: Option<Court>,
+    /// Connections, who was heard last at the end.
+    conns: Vec<Conn>,
     /// The record under way to the disk.
     writing: Option<Record>,
     questions: VecDeque<(Conn, Ask)>,
@@ -35,8 +41,9 @@ impl Witness {
     pub fn new(config: WitnessConfig) -> Self {
         let cell = Cell::new(config.dir.clone(), CELL);
         let questions = VecDeque::with_capacity(QUESTIONS_MAX);
+        let conns = Vec::with_capacity(WITNESS_CONNS_MAX as usize);
         let (court, writing) = (None, None);
-        Self { config, cell, court, writing, questions, granted: 0, denied: 0, recorded: 0 }
+        Self { config, cell, court, conns, writing, questions, granted: 0, denied: 0, recorded: 0 }
     }
 
     fn opened(&mut self, cx: &mut Cx, content: Option<bytes::Bytes>) {
@@ -90,7 +97,21 @@ impl Machine for Witness {
         self.cell.open(cx);
     }
 
+    fn open(&mut self, cx: &mut Cx, conn: Conn, _how: Open) {
+        self.conns.push(conn);
+        if self.conns.len() == WITNESS_CONNS_MAX as usize {
+            cx.close(self.conns.remove(0), Close::Abort);
+        }
+    }
+
+    fn gone(&mut self, _cx: &mut Cx, conn: Conn, _why: Gone) {
+        self.conns.retain(|other| *other != conn);
+    }
+
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        if let Some(place) = self.conns.iter().position(|other| *other == conn) {
+            self.conns[place..].rotate_left(1);
+        }
         loop {
             let ask = match next_frame(rx) {
                 Ok(None) => break,
@@ -127,6 +148,7 @@ impl Machine for Witness {
             court.invariants();
         }
         assert!(self.questions.len() <= QUESTIONS_MAX, "questions are bounded");
+        assert!(self.conns.len() < WITNESS_CONNS_MAX as usize, "one more finds a place");
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -37,8 +37,10 @@
 //!
 //! [`Care::Safe`] inserts only where nothing is, leaves a mark where it deletes, so that a reader
 //! with an old row finds the place taken for [`hold_s`](CacheOptions::hold_s), and replaces a row
-//! only by a newer version. [`Care::Guarded`] also marks before the write, as for lists. What is
-//! left: a reader that sleeps longer than `hold_s` between its read and its insert.
+//! only by a newer version. Versions of two shards do not compare: a row that was kept before its
+//! user was moved makes room for a mark at the first write. [`Care::Guarded`] also marks before
+//! the write, as for lists. What is left: a reader that sleeps longer than `hold_s` between its
+//! read and its insert.
 
 use core::time::Duration;
 use storytime_database::client::ClientOptions as DatabaseOptions;

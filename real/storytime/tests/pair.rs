@@ -6,6 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -104,6 +105,11 @@ fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Whether there is a server, and it has recovered.
+fn serves(at: SocketAddr) -> bool {
+    ask(at, "ROW.COUNT log 0").is_some_and(|lines| lines[0].starts_with(':'))
+}
+
 fn is_equal(at: SocketAddr) -> bool {
     ask(at, "INFO").is_some_and(|lines| lines.iter().any(|line| line == "pair_equal:1"))
 }
@@ -147,8 +153,10 @@ fn the_other_half_takes_over_with_everything_that_was_acknowledged() {
 
     let _witness = start(&folder, WITNESS, &format!("witness --port {witness}"));
     let mut first = start_half(&folder, &ports, 0);
-    let _second = start_half(&folder, &ports, 1);
-    await_that("the preferred half serves, and both disks are equal", || is_equal(at[0]));
+    let mut second = start_half(&folder, &ports, 1);
+    await_that("the preferred half serves, and both disks are equal", || {
+        is_equal(at[0]) && serves(at[0])
+    });
     assert_eq!(holder(&folder), Some(HALVES[0].to_string()), "it took the address");
     assert!(ask(at[1], "PING").is_none(), "the standby serves nobody");
 
@@ -159,9 +167,7 @@ fn the_other_half_takes_over_with_everything_that_was_acknowledged() {
         first.0.kill().expect("it is ours");
         writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()
     });
-    await_that("the other half serves", || {
-        ask(at[1], "PING").is_some_and(|lines| lines[0] == "+PONG")
-    });
+    await_that("the other half serves", || serves(at[1]));
     assert_eq!(holder(&folder), Some(HALVES[1].to_string()), "and took the address");
     for (client, &(asked, acknowledged)) in (0..CLIENTS).zip(&books) {
         let count = ask(at[1], &format!("ROW.COUNT log {client}")).expect("it serves");
@@ -171,9 +177,16 @@ fn the_other_half_takes_over_with_everything_that_was_acknowledged() {
     }
 
     std::thread::sleep(LEASE);
-    assert!(ask(at[1], "PING").is_some(), "its lease is renewed");
+    assert!(serves(at[1]), "its lease is renewed");
     drop(first);
     let _first = start_half(&folder, &ports, 0);
     await_that("the first half is equal again", || is_equal(at[1]));
     assert!(ask(at[0], "PING").is_none(), "as the standby");
+
+    let pid = i32::try_from(second.0.id()).ok().and_then(Pid::from_raw).expect("it runs");
+    kill_process(pid, Signal::TERM).expect("it is ours");
+    second.0.wait().expect("it ends");
+    let moves = std::fs::read_to_string(log(&folder)).expect("addresses were moved");
+    let last = moves.lines().rfind(|line| line.starts_with(&HALVES[1].to_string()));
+    assert_eq!(last, Some(&*format!("{} release {FLOATING}", HALVES[1])), "it gave it up");
 }

@@ -36,6 +36,10 @@ pub(super) struct Follower {
     /// The last record that it has durable.
     pub(super) acked: Lsn,
     pub(super) heard: Time,
+    /// While it is seeded: when it was last seen to take output.
+    pub(super) moved: Time,
+    /// Its unsent output at the last heartbeat.
+    pub(super) unsent_bytes: usize,
     pub(super) reader: ReplyReader,
     /// It is another master, gets what was written here alone, and is told how much of its own
     /// records was known here at the time.
@@ -46,7 +50,27 @@ impl Follower {
     pub(super) fn new(conn: Conn, ip: String, port: u16, next: Lsn, now: Time) -> Self {
         let reader = ReplyReader::new(REQUEST_BYTES_MAX);
         let stand = Stand::AwaitSnapshot;
-        Self { conn, ip, port, stand, next, acked: Lsn(0), heard: now, reader, mutual: None }
+        Self {
+            conn,
+            ip,
+            port,
+            stand,
+            next,
+            acked: Lsn(0),
+            heard: now,
+            moved: now,
+            unsent_bytes: 0,
+            reader,
+            mutual: None,
+        }
+    }
+
+    /// Notes how much of its output is unsent: less than before means that it takes what it gets.
+    pub(super) fn note_unsent(&mut self, unsent_bytes: usize, now: Time) {
+        if unsent_bytes < self.unsent_bytes {
+            self.moved = now;
+        }
+        self.unsent_bytes = unsent_bytes;
     }
 
     pub(super) const fn is_being_seeded(&self) -> bool {
@@ -74,16 +98,13 @@ pub(super) struct Comer {
 impl Comer {
     /// Reads the words behind `REPL.FOLLOW`.
     pub(super) fn from_words(words: &[Bytes]) -> Option<Self> {
-        use super::wire::{How, VERSION, number_of};
+        use super::wire::{How, VERSION, lsn_of, number_of, term_in};
         let [version, port, term, lsn, digest, how] = words else { return None };
         if number_of(version)? != VERSION {
             return None;
         }
-        let position = super::Position {
-            term: super::Term(number_of(term)?),
-            lsn: Lsn(number_of(lsn)?),
-            digest: number_of(digest)?,
-        };
+        let position =
+            super::Position { term: term_in(term)?, lsn: lsn_of(lsn)?, digest: number_of(digest)? };
         let port = u16::try_from(number_of(port)?).ok()?;
         Some(Self { port, position, how: How::from_word(how)? })
     }

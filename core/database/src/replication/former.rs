@@ -4,7 +4,7 @@
 //! before long, and takes no writes from then on. Until then it does; only semi-synchronous writes
 //! close that window.
 
-use super::wire::number_of;
+use super::wire::term_in;
 use super::{Replication, Role, Term, Timer};
 use crate::Reply;
 use crate::client::put_request;
@@ -125,10 +125,10 @@ impl Replication {
                 Ok(None) => return,
                 Ok(Some(Frame::Reply(Reply::Simple(_)))) => {}
                 Ok(Some(Frame::Reply(Reply::Error(text)))) => {
-                    let newer = text.strip_prefix(b"STALE ").and_then(number_of);
+                    let newer = text.strip_prefix(b"STALE ").and_then(term_in);
                     match newer {
                         // It was promoted again while we did not look.
-                        Some(term) => self.heard_of(cx, Term(term)),
+                        Some(term) => self.heard_of(cx, term),
                         None if text.starts_with(b"LOADING") => return self.lose_former(cx),
                         None => {}
                     }

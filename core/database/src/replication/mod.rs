@@ -206,7 +206,8 @@ pub struct Replication {
     history: History,
     content: Content,
     role: Role,
-    /// A master of this later term is there: this one takes no writes.
+    /// A master of this later term is there, or there is no term behind this one, its own: this
+    /// one takes no writes.
     fenced: Option<Term>,
     former: Option<Former>,
     mutual: Option<Mutual>,
@@ -276,7 +277,12 @@ impl Replication {
         match self.options.master.clone() {
             Some((name, port)) => self.follow_other(cx, host, name, port, false),
             None => {
-                let term = self.history.term().next_life(cx.rng());
+                let last = self.history.term();
+                let term = last.next_life(cx.rng()).unwrap_or_else(|| {
+                    self.notice(format!("no term is left behind {last}: it takes no writes"));
+                    self.fenced = Some(last);
+                    last
+                });
                 self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
                 if let Some((name, port, number)) = self.options.mutual.clone() {
@@ -302,11 +308,15 @@ impl Replication {
         if !self.ready || !matches!(self.content, Content::Whole) {
             return Err(Bytes::from_static(b"LOADING the content is not there yet"));
         }
-        let Role::Master { since, .. } = self.role else {
+        let Role::Master { since, term: own } = self.role else {
             let text = b"READONLY You can't write against a read only replica.";
             return Err(Bytes::from_static(text));
         };
         if let Some(term) = self.fenced {
+            if term == own {
+                let text = format!("READONLY no term is left behind {own}, this server's last");
+                return Err(text.into());
+            }
             let text = format!(
                 "READONLY this server is master no more: there is one of term {term}; \
                  make this one its replica"

@@ -14,7 +14,7 @@
 //! behind a restart, are not counted, nor those with all but the last 65,536 writes.
 
 use super::term::term_of;
-use super::wire::{VERSION, number_of};
+use super::wire::{VERSION, lsn_of, number_of};
 use super::{Host, Replication, Timer};
 use crate::client::put_request;
 use crate::record::{Effect, RecordView, RecordWriter};
@@ -362,9 +362,11 @@ impl Replication {
     ) -> super::Handled {
         use super::follower::{Follower, Stand};
         use super::roles::put_error;
-        let numbers: Option<Vec<u64>> = words.iter().map(|word| number_of(word)).collect();
-        let numbers = numbers.unwrap_or_default();
-        let [VERSION, port, have] = numbers[..] else {
+        let numbers = match words {
+            [version, port, have] => (number_of(version), number_of(port), lsn_of(have)),
+            _ => (None, None, None),
+        };
+        let (Some(VERSION), Some(port), Some(have)) = numbers else {
             put_error(out, "ERR this is not how we mirror here: another version?");
             return super::Handled::Done;
         };
@@ -372,7 +374,7 @@ impl Replication {
             put_error(out, "ERR this server is no half of two masters");
             return super::Handled::Done;
         }
-        let (log, have) = (host.log(), Lsn(have));
+        let log = host.log();
         let gone = have.0 + 1 < log.oldest.0;
         if gone || have > log.durable || self.followers.len() >= super::REPLICAS_MAX {
             self.counters.diverged += 1;

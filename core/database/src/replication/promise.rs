@@ -149,6 +149,16 @@ impl Replication {
         self.set_due(cx);
     }
 
+    /// The role ends: no replica will confirm to this server what it wrote as a master. Whoever
+    /// waits learns how many have done so.
+    pub(super) fn end_waits(&mut self, cx: &mut Cx) {
+        for wait in core::mem::take(&mut self.waits) {
+            let replicas = self.replicas_with(wait.lsn);
+            self.events.push_back(ReplicationEvent::WaitOver { conn: wait.conn, replicas });
+        }
+        self.set_due(cx);
+    }
+
     fn set_due(&mut self, cx: &mut Cx) {
         let waits = self.waits.iter().filter_map(|wait| wait.deadline);
         let due = waits.chain(self.promises.next_deadline()).min();

@@ -100,6 +100,9 @@ impl Replication {
         if !whole || term_of(&record).is_none_or(|term| term < end.term) {
             return self.lose_upstream(cx, "a record of no term, or an earlier one");
         }
+        if term_of(&record).is_some_and(|term| !term.is_possible()) {
+            return self.lose_upstream(cx, "a record of a term that there cannot be");
+        }
         self.append_taken(cx, host, record);
     }
 
@@ -182,6 +185,9 @@ impl Replication {
         };
         if history.is_none() {
             match History::from_piece(&piece) {
+                Ok(theirs) if !theirs.term().is_possible() => {
+                    return self.lose_upstream(cx, "content of a term that there cannot be");
+                }
                 Ok(theirs) if theirs.position().lsn == at => *history = Some(theirs),
                 _ => return self.lose_upstream(cx, "content without its history"),
             }

@@ -1,7 +1,7 @@
 //! Commands about roles: REPLICAOF, ROLE, WAIT and our own.
 
 use super::former::Former;
-use super::wire::{number_of, put};
+use super::wire::{number_of, put, term_in};
 use super::{Host, Replication, Role, Term, Timer};
 use bytes::{Bytes, BytesMut};
 use storytime_journal::{AppendError, Lsn};
@@ -55,16 +55,14 @@ impl Replication {
             }
             b"REPL.FOLLOW" => return self.on_follow(cx, host, caller, rest, out),
             b"REPL.MUTUAL" => return self.on_mutual(cx, host, caller, rest, out),
-            b"REPL.TERM" => match rest {
-                [term] if number_of(term).is_some() => {
-                    let term = Term(number_of(term).unwrap_or_default());
-                    match self.told_of_term(cx, term) {
-                        Ok(()) => put_ok(out),
-                        Err(text) => put_error(out, &text),
-                    }
+            b"REPL.TERM" => {
+                let term = if let [term] = rest { term_in(term) } else { None };
+                match term.map(|term| self.told_of_term(cx, term)) {
+                    Some(Ok(())) => put_ok(out),
+                    Some(Err(text)) => put_error(out, &text),
+                    None => put_error(out, "ERR REPL.TERM takes a term"),
                 }
-                _ => put_error(out, "ERR REPL.TERM takes a term"),
-            },
+            }
             _ => return Handled::No,
         }
         Handled::Done
@@ -124,18 +122,22 @@ impl Replication {
         put_ok(out);
     }
 
-    /// From a replica to a master, under a new term.
+    /// From a replica, or a master that is over, to a master under a new term. Whoever was master
+    /// after the latter is told so when it next says that it is, and is over then itself.
     fn promote(&mut self, cx: &mut Cx, host: &mut dyn Host) -> Result<(), &'static str> {
-        if let Role::Master { .. } = self.role {
-            return Ok(());
-        }
+        let latest = match (&self.role, self.fenced) {
+            (Role::Master { .. }, None) => return Ok(()),
+            (Role::Master { term, .. }, Some(other)) => other.max(*term),
+            (Role::Replica(_), _) => self.history.term(),
+        };
         if self.is_loading() {
             return Err("ERR this replica is being filled, and has no content to be master of");
         }
-        let term = self.history.term().next_generation(cx.rng());
+        let Some(term) = latest.next_generation(cx.rng()) else {
+            return Err("ERR no term is left behind the last that is known here: not promoted");
+        };
         let wall_ms = cx.wall_clock().0 / 1_000_000;
         let record = [term.0.to_le_bytes(), wall_ms.to_le_bytes()].concat();
-        // The role is still a replica's: nobody waits for replicas to have this record.
         match host.append(cx, &record) {
             Ok(lsn) => self.begin_term(cx, term, lsn, &record),
             Err(AppendError::Full) => return Err("FULL the disk is full: not promoted"),
@@ -147,10 +149,13 @@ impl Replication {
     fn begin_term(&mut self, cx: &mut Cx, term: Term, since: Lsn, record: &[u8]) {
         self.appended(cx, since, record);
         self.leave_upstream(cx);
+        // Nobody waits for replicas to have this record.
         self.promise_from(since);
+        self.fenced = None;
         let role = Role::Master { term, since };
         let Role::Replica(upstream) = core::mem::replace(&mut self.role, role) else {
-            panic!("only replicas are promoted");
+            let at = since.0;
+            return self.notice(format!("master again, of term {term} from record {at} on"));
         };
         let upstream = *upstream;
         self.notice(format!(

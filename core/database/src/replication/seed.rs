@@ -4,11 +4,15 @@ use super::follower::Stand;
 use super::wire::{put_piece_head, put_seed, put_seeded};
 use super::{Host, Replication};
 use bytes::Bytes;
+use core::time::Duration;
 use storytime_journal::Lsn;
-use storytime_machine::{Conn, Cx};
+use storytime_machine::{Close, Conn, Cx};
 
 /// Output of a replica that is not sent; then the next piece waits.
 const UNSENT_BYTES_MAX: usize = 512 << 10;
+/// A replica that takes nothing of the content for this long is given up: while it has the
+/// snapshot there is no checkpoint, and what is changed is kept for it.
+const STALL_MAX: Duration = Duration::from_secs(30);
 
 impl Replication {
     /// Takes the snapshot for the replica that has waited longest, if it can be had.
@@ -27,6 +31,7 @@ impl Replication {
         let follower = &mut self.followers[index];
         follower.stand = Stand::Seeding(at);
         follower.acked = Lsn(0);
+        follower.moved = cx.now();
         let conn = follower.conn;
         self.seeding = Some(conn);
         self.counters.seeded += 1;
@@ -44,7 +49,10 @@ impl Replication {
             && cx.pending(conn) < UNSENT_BYTES_MAX
         {
             match host.next_piece(cx) {
-                Some(piece) => put_piece(cx, conn, piece),
+                Some(piece) => {
+                    put_piece(cx, conn, piece);
+                    self.followers[index].moved = cx.now();
+                }
                 None => {
                     self.seeding = None;
                     self.followers[index].stand = Stand::AwaitDurable(at);
@@ -61,6 +69,25 @@ impl Replication {
             if let Some(tx) = cx.tx(conn) {
                 tx.write_with(|into| put_seeded(into, at));
             }
+        }
+    }
+
+    /// Gives up the replica that is being seeded if it has taken nothing for too long, whatever
+    /// else it says.
+    pub(super) fn beat_seed(&mut self, cx: &mut Cx, host: &mut dyn Host) {
+        let Some(conn) = self.seeding else { return };
+        let index = self.follower_at(conn).expect("whoever is seeded follows");
+        let now = cx.now();
+        let follower = &mut self.followers[index];
+        follower.note_unsent(cx.pending(conn), now);
+        if follower.moved + STALL_MAX <= now {
+            let text = format!(
+                "a replica of port {} is given up: it takes nothing of the content",
+                follower.port
+            );
+            self.notice(text);
+            self.counters.given_up += 1;
+            self.drop_follower(cx, Some(host), index, Close::Abort);
         }
     }
 }

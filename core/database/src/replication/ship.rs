@@ -161,6 +161,7 @@ impl Replication {
             self.counters.given_up += 1;
             self.drop_follower(cx, Some(&mut *host), index, Close::Abort);
         }
+        self.beat_seed(cx, host);
         for follower in &self.followers {
             let pushes = !matches!(follower.stand, Stand::AwaitProof(_));
             // Who takes nothing is not told more.

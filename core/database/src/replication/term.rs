@@ -39,22 +39,28 @@ impl Term {
         (self.0 >> LIFE_SHIFT) & ((1 << (GENERATION_SHIFT - LIFE_SHIFT)) - 1)
     }
 
-    /// The term of a master's next life.
-    pub(super) fn next_life(self, rng: &mut Rng) -> Self {
+    /// Whether there can be such a term. Others may say, and disks may hold, what there cannot.
+    pub(super) const fn is_possible(self) -> bool {
+        self.0 >> TERM_BITS == 0
+    }
+
+    /// The term of a master's next life; `None` if there is none left.
+    pub(super) fn next_life(self, rng: &mut Rng) -> Option<Self> {
         let life = (self.0 >> LIFE_SHIFT) + 1;
         Self::drawn(life, rng)
     }
 
-    /// The term of a promoted replica.
-    pub(super) fn next_generation(self, rng: &mut Rng) -> Self {
+    /// The term of a promoted replica; `None` if there is none left.
+    pub(super) fn next_generation(self, rng: &mut Rng) -> Option<Self> {
         let life = (self.generation() + 1) << (GENERATION_SHIFT - LIFE_SHIFT);
         Self::drawn(life, rng)
     }
 
-    fn drawn(life: u64, rng: &mut Rng) -> Self {
-        let term = (life << LIFE_SHIFT) | rng.below(1 << LIFE_SHIFT);
-        assert!(term >> TERM_BITS == 0, "there are never so many promotions");
-        Self(term)
+    fn drawn(life: u64, rng: &mut Rng) -> Option<Self> {
+        if life >> (TERM_BITS - LIFE_SHIFT) != 0 {
+            return None;
+        }
+        Some(Self((life << LIFE_SHIFT) | rng.below(1 << LIFE_SHIFT)))
     }
 }
 
@@ -223,10 +229,10 @@ mod tests {
     #[test]
     fn later_masterships_have_greater_terms() {
         let mut rng = Rng::new(1, 1);
-        let first = Term::NONE.next_generation(&mut rng);
-        let life = first.next_life(&mut rng);
-        let promoted = first.next_generation(&mut rng);
-        let again = promoted.next_life(&mut rng);
+        let first = Term::NONE.next_generation(&mut rng).expect("it is early");
+        let life = first.next_life(&mut rng).expect("it is early");
+        let promoted = first.next_generation(&mut rng).expect("it is early");
+        let again = promoted.next_life(&mut rng).expect("it is early");
         assert!(first < life && life < promoted && promoted < again);
         assert_eq!((life.generation(), life.life()), (1, 1));
         assert_eq!((again.generation(), again.life()), (2, 1));
@@ -239,7 +245,7 @@ mod tests {
         let mut term = Term::NONE;
         for lsn in 1..=30 {
             if lsn % 10 == 1 {
-                term = term.next_generation(&mut rng);
+                term = term.next_generation(&mut rng).expect("it is early");
             }
             history.note(Lsn(lsn), &record(term, b""));
         }

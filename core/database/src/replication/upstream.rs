@@ -117,6 +117,7 @@ impl Replication {
         self.former = None;
         self.fenced = None;
         self.promise_from(host.log().last);
+        self.end_waits(cx);
         let upstream = Upstream::new(name, port, reseed, cx.now());
         self.role = Role::Replica(Box::new(upstream));
         self.try_upstream(cx, host);
@@ -242,6 +243,10 @@ impl Replication {
         }
         let own = self.history.position();
         match answer_of(text) {
+            Some(Answer::Continue(_, term) | Answer::Seed(term)) if !term.is_possible() => {
+                let text = format!("ERR that master is of term {term}, and there is no such term");
+                self.refused(cx, &text);
+            }
             Some(Answer::Continue(from, term))
                 if from.0 == own.lsn.0 + 1 && matches!(self.content, Content::Whole) =>
             {

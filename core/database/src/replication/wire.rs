@@ -157,6 +157,17 @@ pub(super) fn number_of(word: &[u8]) -> Option<u64> {
     core::str::from_utf8(word).ok()?.parse().ok()
 }
 
+/// The place of a record. Places are numbers of RESP, which have a sign: one that is greater is no
+/// place, and behind each there is another.
+pub(super) fn lsn_of(word: &[u8]) -> Option<Lsn> {
+    number_of(word).filter(|number| i64::try_from(*number).is_ok()).map(Lsn)
+}
+
+/// A term, if there can be such a one.
+pub(super) fn term_in(word: &[u8]) -> Option<Term> {
+    number_of(word).map(Term).filter(|term| term.is_possible())
+}
+
 /// The words of a request.
 pub(super) fn words_of(reply: Reply) -> Option<Vec<Bytes>> {
     let Reply::Array(items) = reply else { return None };

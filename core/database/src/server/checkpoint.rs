@@ -116,6 +116,7 @@ impl Database {
         for (conn, number) in core::mem::take(&mut self.engine.checkpointing.waiters) {
             if let Some(session) = self.session(conn) {
                 session.thing_is_there(number);
+                self.thing_came = true;
             }
         }
     }

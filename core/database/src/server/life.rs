@@ -80,6 +80,7 @@ impl Database {
                 Waiter::Reply(conn, number) => {
                     if let Some(session) = self.session(conn) {
                         session.thing_is_there(number);
+                        self.thing_came = true;
                     }
                 }
             }
@@ -117,7 +118,7 @@ impl Database {
     /// Ends as soon as what was promised is durable.
     pub(super) fn end(&mut self, cx: &mut Cx) {
         if self.phase == Phase::Loading {
-            return cx.exit(Exit::Stopped);
+            return self.stopped(cx);
         }
         self.phase = Phase::Stopping;
     }
@@ -155,23 +156,32 @@ impl Database {
             self.count(cx, Tally { writes: foreign, ..Tally::default() });
             self.break_watches(None);
         }
-        if !self.waiting.is_empty() {
+        if self.may_release() {
             self.release_all(cx);
         }
         if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
-            cx.exit(Exit::Stopped);
+            self.stopped(cx);
         }
         self.set_alarm(cx);
     }
 }
 
 impl Database {
+    /// Ends because it was asked to. Nobody starts it again to give its address up.
+    fn stopped(&mut self, cx: &mut Cx) {
+        if let Some(pair) = self.pair() {
+            pair.leave(cx);
+        }
+        cx.exit(Exit::Stopped);
+    }
+
     fn hear_replication(&mut self) {
         while let Some(event) = self.replication.next_event() {
             match event {
                 ReplicationEvent::WaitOver { conn, replicas } => {
                     if let Some(session) = self.session(conn) {
                         session.tell_late(Bytes::from(format!(":{replicas}\r\n")));
+                        self.thing_came = true;
                     }
                 }
                 ReplicationEvent::Notice(text) => {

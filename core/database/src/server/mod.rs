@@ -45,6 +45,7 @@ use engine::{Engine, Waiter};
 use half::Others;
 use replies::Awaits;
 use session::Session;
+use storytime_journal::Lsn;
 use storytime_machine::{
     AddressError, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr,
     Listen, Machine, Open, ResolveError, Time, Token, Work,
@@ -86,6 +87,10 @@ pub struct Database {
     sessions: Vec<Option<Box<Session>>>,
     /// Connections whose replies wait.
     waiting: Vec<Conn>,
+    /// The last record that was durable when they were last looked at, and whether anything else
+    /// that one of them waits for has come since.
+    looked_at: Lsn,
+    thing_came: bool,
     counters: Counters,
     /// Where it listens.
     at: Option<Endpoint>,
@@ -137,6 +142,8 @@ impl Database {
             out: Out::default(),
             sessions: Vec::new(),
             waiting: Vec::new(),
+            looked_at: Lsn(0),
+            thing_came: false,
             counters: Counters::default(),
             at: None,
             started: Time::ZERO,

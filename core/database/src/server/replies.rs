@@ -85,6 +85,16 @@ impl Database {
         pending > cx.limits().tx_high || session.held() >= HELD_MAX || session.is_late()
     }
 
+    /// Whether any reply that waits may have become due since the last call. Without news nobody is
+    /// looked at: a thousand connections whose writes ride with one sync would each look at all.
+    pub(super) fn may_release(&mut self) -> bool {
+        let durable = self.engine.log.durable();
+        let before = core::mem::replace(&mut self.looked_at, durable);
+        let progress = self.replication.take_progress();
+        let came = core::mem::take(&mut self.thing_came);
+        durable != before || progress || came
+    }
+
     /// Sends what need wait no longer.
     pub(super) fn release_all(&mut self, cx: &mut Cx) {
         let mut waiting = core::mem::take(&mut self.waiting);

@@ -14,6 +14,7 @@
 pub mod apply;
 pub mod dict;
 mod digest;
+mod order;
 pub mod rows;
 pub mod snapshot;
 pub mod sorted;

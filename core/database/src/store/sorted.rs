@@ -1,10 +1,8 @@
 //! A sorted set: members with scores, in the order of score and then bytes.
-//!
-//! Not modelled: ranks by counters on the way; finding a rank or an offset walks there.
 
 use super::Dict;
+use super::order::Order;
 use bytes::Bytes;
-use std::collections::BTreeSet;
 
 /// A score as a number whose order is the scores' order. Both zeros are the same place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,13 +21,13 @@ impl Place {
 #[derive(Debug)]
 pub struct Sorted {
     scores: Dict<f64>,
-    order: BTreeSet<(Place, Bytes)>,
+    order: Order,
 }
 
 impl Sorted {
     /// None yet; with the secret of its hash.
     pub const fn new(secret: u64) -> Self {
-        Self { scores: Dict::new(secret), order: BTreeSet::new() }
+        Self { scores: Dict::new(secret), order: Order::new() }
     }
 
     /// How many members there are.
@@ -56,35 +54,46 @@ impl Sorted {
     pub fn add(&mut self, member: Bytes, score: f64) -> bool {
         let before = self.scores.insert(member.clone(), score);
         if let Some(before) = before {
-            let there = self.order.remove(&(Place::of(before), member.clone()));
+            let there = self.order.remove(Place::of(before), &member);
             assert!(there, "every member is in the order");
         }
-        self.order.insert((Place::of(score), member));
+        self.order.insert(Place::of(score), member);
         before.is_none()
     }
 
     /// Takes a member out; whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let Some((member, score)) = self.scores.remove(member) else { return false };
-        let there = self.order.remove(&(Place::of(score), member));
+        let there = self.order.remove(Place::of(score), &member);
         assert!(there, "every member is in the order");
         true
     }
 
     /// Members in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Bytes> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Bytes> {
         self.order.iter().map(|(_, member)| member)
     }
 
     /// Members whose score is at this place or behind it, in order, with their places.
     pub fn from(&self, place: Place) -> impl DoubleEndedIterator<Item = &(Place, Bytes)> {
-        self.order.range((place, Bytes::new())..)
+        self.order.from(place)
+    }
+
+    /// Members of a rank, counted from zero, and behind it, in order.
+    pub fn ranked(&self, rank: usize) -> impl DoubleEndedIterator<Item = &Bytes> {
+        self.order.ranked(rank).map(|(_, member)| member)
+    }
+
+    /// How many members come before one; `None` if it is not there.
+    pub fn rank(&self, member: &[u8]) -> Option<usize> {
+        let score = self.score(member)?;
+        Some(self.order.rank(Place::of(score), member))
     }
 
     /// Asserts what must hold between calls.
     pub fn invariants(&self) {
         self.scores.invariants();
-        assert_eq!(self.scores.len(), self.order.len(), "as many scores as members");
+        self.order.invariants(self.scores.len());
     }
 }
 

@@ -3,6 +3,7 @@
 mod basics;
 mod crash_points;
 mod failover;
+mod last_terms;
 mod load;
 mod mutual;
 mod parting;

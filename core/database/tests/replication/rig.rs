@@ -287,7 +287,7 @@ impl Rig {
 
     /// One line of INFO.
     pub(crate) fn info(&mut self, server: usize, name: &str) -> String {
-        let info = self.text(server, "INFO replication");
+        let info = self.text(server, "INFO everything");
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().to_owned()
     }

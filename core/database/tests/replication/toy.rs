@@ -38,6 +38,14 @@ pub(crate) struct Disk {
     pub(crate) lies: usize,
 }
 
+impl Disk {
+    /// Writes a record of this term that sets nothing anew.
+    pub(crate) fn write(&mut self, term: u64) {
+        let record = [term, 7].map(u64::to_le_bytes).concat();
+        self.records.push_back(record.into());
+    }
+}
+
 pub(crate) type SharedDisk = Arc<Mutex<Disk>>;
 type Content = BTreeMap<[u64; 3], u64>;
 

@@ -2,8 +2,12 @@
 
 mod full;
 mod hostile;
+mod hostile_peers;
 mod limits;
+mod model_keys;
+mod model_rows;
 mod rig;
 mod rows;
+mod same;
 mod slow;
 mod waiting;

@@ -1,9 +1,12 @@
 //! The plain course of things, one event at a time.
 
-use crate::rig::{Rig, Setting};
+use crate::rig::{PAIR_PORT, Rig, Setting, quick_disk};
+use crate::tenant::Member;
 use core::time::Duration;
-use storytime_pair::{Mirror, Role};
-use storytime_sim::Fault;
+use storytime_machine::{Endpoint, Rng, Setup, Time};
+use storytime_pair::{Mirror, PairConfig, Role, WITNESS_CONNS_MAX};
+use storytime_sim::enumerate::Lone;
+use storytime_sim::{Fault, SimDisk};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,4 +81,28 @@ fn a_half_that_is_cut_off_gives_the_address_up_before_the_other_one_takes_it() {
     assert!(rig.client().acked.len() > acked);
     rig.world.apply(&Fault::HealAll);
     rig.settle().unwrap();
+}
+
+#[test]
+fn the_witness_hears_a_half_however_many_of_its_earlier_lives_died_without_a_word() {
+    let mut rig = up(8);
+    for _ in 0..=WITNESS_CONNS_MAX {
+        let active = rig.active().expect("one serves");
+        rig.world.power_cut(rig.hosts[active]);
+        let other = 1 - active;
+        rig.run_until(SECOND * 4, "the other half", |rig| rig.active() == Some(other)).unwrap();
+        rig.world.power_on(rig.hosts[active]);
+        rig.run_until(SECOND * 10, "a whole pair", Rig::is_whole).unwrap();
+    }
+}
+
+#[test]
+fn a_half_hears_the_other_however_many_have_connected_and_said_nothing() {
+    let any = Endpoint::tcp([10, 0, 0, 9], 1);
+    let member = Member::new(PairConfig::new(Endpoint::any(PAIR_PORT), any.clone(), any));
+    let setup = Setup::new(Rng::new(1, 1));
+    let mut lone =
+        Lone::boot(member, setup, SimDisk::new(quick_disk(), Rng::new(1, 2)), Time(1 << 40), 0);
+    let guests: Vec<_> = (0..20).map(|_| lone.connect(PAIR_PORT).expect("it listens")).collect();
+    assert!(lone.is_open(guests[19]), "it may be the other half");
 }

@@ -33,6 +33,7 @@ Keeps the list of users to be moved and hands them out to movers.
 -p, --port N                  where movers connect, and whoever orders moves (7010)
 --directory HOST[:PORT][/DB]  the database of the directory; the list is kept there, too
 --lease-ms N                  a mover that is silent for so long has lost its moves (5000)
+--rescan-ms N                 the list is read again so often (30000)
 --unsharded N                 users whom the directory does not know live on shard N
 --drop-after-ms N             from a move to the end of the rows on the old shard (60000)
 -h, --help
@@ -98,6 +99,8 @@ pub struct CoordinatorConfig {
     pub directory: Address,
     /// `--lease-ms`.
     pub lease: Duration,
+    /// `--rescan-ms`.
+    pub rescan: Duration,
     /// `--drop-after-ms`.
     pub drop_after: Duration,
     /// `--unsharded`.
@@ -243,13 +246,15 @@ impl CoordinatorConfig {
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         let Some(pairs) = pairs(&words)? else { return Ok(None) };
         let (mut port, mut directory) = (PORT, None);
-        let (mut lease_ms, mut drop_after_ms, mut unsharded) = (5_000, 60_000, None);
+        let (mut lease_ms, mut drop_after_ms, mut rescan_ms) = (5_000, 60_000, 30_000);
+        let mut unsharded = None;
         for (name, value) in pairs {
             match name {
                 "-p" | "--port" => port = number(name, value)?,
                 "--directory" => {
                     directory = Some(Address::parse(value, storytime_database::PORT)?);
                 }
+                "--rescan-ms" => rescan_ms = number(name, value)?,
                 "--lease-ms" => lease_ms = number(name, value)?,
                 "--drop-after-ms" => drop_after_ms = number(name, value)?,
                 "--unsharded" => unsharded = Some(ShardId(number(name, value)?)),
@@ -261,6 +266,7 @@ impl CoordinatorConfig {
             directory: needed(directory, "--directory")?,
             lease: Duration::from_millis(lease_ms),
             drop_after: Duration::from_millis(drop_after_ms),
+            rescan: Duration::from_millis(rescan_ms),
             unsharded,
         }))
     }
@@ -276,6 +282,7 @@ impl CoordinatorConfig {
         options.port = self.port;
         options.delays.lease = self.lease;
         options.delays.drop_after = self.drop_after;
+        options.rescan = self.rescan;
         options.unsharded = self.unsharded;
         Some(options)
     }

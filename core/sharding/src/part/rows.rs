@@ -125,13 +125,13 @@ impl Sharding {
 
     /// Puts rows into memcached that were read from a shard.
     fn insert_rows(&mut self, cx: &mut Cx, job: &mut Job, read: &[Option<Row>]) {
-        let Some((_, care)) = self.row_mode() else { return };
+        let (Some((_, care)), Some(known)) = (self.row_mode(), job.seat.known) else { return };
         let verb = if care == Care::Plain { Verb::Set } else { Verb::Add };
         let (table, user) = (job.table.clone(), job.user);
         let missing = core::mem::take(&mut job.rows().missing);
         for (row, (_, may_insert)) in read.iter().zip(missing) {
             if let Some(row) = row.as_ref().filter(|_| may_insert) {
-                let value = row_value(row.version, &row.value);
+                let value = row_value(known.place.shard, row.version, &row.value);
                 let store = Store { flags: CONTENT, ..Store::new(verb, value) };
                 self.tell_cache(cx, &row_key(&table, user, row.item), &Op::Store(store));
             }

@@ -3,7 +3,7 @@
 use super::Sharding;
 use super::job::JobId;
 use super::wire::number;
-use crate::map::UserId;
+use crate::map::{ShardId, UserId};
 use crate::options::{Care, Revisions, RowMode};
 use crate::outcome::Row;
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -29,9 +29,11 @@ pub(super) fn row_key(table: &[u8], user: UserId, item: u64) -> Vec<u8> {
     [b"row:", table, format!(":{user}:{item}").as_bytes()].concat()
 }
 
-/// A row as it is kept: version, value.
-pub(super) fn row_value(version: u64, value: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(8 + value.len());
+/// A row as it is kept: shard, version, value. Versions are the database's own, and those of two
+/// shards say nothing of each other: a row that moved has often a lower one than before.
+pub(super) fn row_value(shard: ShardId, version: u64, value: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(4 + 8 + value.len());
+    bytes.put_u32(shard.0);
     bytes.put_u64(version);
     bytes.put_slice(value);
     bytes.freeze()
@@ -39,9 +41,15 @@ pub(super) fn row_value(version: u64, value: &[u8]) -> Bytes {
 
 /// A row that was kept; its value is copied out of the connection's buffer.
 pub(super) fn cached_row(item: u64, data: &Bytes) -> Option<Row> {
-    let (version, value) = data.split_first_chunk()?;
+    let (_, value) = data.split_first_chunk::<4>()?;
+    let (version, value) = value.split_first_chunk()?;
     let version = u64::from_be_bytes(*version);
     Some(Row { item, version, value: Bytes::copy_from_slice(value) })
+}
+
+/// The shard that a kept row is from.
+fn cached_shard(data: &[u8]) -> Option<ShardId> {
+    data.first_chunk().map(|shard| ShardId(u32::from_be_bytes(*shard)))
 }
 
 /// A number that nobody had before.
@@ -67,7 +75,7 @@ enum What {
     Revision,
     /// What the row is after the write: `None` if there is none, or nobody knows.
     Row {
-        now: Option<(u64, Bytes)>,
+        now: Option<(ShardId, u64, Bytes)>,
     },
 }
 
@@ -110,9 +118,9 @@ impl Touch {
     }
 
     /// Says what the row is after the write.
-    pub(super) fn becomes(&mut self, version: u64, value: Bytes) {
+    pub(super) fn becomes(&mut self, shard: ShardId, version: u64, value: Bytes) {
         if let What::Row { now } = &mut self.what {
-            *now = Some((version, value));
+            *now = Some((shard, version, value));
         }
     }
 
@@ -120,7 +128,9 @@ impl Touch {
     fn content(&self, cx: &mut Cx) -> Option<Bytes> {
         match &self.what {
             What::Revision => Some(fresh_number(cx)),
-            What::Row { now } => now.as_ref().map(|(version, value)| row_value(*version, value)),
+            What::Row { now } => {
+                now.as_ref().map(|(shard, version, value)| row_value(*shard, *version, value))
+            }
         }
     }
 
@@ -129,10 +139,17 @@ impl Touch {
         match &self.what {
             What::Revision => false,
             What::Row { now: None } => false,
-            What::Row { now: Some((version, _)) } => {
-                cached_row(0, &cached.data).is_some_and(|row| row.version >= *version)
+            What::Row { now: Some((_, version, _)) } => {
+                let newer = |row: Row| row.version >= *version;
+                !self.is_elsewhere(cached) && cached_row(0, &cached.data).is_some_and(newer)
             }
         }
+    }
+
+    /// Whether what is cached is a row of another shard: nobody can say which of the two is newer.
+    fn is_elsewhere(&self, cached: &Value) -> bool {
+        let What::Row { now: Some((shard, ..)) } = &self.what else { return false };
+        cached.flags == CONTENT && cached_shard(&cached.data) != Some(*shard)
     }
 }
 
@@ -176,8 +193,8 @@ impl Sharding {
         };
         match (self.row_mode(), now) {
             (None, _) => return false,
-            (Some((RowMode::ReadUpdateInsert, Care::Plain)), Some((version, value))) => {
-                let value = row_value(version, &value);
+            (Some((RowMode::ReadUpdateInsert, Care::Plain)), Some((shard, version, value))) => {
+                let value = row_value(shard, version, &value);
                 self.touch_set(cx, id, part, touch, value, CONTENT, 0);
             }
             (Some((_, Care::Plain)), _) => {
@@ -289,6 +306,12 @@ impl Sharding {
                 self.touch_put(cx, (id, part), touch, mark, State::Marked)
             }
             (State::ToUnmark, Cached::Miss) => false,
+            (State::ToUnmark | State::ToReplace, Cached::Hit(value))
+                if touch.is_elsewhere(&value) =>
+            {
+                self.touch_common(cx, id, part, touch);
+                true
+            }
             (State::ToUnmark, Cached::Hit(value)) => self.unmark(cx, id, part, touch, &value),
             (State::ToReplace, Cached::Miss) => self.replace(cx, id, part, touch, Verb::Add),
             (State::ToReplace, Cached::Hit(value)) => {

@@ -331,14 +331,15 @@ impl Sharding {
         job: &mut Job,
         result: Result<Vec<(u64, u64)>, Error>,
     ) {
+        let shard = job.seat.known.map(|known| known.place.shard);
         let write = job.write();
         write.stage = Stage::After;
         let mut touches = core::mem::take(&mut write.touches);
-        if let Ok(rows) = &result {
+        if let (Ok(rows), Some(shard)) = (&result, shard) {
             for ((touch, (_, version)), change) in touches.iter_mut().zip(rows).zip(&write.changes)
             {
                 if let Change::Create { value, .. } | Change::Update { value, .. } = change {
-                    touch.becomes(*version, value.clone());
+                    touch.becomes(shard, *version, value.clone());
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What one application sees.
 
-use crate::rig::{BLOG, Shape, Site, create, delete, select, update, write};
+use crate::rig::{BLOG, DIRECTORY, Shape, Site, create, delete, select, update, write};
 use storytime_machine::{Bytes, Duration};
 use storytime_sharding::map::Flags;
 use storytime_sharding::{
@@ -132,6 +132,38 @@ fn a_row_that_was_in_the_way_of_a_new_one_stays_what_it_is_in_the_cache() {
         };
         let values: Vec<_> = rows.iter().map(|row| &row.value[..]).collect();
         assert_eq!(values, [&b"chosen"[..], b"drawn"], "{care:?}");
+    }
+}
+
+/// Has a user live on shard 3, of another host, as a mover does it in the end.
+fn move_to_shard_3(site: &mut Site, user: UserId) {
+    let user = user.to_string();
+    for (shard, words) in [
+        (ShardId(3), ["ROW.PUT", "blog", &user, "1", "first"]),
+        (DIRECTORY, ["ROW.PUT", "place", &user, "0", "shard=3 flags=rw version=2"]),
+        (ShardId(1), ["ROW.PUT", "home", &user, "0", "moved schema=1 fence=9 to=3"]),
+        (ShardId(3), ["ROW.PUT", "home", &user, "0", "active schema=1 fence=9"]),
+    ] {
+        site.raw(shard, &words);
+    }
+}
+
+#[test]
+fn what_is_written_after_a_move_is_read_though_the_new_shard_s_versions_are_lower() {
+    for care in [Care::Plain, Care::Safe, Care::Guarded] {
+        let cache = CacheOptions { care, ..CacheOptions::default() };
+        let mut site = Site::new(Shape::cached(11, cache));
+        let user = site.register("ann", 1);
+        for item in 0..50 {
+            site.raw(ShardId(1), &["ROW.PUT", "other", "9", &item.to_string(), ""]);
+        }
+        site.create(user, "first");
+        let rows = Request::Rows { table: BLOG, user, items: vec![1] };
+        site.ask(rows.clone());
+        move_to_shard_3(&mut site, user);
+        site.write(user, update(1, "second"));
+        let Outcome::Rows(rows) = site.ask(rows) else { panic!("rows were asked for") };
+        assert_eq!(&rows[0].value[..], b"second", "{care:?}");
     }
 }
 

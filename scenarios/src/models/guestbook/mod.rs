@@ -4,12 +4,12 @@
 //! | `method` | a message is |
 //! |---|---|
 //! | `two-writes` | written on one shard, then on the other |
-//! | `prepared` | announced beside the writer, written on both shards, then the announcement is taken away |
+//! | `prepared` | announced beside the writer, written on both shards, no longer announced |
 //!
 //! A share of the jobs dies right behind one of the requests that it sends, each as likely: that is
 //! every point at which a process can die, as the databases see it. In the end both sides are read
-//! and compared; then, with `fixer`, the check-and-fix job goes through all users, and they are read
-//! again. See [`ledger`] for what is compared.
+//! and compared; then, with `fixer`, the check-and-fix job goes through all users, and they are
+//! read again. See [`ledger`] for what is compared.
 //!
 //! | module | holds |
 //! |---|---|

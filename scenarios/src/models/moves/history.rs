@@ -66,6 +66,8 @@ pub struct Ledger {
     read_only: BTreeMap<(u32, ShardId, u64), ReadOnly>,
     /// Since when each user's writes are refused.
     refused: BTreeMap<u32, Time>,
+    /// What each user has read and written since this was last asked for.
+    loads: BTreeMap<u32, (u64, u64)>,
 }
 
 /// What a user has in the end.
@@ -154,9 +156,20 @@ impl Ledger {
         let note = &mut self.notes[note];
         assert!(note.done.is_none(), "a request ends once");
         note.done = Some((at, told));
+        let load = self.loads.entry(note.user).or_default();
+        match told {
+            Told::Value(_) => load.0 += 1,
+            Told::Written(_) => load.1 += 1,
+            Told::Nothing | Told::Unknown => {}
+        }
         if let (Asked::Create, Told::Written(row)) = (note.asked, told) {
             self.rows.entry(note.user).or_default().push(row);
         }
+    }
+
+    /// What each user has read and written since the last time.
+    pub fn take_loads(&mut self) -> BTreeMap<u32, (u64, u64)> {
+        std::mem::take(&mut self.loads)
     }
 
     /// The rows that a user was told to have.

@@ -137,7 +137,7 @@ impl LastLook {
     }
 
     pub(super) fn resume(
-        self: Box<Self>,
+        self,
         numbers: &Numbers,
         ledger: &Mutex<Ledger>,
         hands: &mut Hands<'_>,

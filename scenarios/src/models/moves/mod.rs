@@ -11,15 +11,19 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `balance` | moves of many users, and how the load is spread |
 //! | [`history`] | what was asked and told, and whether it makes sense |
 //! | `last_look` | the last job: where each user is, and what is there |
 //! | [`numbers`] | from the file to a map |
+//! | `outcome` | what an answer says of a request |
 //!
 //! Not modelled: lists, caches, users who come and go.
 
+mod balance;
 pub mod history;
 mod last_look;
 pub mod numbers;
+mod outcome;
 
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -27,13 +31,14 @@ use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, Shards, Step, Workload, lock};
 use crate::read::Parts;
 use crate::{app_fields, app_metrics};
+use balance::Balance;
 use bytes::Bytes;
 use history::{Asked, Ledger, Told};
 use last_look::LastLook;
 use numbers::{Numbers, Writes};
+use outcome::told;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_database::Reply;
 use storytime_machine::Endpoint;
 use storytime_sharding::mover::wire::Line;
 use storytime_sharding::{
@@ -46,12 +51,8 @@ const PREPARE_AT_ONCE: usize = 32;
 const PREPARE_TIME: Duration = Duration::from_secs(600);
 /// How long databases are given to read their disks, which are empty.
 const LOADING_TIME: Duration = Duration::from_millis(100);
-/// Before an order that nobody answered is given again.
-const ORDER_AGAIN: Duration = Duration::from_millis(100);
 /// Where everything is that users have.
 const TABLE: Bytes = Bytes::from_static(b"blog");
-/// The verb that has all users moved to the shards.
-const MOVE_EVERYBODY: &str = "move-everybody";
 
 /// A job, by what it awaits.
 #[derive(Debug)]
@@ -86,8 +87,8 @@ pub enum Job {
     Page(u32, ShardId, usize),
     /// What is said to an order.
     Order,
-    /// What is said to the order to move this user, and those behind; or its time to be repeated.
-    Everybody(u32),
+    /// Something with all users.
+    Balance(Box<Balance>),
     /// The last look.
     Last(Box<LastLook>),
 }
@@ -143,6 +144,9 @@ impl Workload for Moves {
         "moves",
         "writes",
         "page",
+        "power_users",
+        "power_share",
+        "early_birds",
         "keep",
         "connections",
     ];
@@ -166,11 +170,14 @@ impl Workload for Moves {
         ("invented", Count, "values that nobody wrote"),
         ("read_only_seen", Count, "times a user was seen read-only"),
         ("accepted_read_only", Count, "writes accepted meanwhile"),
+        ("host_spread", Level, "the fullest host, per cent of the mean"),
+        ("shard_spread", Level, "the fullest shard, per cent of the mean"),
         ("by_shard", Curve("shard"), "users in the end"),
     ];
     const NEEDS_DATABASE: bool = false;
     const NEEDS_CACHES: bool = false;
-    const VERBS: &'static [&'static str] = &[MOVE_EVERYBODY];
+    const VERBS: &'static [&'static str] =
+        &[balance::MOVE_EVERYBODY, balance::MEASURE, balance::BALANCE];
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         Numbers::read(fields, parts)
@@ -197,7 +204,11 @@ impl Workload for Moves {
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
-        let user = 1 + hands.rng().below(self.numbers.population.into()) as u32;
+        let users = match self.numbers.power {
+            Some((users, share)) if hands.rng().chance(share) => users,
+            _ => self.numbers.population,
+        };
+        let user = 1 + hands.rng().below(users.into()) as u32;
         let kind = self.draw_kind(hands);
         if kind == Kind::Look {
             return locate(hands, user, Sight::Look);
@@ -237,17 +248,17 @@ impl Workload for Moves {
                 }
                 _ => Step::Failed,
             },
-            (Job::Everybody(user), came) => self.move_everybody(hands, user, &came),
+            (Job::Balance(job), came) => job.resume(&self.numbers, &self.ledger, hands, came),
             (Job::Last(look), came) => look.resume(&self.numbers, &self.ledger, hands, came),
             (job, came) => unreachable!("{job:?} does not await {came:?}"),
         }
     }
 
-    fn told(&mut self, hands: &mut Hands<'_>, _verb: &'static str) -> Step<Job> {
+    fn told(&mut self, hands: &mut Hands<'_>, verb: &'static str) -> Step<Job> {
         if self.part > 0 {
             return Step::Done;
         }
-        self.order_out(hands, 1)
+        Balance::begin(&self.numbers, hands, verb)
     }
 
     fn check(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
@@ -270,10 +281,17 @@ fn stored(value: u64, bytes: u32) -> Bytes {
 
 impl Moves {
     fn make_users(&self, hands: &mut Hands<'_>) -> Step<Job> {
-        let make =
-            |user: u32| Request::Register { name: Bytes::from(format!("user{user}")), shard: None };
+        // Early birds came when there was only the first host.
+        let early = self.numbers.power.filter(|_| self.numbers.early).map_or(0, |(users, _)| users);
+        let first = |user: u32| ShardId(1 + user % self.numbers.shards_per_host);
+        let make = |user: u32| Request::Register {
+            name: Bytes::from(format!("user{user}")),
+            shard: (user <= early).then(|| first(user)),
+        };
         let parts = (1..=self.numbers.population).map(make).collect();
-        hands.shards(Request::FanOut { parts, at_once: PREPARE_AT_ONCE, deadline: PREPARE_TIME });
+        // One after the other, if it matters who gets which number.
+        let at_once = if early > 0 { 1 } else { PREPARE_AT_ONCE };
+        hands.shards(Request::FanOut { parts, at_once, deadline: PREPARE_TIME });
         Step::Await(Job::Users)
     }
 
@@ -434,6 +452,9 @@ impl Moves {
     ) -> Step<Job> {
         let state = home.map(|home| home.state);
         let read_only = state == Some(HomeState::ReadOnly);
+        // Who never moved has no home on the database from before sharding.
+        let before = home.is_none() && self.numbers.is_unsharded(shard);
+        let active = state == Some(HomeState::Active) || before;
         if read_only {
             lock(&self.ledger).saw_read_only(user, shard, version, call);
         }
@@ -441,7 +462,7 @@ impl Moves {
             // As long as it lasts.
             Sight::Look if read_only => self.look(hands, user, shard, sight),
             Sight::Look => Step::Done,
-            Sight::Write(note) if state == Some(HomeState::Active) => {
+            Sight::Write(note) if active => {
                 hands.pause(self.numbers.page);
                 Step::Await(Job::Page(user, shard, note))
             }
@@ -461,55 +482,5 @@ impl Moves {
         let words = words.map(Bytes::copy_from_slice).to_vec();
         hands.shards(Request::Shard { shard, words });
         Step::Await(Job::Answer { user, note })
-    }
-
-    fn order_out(&self, hands: &mut Hands<'_>, user: u32) -> Step<Job> {
-        if user > self.numbers.population {
-            return Step::Done;
-        }
-        let to = ShardId(1 + user % self.numbers.shard_count());
-        hands.count("orders", 1);
-        hands.order(Line::Add(UserId(user.into()), to, 0));
-        Step::Await(Job::Everybody(user))
-    }
-
-    fn move_everybody(&self, hands: &mut Hands<'_>, user: u32, came: &Came) -> Step<Job> {
-        if let Came::Ordered(Some(Line::Queued(_))) = came {
-            hands.count("orders_taken", 1);
-        }
-        match came {
-            // Refused: it was queued before, and the answer was lost.
-            Came::Ordered(Some(Line::Queued(_) | Line::Refused(_))) => {
-                self.order_out(hands, user + 1)
-            }
-            Came::Ordered(_) => {
-                hands.pause(ORDER_AGAIN);
-                Step::Await(Job::Everybody(user))
-            }
-            _ => self.order_out(hands, user),
-        }
-    }
-}
-
-/// What an outcome says of what was asked.
-fn told(outcome: &Result<Outcome, Error>) -> Told {
-    let refused_late =
-        |text: &Bytes| text.starts_with(b"NOTDURABLE") || text.starts_with(b"NOREPLICAS");
-    match outcome {
-        Ok(Outcome::Written(written)) => {
-            written.rows.first().map_or(Told::Unknown, |(row, _)| Told::Written(*row))
-        }
-        Ok(Outcome::Rows(rows)) => {
-            let value = rows.first().map(|row| last_look::value_of(&row.value));
-            // A value that is none of ours is told as one that nobody wrote.
-            Told::Value(value.map(|value| value.unwrap_or(u64::MAX)))
-        }
-        // A write without a check; which row it was stands in the note.
-        Ok(Outcome::Reply(Reply::Integer(_))) => Told::Written(0),
-        Err(why) if why.may_have_happened() => Told::Unknown,
-        // The server may have done it, and says only that it cannot be sure.
-        Err(Error::Refused { text, .. }) if refused_late(text) => Told::Unknown,
-        Err(_) => Told::Nothing,
-        Ok(_) => Told::Unknown,
     }
 }

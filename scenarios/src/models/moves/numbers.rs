@@ -1,11 +1,11 @@
 //! The numbers of a load whose users are moved: from the file to a map.
 
 use crate::diagnostic::{Checked, Diagnostic};
-use crate::fields::{DURATION, Fields};
+use crate::fields::{CHANCE, DURATION, Fields};
 use crate::models::app::Shards;
 use crate::read::{Parts, sites, work};
 use std::time::Duration;
-use storytime_machine::Endpoint;
+use storytime_machine::{Endpoint, Ratio};
 use storytime_sharding::map::{Plan, generate};
 use storytime_sharding::{Host, Options, Scheme, ShardId, Store};
 
@@ -54,6 +54,10 @@ pub struct Numbers {
     pub coordinator: (usize, u16),
     /// Users, numbered from 1.
     pub population: u32,
+    /// How many of the first users are power users, and what share of the jobs is theirs.
+    pub power: Option<(u32, Ratio)>,
+    /// Whether power users are on the first host at the beginning.
+    pub early: bool,
     /// Rows that each user has at the beginning.
     pub rows: u32,
     /// How long a row is, bytes.
@@ -82,6 +86,7 @@ impl Numbers {
             Some(_) => Some(database("unsharded")?[0]),
             None => None,
         };
+        let population = fields.integer("population", 1..=USERS_MAX, None)? as u32;
         let weight = |name| fields.integer(name, 0..=1_000_000, Some(0));
         let writes = [("checked", Writes::Checked), ("look-first", Writes::LookFirst)];
         Ok(Self {
@@ -90,7 +95,15 @@ impl Numbers {
             shards_per_host: fields.integer("shards_per_host", 1..=64, Some(1))? as u32,
             unsharded,
             coordinator: coordinator(fields, parts)?,
-            population: fields.integer("population", 1..=USERS_MAX, None)? as u32,
+            population,
+            power: match fields.get("power_users") {
+                None => None,
+                Some(_) => {
+                    let users = fields.integer("power_users", 1..=u64::from(population), None)?;
+                    Some((users as u32, fields.quantity("power_share", CHANCE, None)?))
+                }
+            },
+            early: fields.flag("early_birds", false)?,
             rows: fields.integer("rows", 1..=64, Some(3))? as u32,
             row_bytes: fields.integer("row_bytes", 20..=65_536, Some(20))? as u32,
             mix: Mix {
@@ -138,6 +151,11 @@ impl Numbers {
     /// How many shards there are, without that from before sharding.
     pub fn shard_count(&self) -> u32 {
         self.shards.len() as u32 * self.shards_per_host
+    }
+
+    /// Whether a shard is the database from before sharding.
+    pub fn is_unsharded(&self, shard: ShardId) -> bool {
+        self.unsharded.is_some() && shard.0 > self.shard_count()
     }
 
     /// All shards.

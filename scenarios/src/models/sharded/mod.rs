@@ -134,6 +134,7 @@ impl Workload for Sharded {
         "day",
         "day_length",
         "cached",
+        "cached_lists",
         "row_cache",
         "care",
         "revisions",

@@ -236,6 +236,7 @@ fn cache(fields: &Fields<'_>) -> Checked<CacheOptions> {
     Ok(CacheOptions {
         rows: fields.choice("row_cache", &rows, Some(RowMode::ReadUpdateInsert))?,
         care: fields.choice("care", &cares, Some(Care::Safe))?,
+        lists: fields.flag("cached_lists", true)?,
         revisions: fields.choice("revisions", &revisions, Some(Revisions::Unique))?,
         list_s: seconds("lists_for", 0)?,
         hold_s: seconds("hold", 10)?,

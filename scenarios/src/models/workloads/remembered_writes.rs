@@ -97,6 +97,7 @@ impl Workload for RememberedWrites {
         ("pause", Latency, "time without an acknowledgement"),
         ("stale_reads", Series, "reads that missed an acknowledged write"),
         ("checked", Series, "acknowledged writes read again"),
+        ("kept", Series, "acknowledged writes still there"),
         ("lost", Series, "acknowledged writes lost"),
     ];
     const NEEDS_DATABASE: bool = false;
@@ -227,6 +228,7 @@ impl RememberedWrites {
             let asked = ledger.acknowledged[from..].iter().zip(rows);
             asked.filter(|(row, reply)| !self.is_row(**row, reply)).count()
         };
+        hands.count("kept", (rows.len() - lost) as u64);
         hands.count("lost", lost as u64);
         hands.count("checked", rows.len() as u64);
     }

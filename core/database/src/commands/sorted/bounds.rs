@@ -98,12 +98,13 @@ pub(super) fn by_lex(sorted: &Sorted, min: Lex<'_>, max: Lex<'_>) -> Vec<Scored>
 /// Members between two places in the order, both in the range.
 pub(super) fn by_rank(sorted: &Sorted, from: usize, to: usize, reverse: bool) -> Vec<Scored> {
     let count = to + 1 - from;
-    let scored = |member: &Bytes| scored(sorted, member);
+    let first = if reverse { sorted.len() - 1 - to } else { from };
+    let found = sorted.ranked(first).take(count).map(|member| scored(sorted, member));
+    let mut found: Vec<Scored> = found.collect();
     if reverse {
-        sorted.iter().rev().skip(from).take(count).map(scored).collect()
-    } else {
-        sorted.iter().skip(from).take(count).map(scored).collect()
+        found.reverse();
     }
+    found
 }
 
 fn scored(sorted: &Sorted, member: &Bytes) -> Scored {

@@ -34,8 +34,7 @@ pub(super) fn size(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 fn rank_of(exec: &mut Exec<'_>, args: Args<'_>, reverse: bool) -> Outcome {
     let member = args.at(2);
     let rank = sorted(exec, args.at(1))?.and_then(|sorted| {
-        sorted.score(member)?;
-        let rank = sorted.iter().position(|found| found == member)?;
+        let rank = sorted.rank(member)?;
         Some(if reverse { sorted.len() - 1 - rank } else { rank })
     });
     match rank {

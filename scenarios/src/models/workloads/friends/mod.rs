@@ -1,8 +1,8 @@
 //! A page about the friends of somebody's friends: in one request for all of them, or in several
 //! requests at once for some of them each.
 //!
-//! `friends` is who puts the page together, `friend-lists` the web servers that are asked. Somebody's
-//! friends are as many users in a row, from a number that is drawn.
+//! `friends` is who puts the page together, `friend-lists` the web servers that are asked.
+//! Friends of somebody are as many users in a row, from a number that is drawn.
 //!
 //! Not modelled: how friends came to be; what a page looks like.
 
