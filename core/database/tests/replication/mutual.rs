@@ -34,7 +34,8 @@ fn what_either_writes_the_other_has_and_does_not_send_back() {
     for server in [0, 1] {
         assert_eq!(rig.text(server, "GET key7"), "7");
         assert_eq!(last_record(&mut rig, server), "10", "each write is in each log once");
-        assert_eq!(rig.info(server, "rows_written"), "10", "and is counted once on each");
+        let counted = rig.text(server, "INFO").contains("rows_written:10\r\n");
+        assert!(counted, "and is counted once on each");
         assert_eq!(rig.info(server, "mm_collisions"), "0");
         assert_eq!(rig.info(server, "role"), "master");
     }
