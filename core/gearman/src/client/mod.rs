@@ -1,0 +1,1 @@
+//! Submits jobs to any number of job servers, as a part of other machines.

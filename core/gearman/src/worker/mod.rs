@@ -1,0 +1,1 @@
+//! Takes jobs from any number of job servers, as a part of other machines.
