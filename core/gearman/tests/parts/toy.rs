@@ -238,7 +238,7 @@ impl Toy {
         if ends {
             let number = number(packet.argument(0)).expect("it was found");
             let job = self.jobs.remove(&number).expect("it was found");
-            let data = packet.kind.has_data().then(|| packet.data()).unwrap_or_default();
+            let data = if packet.kind.has_data() { packet.data() } else { Bytes::new() };
             self.seen.ends.push((job.data, packet.kind, data));
         }
     }
