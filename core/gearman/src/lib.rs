@@ -16,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod config;
 pub mod engine;
 pub mod packet;
+pub mod text;
 pub mod worker;
 
 /// The port that is used when none is named.
