@@ -42,6 +42,7 @@ const fn idle_switch(long: &'static str, why: &'static str) -> Flag {
 const THREADS: &str = "one thread serves all connections";
 const TABLES: &str = "tables grow with what is in them";
 const KEEPALIVE: &str = "a peer that vanished is noticed by output that nobody acknowledges";
+const TURNS: &str = "functions of a worker take turns in any case";
 const SYSLOG: &str = "the log goes to -l, or to standard error";
 const QUEUE: &str = "it belongs to a queue that is not here";
 
@@ -62,7 +63,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('L', "listen"),
     value('P', "pid-file"),
     value('r', "protocol"),
-    switch('R', "round-robin"),
+    Flag { short: 'R', long: "round-robin", takes_value: false, idle: Some(TURNS) },
     value('q', "queue-type"),
     value('\0', "config-file"),
     idle_switch("syslog", SYSLOG),

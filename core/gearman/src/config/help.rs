@@ -16,8 +16,7 @@ gearmand: a job server that loses nothing it promised; under the original's flag
 -f, --file-descriptors N      files that may be open, and so connections (the user's most)
 -j, --job-retries N           a job that was lost with its worker N times fails (-1: never)
     --zero-retries unlimited|none   what -j 0 means (unlimited, as in 1.1.20; later: none)
--w, --worker-wakeup N         sleeping workers that are woken for a job (0: what it needs)
--R, --round-robin             functions of a worker take turns, not in the order it named them
+-w, --worker-wakeup N         sleeping workers that are woken for a job (1; 0: all)
     --exceptions              send WORK_EXCEPTION to everybody, not only to who asked for it
     --job-handle-prefix WORD  handles are WORD:1, WORD:2 ... (H:<host name>)
     --dialect gearmand|danga  whose habits: the C server's, or the first server's in Perl (gearmand)
@@ -33,6 +32,6 @@ gearmand: a job server that loses nothing it promised; under the original's flag
     --check-args              only say whether the flags are right: exit status 0 or 1
 -h, --help    -V, --version
 
-Taken and noted in the log, since nothing here needs them: -t, --hashtable-buckets, --keepalive*,
---syslog, and the flags of the original's queues. SIGTERM ends it, SIGUSR1 when all have gone.
+Taken and noted in the log, since nothing here needs them: -t, -R, --hashtable-buckets, --syslog,
+--keepalive*, and the flags of the original's queues. SIGTERM ends it, SIGUSR1 when all have gone.
 ";

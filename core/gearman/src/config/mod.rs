@@ -23,8 +23,6 @@ pub const VERSION_DANGA: &str = "1.130.1";
 /// Where flags are read from if no other file is named, and nobody minds if it is not there.
 pub const CONFIG_FILE: &str = "/etc/gearmand.conf";
 
-/// Longest unique key, bytes.
-const UNIQUE_BYTES_MAX: usize = 64;
 /// Longest packet unless said otherwise, bytes.
 const PACKET_BYTES_MAX: usize = 256 << 20;
 /// Longest that can be asked for, bytes.
@@ -62,12 +60,10 @@ pub struct Config {
     pub backlog: u32,
     /// `--exceptions`: everybody is sent exceptions.
     pub exceptions: bool,
-    /// `--job-retries`: how often a job may be lost with its worker.
-    pub retries_max: Option<u32>,
-    /// `--worker-wakeup`.
+    /// `--job-retries`: which loss of its worker fails a job; none if no loss does.
+    pub losses_max: Option<u32>,
+    /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
-    /// `--round-robin`.
-    pub round_robin: bool,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
     /// `--dialect`.
@@ -180,9 +176,8 @@ impl Default for Config {
             listen: None,
             backlog: 32,
             exceptions: false,
-            retries_max: None,
-            wake_max: 0,
-            round_robin: false,
+            losses_max: None,
+            wake_max: 1,
             handle_prefix: None,
             dialect: Dialect::default(),
             packet_bytes_max: PACKET_BYTES_MAX,
@@ -237,10 +232,10 @@ impl Config {
     pub fn rules(&self) -> Rules {
         Rules {
             dialect: self.dialect,
-            retries_max: self.retries_max,
+            losses_max: self.losses_max,
             wake_max: self.wake_max,
-            round_robin: self.round_robin,
-            unique_bytes_max: UNIQUE_BYTES_MAX,
+            exceptions: self.exceptions,
+            ..Rules::default()
         }
     }
 

@@ -65,9 +65,10 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
     if let Some(queue) = loose.queue.as_deref().filter(|queue| *queue != "builtin") {
         return Err(UsageError(format!("Error while initializing the queue : {queue}")));
     }
-    config.retries_max = match loose.retries {
+    config.losses_max = match loose.retries {
         None | Some(-1) => None,
-        Some(0) if !loose.zero_is_none => None,
+        // No attempt after the first one.
+        Some(0) => loose.zero_is_none.then_some(1),
         Some(n) => u32::try_from(n).ok(),
     };
     Ok(())
@@ -117,7 +118,6 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         }
         "zero-retries" => loose.zero_is_none = one_of(given, ["unlimited", "none"])? == 1,
         "worker-wakeup" => config.wake_max = number(given)?,
-        "round-robin" => config.round_robin = true,
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
