@@ -32,6 +32,7 @@ mod day;
 mod figures;
 mod front;
 mod hands;
+mod jobs;
 mod machine;
 mod orders;
 mod returns;
@@ -39,6 +40,7 @@ mod spec;
 
 pub use figures::Book;
 pub use hands::{Came, Hands};
+pub use jobs::{Assigned, JobServers, Said};
 pub use machine::{App, AppConfig};
 pub use spec::{AppLoad, kind};
 
@@ -123,6 +125,11 @@ pub trait Workload: Send + 'static {
     /// The host that hands out the moves which its jobs order, and the port there.
     fn coordinator(_numbers: &Self::Numbers) -> Option<(usize, u16)> {
         None
+    }
+
+    /// What it has to do with job servers.
+    fn job_servers(_numbers: &Self::Numbers) -> JobServers {
+        JobServers::default()
     }
 
     /// Changes what it needs otherwise in the cache client.

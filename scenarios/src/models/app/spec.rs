@@ -265,6 +265,11 @@ impl<W: Workload> AppLoad<W> {
             sharding: self.sharding(&seat.databases(), &client, &database_client),
             databases: seat.databases(),
             database_client,
+            job_servers: {
+                let servers = W::job_servers(&self.numbers);
+                let at = servers.hosts.iter().map(|&host| seat.job_server(host)).collect();
+                (!servers.hosts.is_empty()).then_some((servers, at))
+            },
             coordinator: W::coordinator(&self.numbers)
                 .map(|(host, port)| seat.endpoint(host, port)),
             day: self.day.clone(),
