@@ -25,15 +25,24 @@ use storytime_pair as pair;
 use storytime_sharding::mover;
 use storytime_sim::Factory;
 use tables::{
-    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, GEARMAND_METRICS, GEARMAND_WORKS, MCPROXY_METRICS, MCPROXY_WORKS, MEMCACHED_METRICS,
-    MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS, VERIFY_METRICS,
+    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, GEARMAND_METRICS, GEARMAND_WORKS, MCPROXY_METRICS,
+    MCPROXY_WORKS, MEMCACHED_METRICS, MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS,
+    VERIFY_METRICS,
 };
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "witness", "gearmand", "mover", "move-coordinator", "diskcheck"];
+pub const PROGRAMS: &[&str] = &[
+    "memcached",
+    "mcproxy",
+    "dbd",
+    "witness",
+    "gearmand",
+    "mover",
+    "move-coordinator",
+    "diskcheck",
+];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -413,7 +422,8 @@ fn boxed<M: storytime_machine::Machine>(machine: M, setup: Setup) -> Box<dyn Dri
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS).chain(GEARMAND_WORKS);
+    let programs =
+        MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS).chain(GEARMAND_WORKS);
     programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 

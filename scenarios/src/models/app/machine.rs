@@ -3,8 +3,8 @@
 use super::day::Day;
 use super::figures::Book;
 use super::front::Front;
-use super::jobs::JobServers;
 use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
+use super::jobs::JobServers;
 use super::{COMPUTED_NS, LANES_MAX, Shards, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::pages::Choose;

@@ -105,6 +105,8 @@ pub trait Workload: Send + 'static {
     const NEEDS_CACHES: bool = true;
     /// Whether its jobs ask web servers for pages.
     const NEEDS_SERVERS: bool = false;
+    /// Whether its jobs are those that job servers give it, and no others.
+    const TAKES_JOBS: bool = false;
     /// What the timeline may tell it.
     const VERBS: &'static [&'static str] = &[];
 

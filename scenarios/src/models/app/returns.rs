@@ -1,7 +1,7 @@
 //! What comes back to jobs, and what the timeline tells them.
 
-use super::jobs::{Arrived, Jobs};
 use super::hands::{Came, DETACHED};
+use super::jobs::{Arrived, Jobs};
 use super::machine::{App, TELL, Why};
 use super::orders::Orders;
 use super::{LANES_MAX, PACKET_BYTES, Workload, lock};

@@ -125,8 +125,8 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
         placement: fields.choice("placement", work::PLACEMENTS, Some(Placement::Modulo))?,
         database,
         arrivals: match fields.get("listen") {
-            Some(_) => Arrivals::Asked,
-            None => work::arrivals(fields)?,
+            None if !W::TAKES_JOBS => work::arrivals(fields)?,
+            _ => Arrivals::Asked,
         },
         timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         pause: fields.get("pause").map(|node| DURATION.read_range(node, "pause")).transpose()?,
