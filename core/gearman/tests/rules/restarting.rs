@@ -44,11 +44,7 @@ fn everything_of_a_job_is_remembered() {
     desk.submit(1, Submit { when: When::Epoch(500), ..BACK }).sync();
     let mut after = desk.restart(100).restart(100);
     assert_eq!(after.can_do(9, "f").grab(9), "assign 2 f ");
-    after.engine.grab(
-        &mut after.book,
-        storytime_gearman::engine::Peer(9),
-        storytime_gearman::engine::Grab::All,
-    );
+    after.engine.grab(&mut after.book, Peer(9), Grab::All);
     assert_eq!(after.line(9), "assign 1 f unique u reducer r d");
     assert_eq!(after.grab(9), "no job");
     assert_eq!(after.at(500).grab(9), "assign 3 f ");
