@@ -68,6 +68,9 @@ pub struct Config {
     pub handle_prefix: Option<String>,
     /// `--dialect`.
     pub dialect: Dialect,
+    /// `--queue-dir`: the folder of the durable queue; none to keep jobs in memory alone. One that
+    /// begins with `/` is as well below the process's data directory: the program makes that `/`.
+    pub queue_dir: Option<String>,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
     /// `--verbose`.
@@ -180,6 +183,7 @@ impl Default for Config {
             wake_max: 1,
             handle_prefix: None,
             dialect: Dialect::default(),
+            queue_dir: None,
             packet_bytes_max: PACKET_BYTES_MAX,
             verbosity: Verbosity::default(),
             program: Program::default(),
