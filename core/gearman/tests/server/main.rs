@@ -1,0 +1,10 @@
+//! Dialogues with a job server, over the wire.
+
+mod admin;
+mod cuts;
+mod dialogues;
+mod hostile;
+mod life;
+mod perl;
+mod refusals;
+mod rig;
