@@ -139,6 +139,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "max-packet" => config.packet_bytes_max = bytes(given)?,
+        "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
         "protocol" => loose.protocol = some(value),

@@ -1,6 +1,7 @@
 //! The journal of a job server: records in, tickets out, checkpoints.
 
 use super::record::{JOB_BYTES_MAX, NotARecord, RECORD_BYTES_MAX, Record, kept_bytes_max};
+use crate::config::Config;
 use crate::engine::{Cursor, Engine, Kept, Number, Out, Refusal, Ticket};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -21,9 +22,9 @@ const NUMBERS_LOW: u64 = NUMBERS_TAKEN / 2;
 const PENDING_BYTES_MAX: usize = 64 << 20;
 /// Room beside that for records that nobody refuses: numbers, and that a job is over.
 const PENDING_SLACK_BYTES: usize = 1 << 20;
-/// Least bytes of records behind a checkpoint before the next one; at least as many as the last
-/// checkpoint had.
-const UNCOVERED_BYTES_MIN: u64 = 32 << 20;
+/// Shortest and longest segment of the journal, bytes.
+const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// A piece of a checkpoint is closed when it has so many bytes.
 const PIECE_BYTES: usize = 256 << 10;
 const _: () = assert!(PIECE_BYTES + RECORD_BYTES_MAX <= storytime_journal::PIECE_BYTES_MAX);
@@ -63,7 +64,10 @@ pub(crate) struct Log {
     /// jobs in it.
     untold: VecDeque<Number>,
     phase: Phase,
+    /// Bytes of records behind the last checkpoint. When there are as many as the checkpoint has, and
+    /// at least `least_bytes`, it is time for the next one.
     uncovered_bytes: u64,
+    least_bytes: u64,
     /// Bytes of the last checkpoint, or of the one under way.
     checkpoint_bytes: u64,
     checkpoints: u64,
@@ -72,9 +76,13 @@ pub(crate) struct Log {
 
 impl Log {
     /// A journal in this folder, which is not open yet.
-    pub(crate) fn new(dir: &str) -> Self {
+    pub(crate) fn new(dir: &str, config: &Config) -> Self {
         let dir = dir.trim_start_matches('/');
         let options = JournalOptions {
+            reserve_bytes: config.reserve_bytes,
+            // A checkpoint leaves some segments behind, and cuts whole ones.
+            segment_bytes: (config.checkpoint_bytes / 4)
+                .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
             dir: Bytes::copy_from_slice(dir.as_bytes()),
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
@@ -87,6 +95,7 @@ impl Log {
             untold: VecDeque::new(),
             phase: Phase::Idle,
             uncovered_bytes: 0,
+            least_bytes: config.checkpoint_bytes,
             checkpoint_bytes: 0,
             checkpoints: 0,
             scratch: BytesMut::new(),
@@ -154,7 +163,7 @@ impl Log {
 
     fn checkpoint(&mut self, cx: &mut Cx, engine: &Engine) {
         if self.phase == Phase::Idle
-            && self.uncovered_bytes > self.checkpoint_bytes.max(UNCOVERED_BYTES_MIN)
+            && self.uncovered_bytes > self.checkpoint_bytes.max(self.least_bytes)
         {
             let last = self.journal.last();
             self.journal.begin_checkpoint(cx, &mut self.io, last);

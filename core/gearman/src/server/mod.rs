@@ -121,7 +121,7 @@ impl Gearmand {
             engine: Engine::new(config.rules(), Number(1)),
             handles: Handles::new(""),
             sessions: Sessions::default(),
-            log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir))),
+            log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
@@ -242,7 +242,10 @@ impl Machine for Gearmand {
     }
 
     fn invariants(&self) {
-        self.engine.invariants();
+        if self.phase != Phase::Recovering {
+            // Jobs that come back are in no queue before the last of them is there.
+            self.engine.invariants();
+        }
         self.sessions.invariants();
         if let Some(log) = &self.log {
             log.invariants();

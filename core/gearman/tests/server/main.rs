@@ -1,6 +1,7 @@
 //! Dialogues with a job server, over the wire.
 
 mod admin;
+mod crash_points;
 mod cuts;
 mod dialogues;
 mod hostile;
