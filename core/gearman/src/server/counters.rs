@@ -52,7 +52,7 @@ impl Gearmand {
             ("lingering_peers", counters.lingering_peers),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
-            ("replies_held", u64::from(self.engine.held())),
+            ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),
         ] {
             each(name, value);

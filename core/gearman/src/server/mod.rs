@@ -36,6 +36,7 @@
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
+//! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
 
@@ -49,6 +50,7 @@ mod request;
 mod serve;
 mod session;
 mod tokens;
+mod vigil;
 
 pub use around::{Nowhere, Surroundings};
 
@@ -94,6 +96,8 @@ pub struct Gearmand {
     counters: Counters,
     listeners: Vec<Door>,
     alarms: Alarms,
+    /// The next look at workers is set.
+    vigil: bool,
     /// It ends after this callback.
     stopping: Option<Exit>,
     /// A text reply being made.
@@ -117,6 +121,7 @@ impl Gearmand {
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
+            vigil: false,
             stopping: None,
             scratch: BytesMut::new(),
             config,
@@ -136,6 +141,7 @@ impl Gearmand {
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
         self.set_alarms(cx);
+        self.keep_vigil(cx);
         if self.stopping.is_some() || self.phase == Phase::Draining {
             self.end_if_due(cx);
         }
@@ -202,6 +208,7 @@ impl Machine for Gearmand {
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
+            None if timer == tokens::VIGIL => self.look_around(cx),
             None => self.tick(cx),
         }
         self.settle(cx);
