@@ -151,8 +151,7 @@ fn campaign(seed: u64) -> Tally {
     rig.run_for(20);
     let events = rig.world.events() - before;
     assert!(events < 1500 * processes as u64, "{events} events of {processes} idle processes");
-    let tally = rig.book.open().tally;
-    tally
+    rig.book.open().tally
 }
 
 fn seeds() -> u64 {
