@@ -37,6 +37,7 @@
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
+//! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
 
@@ -51,6 +52,7 @@ mod request;
 mod serve;
 mod session;
 mod tokens;
+mod vigil;
 
 pub use around::{Nowhere, Surroundings};
 
@@ -101,6 +103,8 @@ pub struct Gearmand {
     counters: Counters,
     listeners: Vec<Door>,
     alarms: Alarms,
+    /// The next look at workers is set.
+    vigil: bool,
     /// It ends after this callback.
     stopping: Option<Exit>,
     /// A text reply being made.
@@ -125,6 +129,7 @@ impl Gearmand {
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
+            vigil: false,
             stopping: None,
             scratch: BytesMut::new(),
             config,
@@ -149,6 +154,7 @@ impl Gearmand {
             log.commit(cx, &self.engine);
         }
         self.set_alarms(cx);
+        self.keep_vigil(cx);
         if self.stopping.is_some() || self.phase == Phase::Draining {
             self.end_if_due(cx);
         }
@@ -221,6 +227,7 @@ impl Machine for Gearmand {
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
+            None if timer == tokens::VIGIL => self.look_around(cx),
             None => self.tick(cx),
         }
         self.settle(cx);

@@ -1,6 +1,6 @@
 //! Connections, by their place.
 
-use crate::engine::Peer;
+use crate::engine::{Number, Peer};
 use bytes::Bytes;
 use storytime_machine::{Conn, Endpoint};
 
@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) end: End,
     /// Not read from until its output has left.
     pub(super) paused: bool,
+    /// The job that it has had longest, when it was last looked at.
+    pub(super) job_seen: Option<Number>,
     /// Input that waits for its rest, bytes.
     unread: usize,
     /// Output that waits, as far as it was noticed to be much, bytes.
@@ -73,6 +75,7 @@ impl Sessions {
             client_id: Bytes::new(),
             end: End::None,
             paused: false,
+            job_seen: None,
             unread: 0,
             behind: 0,
         }));
@@ -108,6 +111,11 @@ impl Sessions {
     /// All of them, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.places.iter().flatten().map(Box::as_ref)
+    }
+
+    /// How many places there are.
+    pub(super) const fn places(&self) -> usize {
+        self.places.len()
     }
 
     /// How many there are.

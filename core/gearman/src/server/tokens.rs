@@ -10,6 +10,8 @@ pub(super) const LOOKUP: Token = Token(0);
 pub(super) const EXPIRY: Token = Token(1);
 /// Something is due by the wall clock.
 pub(super) const DUE: Token = Token(2);
+/// Workers are looked at.
+pub(super) const VIGIL: Token = Token(3);
 /// From here on one timer for each place of a connection: it was hung up on, and takes its time.
 const LEAVING_BASE: u64 = 1 << 32;
 

@@ -114,7 +114,7 @@ impl Doer {
         let ended = match &function[..] {
             b"fail" => self.worker.fail(cx, job),
             b"exception" => self.worker.exception(cx, job, data),
-            b"swallow" => self.worker.complete(cx, job, data.len().to_string().into()),
+            b"swallow" | b"length" => self.worker.complete(cx, job, data.len().to_string().into()),
             b"grow" => self.worker.complete(cx, job, Bytes::from(vec![b'g'; 300_000])),
             _ => self.worker.complete(cx, job, data),
         };

@@ -6,6 +6,8 @@ mod choices;
 mod client;
 mod cuts;
 mod doer;
+mod sets;
+mod setter;
 mod special;
 mod toy;
 mod worker;

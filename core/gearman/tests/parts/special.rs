@@ -38,6 +38,15 @@ impl Toy {
                 self.created(cx, conn, number);
                 self.finish(cx, conn, number, function, data, amount);
             }
+            // Fails until it was asked for so many times.
+            b"flaky" => {
+                let number = self.fresh();
+                self.created(cx, conn, number);
+                let times = self.flaky.entry(data.clone()).or_default();
+                *times += 1;
+                let function = if *times < amount { b"fail" } else { b"echo" };
+                self.finish(cx, conn, number, function, data, amount);
+            }
             // Is done after so many milliseconds.
             b"slow" => {
                 let number = self.fresh();

@@ -49,6 +49,8 @@ pub(crate) struct Toy {
     last: u64,
     /// Jobs that the toy does by itself after a while.
     pub(crate) slow: BTreeMap<u64, Conn>,
+    /// How often each flaky job was asked for.
+    pub(crate) flaky: BTreeMap<Bytes, u64>,
     /// Nothing is answered to workers that ask for a job.
     pub(crate) deaf: bool,
     pub(crate) seen: Seen,
