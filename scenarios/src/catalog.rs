@@ -60,6 +60,13 @@ pub const STORIES: &[(&str, &str)] = &[
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
     ("netlog-day.toml", include_str!("../netlog-day.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
+    ("hello-reverse.toml", include_str!("../hello-reverse.toml")),
+    ("ten-databases.toml", include_str!("../ten-databases.toml")),
+    ("two-hostnames.toml", include_str!("../two-hostnames.toml")),
+    ("coalescing.toml", include_str!("../coalescing.toml")),
+    ("no-single-point.toml", include_str!("../no-single-point.toml")),
+    ("no-promises.toml", include_str!("../no-promises.toml")),
+    ("queue-survives.toml", include_str!("../queue-survives.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

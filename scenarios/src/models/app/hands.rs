@@ -128,10 +128,7 @@ impl Desk {
                 .clone()
                 .map(|(options, map)| Sharding::new(options, map, SHARDS)),
             orders: config.coordinator.clone().map(|at| Orders::new(at, config.timeout)),
-            jobs: config
-                .job_servers
-                .as_ref()
-                .map(|(servers, at)| Jobs::new(servers, at, config.workers, JOBS)),
+            jobs: config.job_servers.as_ref().map(|(servers, at)| Jobs::new(servers, at, JOBS)),
             sharding_counted: ShardingCounters::default(),
             computes: config.computes,
             computed_ns: 0,

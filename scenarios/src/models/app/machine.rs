@@ -199,7 +199,7 @@ impl<W: Workload> App<W> {
         }
         match self.free_worker() {
             Some(worker) => self.begin(cx, worker, cx.now(), why),
-            None if why.is_extra() || self.waiting.len() < self.config.queue_max as usize => {
+            None if !is_new || self.waiting.len() < self.config.queue_max as usize => {
                 self.waiting.push_back((cx.now(), why));
             }
             None => {
@@ -525,8 +525,10 @@ impl<W: Workload> Machine for App<W> {
         self.desk.cache.invariants();
         self.desk.invariants();
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
-        // What surrounds the load's jobs waits for a worker in any case.
-        let extra = self.config.told.len() * LANES_MAX as usize + 3;
+        // What surrounds the load's jobs waits for a worker in any case, and so do jobs that it was
+        // given: no more of these come than it asks for.
+        let given = self.config.job_servers.as_ref().map_or(0, |(servers, _)| servers.at_once);
+        let extra = self.config.told.len() * LANES_MAX as usize + 3 + given as usize;
         assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
         assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
     }

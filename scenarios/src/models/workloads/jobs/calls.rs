@@ -115,6 +115,7 @@ impl Workload for Calls {
     ];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("calls", Series, "calls made"),
+        ("ends", Series, "calls that ended"),
         ("results", Series, "results"),
         ("accepted", Series, "calls accepted in the background"),
         ("wrong", Count, "wrong results"),
@@ -256,6 +257,7 @@ impl Calls {
             _ => "failures",
         };
         hands.count(counted, 1);
+        hands.count("ends", 1);
         if matches!(counted, "accepted" | "results") {
             return true;
         }
