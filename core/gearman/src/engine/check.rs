@@ -36,7 +36,7 @@ impl Engine {
         for (at, job) in self.jobs.places().filter(|(_, job)| job.number > 0) {
             count += 1;
             bytes += job.bytes();
-            assert_eq!(self.index.by_number(&self.jobs, Number(job.number)), Some(at));
+            assert_eq!(self.index.by_number(Number(job.number)), Some(at));
             if let Some(key) = job.key() {
                 keys += 1;
                 assert_eq!(self.index.by_key(&self.jobs, key), Some(at), "found by its key");

@@ -81,7 +81,7 @@ impl Engine {
         if self.calendars.contains_key(&number) {
             return JobStatus { known: true, ..JobStatus::default() };
         }
-        match self.index.by_number(&self.jobs, number) {
+        match self.index.by_number(number) {
             Some(at) => self.status_of(self.jobs.get(at)),
             None => JobStatus::default(),
         }
