@@ -95,6 +95,11 @@ impl Engine {
         self.next_number = self.next_number.max(first.0);
     }
 
+    /// Recovery: numbers below this one may be in use.
+    pub fn restore_numbers(&mut self, next: Number) {
+        self.next_number = self.next_number.max(next.0);
+    }
+
     /// Recovery is over: jobs go into their queues in the order of their numbers.
     pub fn restored(&mut self, out: &mut impl Out) {
         assert_eq!(self.peers.len(), 0, "recovery comes before connections");
