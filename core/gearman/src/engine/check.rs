@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// Describes the state: two engines of the same rules that are described alike will go on
-    /// alike, whatever came before.
+    /// alike, whatever came before. Says nothing of data, times and calendars.
     #[doc(hidden)]
     pub fn describe(&self, tell: &mut dyn FnMut(Part<'_>)) {
         let mut jobs: Vec<(u64, u32)> = self.numbered();
@@ -150,7 +150,7 @@ impl Engine {
             for at in function.sleepers.iter(&self.abilities) {
                 tell(Part::Peer(Peer(self.abilities.get(at).peer)));
             }
-            tell(Part::Word(function.announced.into()));
+            tell(Part::Word(u64::from(function.unheard) << 32 | u64::from(function.announced)));
         }
         for &(_, _, _, at) in &self.returned {
             tell(Part::Number(Number(self.jobs.get(at).number)));

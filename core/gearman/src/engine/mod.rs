@@ -7,14 +7,14 @@
 //! # The life of a job
 //!
 //! ```text
-//!             durable: until the sync            not before its time
-//!  submitted ───────────────────────► held ──────────────────────────► queued ◄──────────┐
-//!                                                                        │ grabbed       │ worker lost,
-//!                                                                        ▼               │ timed out
-//!                                                                     running ───────────┘
-//!                                                                        │ complete, fail, exception
-//!                                                                        ▼
-//!                                                                      ended: every listener told
+//!             durable: until the sync      not before its time
+//!  submitted ─────────────────────────► held ───────────► queued ◄──────────┐
+//!                                                           │ grabbed       │ worker lost,
+//!                                                           ▼               │ timed out
+//!                                                        running ───────────┘
+//!                                                           │ complete, fail, exception
+//!                                                           ▼
+//!                                                         ended: every listener told
 //! ```
 //!
 //! A job is *kept for* its listeners, or for itself (background). It is dropped unrun only when

@@ -90,11 +90,6 @@ impl Engine {
         }
     }
 
-    /// Numbers before this one are not used (again).
-    pub fn number_from(&mut self, first: Number) {
-        self.next_number = self.next_number.max(first.0);
-    }
-
     /// Recovery: numbers below this one may be in use.
     pub fn restore_numbers(&mut self, next: Number) {
         self.next_number = self.next_number.max(next.0);

@@ -19,6 +19,7 @@ impl Engine {
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
+            self.functions.get_mut(function).unheard = 0;
             self.wake(out, function);
         }
     }
@@ -47,6 +48,7 @@ impl Engine {
             if self.rules.round_robin {
                 self.peers.get_mut(peer).turn = place + 1;
             }
+            self.functions.get_mut(function).unheard = 0;
             let ability = self.peers.get(peer).abilities[place];
             let timeout = self.abilities.get(ability).timeout;
             self.run(at, peer, timeout);
