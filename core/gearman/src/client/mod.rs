@@ -84,6 +84,8 @@ pub struct Client {
     waiting_bytes: usize,
     /// The server that gets what may go anywhere.
     current: Option<u32>,
+    /// Closed, and nothing was asked since.
+    closed: bool,
     /// When the timer is due, if it is set.
     timer_at: Option<Time>,
     events: VecDeque<Event>,
@@ -110,6 +112,7 @@ impl Client {
             asked: Slab::default(),
             waiting_bytes: 0,
             current: None,
+            closed: false,
             timer_at: None,
             events: VecDeque::new(),
             counters: ClientCounters::default(),

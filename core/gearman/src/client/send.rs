@@ -95,6 +95,7 @@ impl Client {
             return Err(NotAccepted::TooMany);
         }
         self.counters.requests += 1;
+        self.closed = false;
         let deadline = cx.now() + self.options.timeout;
         let place = Place::Awaiting(NONE);
         let asked = Asked { tag, place, deadline, background, timeout, told: true };
