@@ -17,6 +17,7 @@
 
 pub mod client;
 pub mod engine;
+mod links;
 pub mod packet;
 pub mod worker;
 
