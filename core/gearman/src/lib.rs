@@ -6,6 +6,7 @@
 //! | [`engine`] | the rules: functions, jobs, workers, listeners; no connection, clock or disk |
 //! | [`client`] | submits jobs, as a part of other machines |
 //! | [`worker`] | takes jobs, as a part of other machines |
+//! | [`tools`] | `gearman` and `gearadmin`, as machines |
 //!
 //! # Two layers
 //!
@@ -19,6 +20,7 @@ pub mod client;
 pub mod engine;
 mod links;
 pub mod packet;
+pub mod tools;
 pub mod worker;
 
 /// The port that is used when none is named.
