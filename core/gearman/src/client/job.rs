@@ -1,7 +1,7 @@
 //! What a client submits.
 
 use super::NotAccepted;
-use crate::engine::{Priority, When};
+use crate::engine::Priority;
 use crate::packet::Kind;
 use bytes::Bytes;
 use core::time::Duration;
@@ -80,8 +80,21 @@ pub(super) fn fresh(rng: &mut Rng) -> Bytes {
     text.into()
 }
 
+/// When a job may run.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum When {
+    /// At once.
+    #[default]
+    Now,
+    /// From this wall-clock second on, counted since 1970.
+    Epoch(u64),
+    /// At the times of a calendar, again and again: minute, hour, day of the month, month, day of
+    /// the week, in the words of cron.
+    Calendar(Box<[Bytes; 5]>),
+}
+
 /// A job to submit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Its function; without NUL.
     pub function: Bytes,

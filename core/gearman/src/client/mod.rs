@@ -42,10 +42,11 @@ mod send;
 mod server;
 mod task_set;
 
+pub use crate::engine::Priority;
 pub use crate::links::{SERVERS_MAX, ServerId};
 pub use choice::{Choice, perl_hash};
 pub use event::{Event, HANDLE_BYTES_MAX, Handle, JobStatus, Name, Progress, Why};
-pub use job::{FRESH_BYTES, Job, Unique};
+pub use job::{FRESH_BYTES, Job, Unique, When};
 pub use map_reduce::{MapReduce, concatenate, lines, pieces, sum};
 pub use options::{ClientCounters, ClientOptions, NotAccepted};
 pub use task_set::{Outcome, TASKS_MAX, TaskSet, TaskSetOptions};

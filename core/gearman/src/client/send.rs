@@ -2,8 +2,7 @@
 
 use super::asked::{Asked, NONE, Place, Request};
 use super::server::{Awaited, Expect};
-use super::{Client, Event, Handle, Job, NotAccepted, ServerId, WAITING_BYTES_MAX, Why};
-use crate::engine::When;
+use super::{Client, Event, Handle, Job, NotAccepted, ServerId, WAITING_BYTES_MAX, When, Why};
 use crate::packet::{HEADER_BYTES, Kind};
 use bytes::Bytes;
 use core::time::Duration;

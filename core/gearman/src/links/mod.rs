@@ -9,13 +9,17 @@
 //!   └────────────── Resting ◄─────────────────┘
 //! ```
 
-use crate::packet::{self, Bad, Kind, Magic, Packet, Parser};
+use crate::packet::{self, Bad, HEADER_BYTES, Kind, Magic, Packet, Parser};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use storytime_machine::{Close, Conn, Cx, Endpoint, Open, Time, Token};
 
 /// Most servers of one client or worker.
 pub const SERVERS_MAX: usize = 1 << 10;
+
+/// Longest packet that is read where it arrives, bytes; longer ones are collected apart, because
+/// the buffers of connections are bounded.
+const IN_PLACE_BYTES_MAX: usize = 64 << 10;
 
 /// Which job server, by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +69,27 @@ struct Link {
     failures: u32,
     /// When it was last heard, or came up.
     heard: Time,
+    /// The packet that comes, if it is too long for the connection's buffer.
+    long: Option<Long>,
+}
+
+/// A packet that is collected as it comes.
+#[derive(Debug)]
+struct Long {
+    /// What there is of it.
+    bytes: BytesMut,
+    /// Its length, bytes.
+    len: usize,
+}
+
+impl Long {
+    /// Takes over the packet that begins in `rx`, if it is long.
+    fn begin(rx: &mut BytesMut) -> Option<Self> {
+        let header = rx.first_chunk::<HEADER_BYTES>()?;
+        let body = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+        let len = HEADER_BYTES + body as usize;
+        (len > IN_PLACE_BYTES_MAX).then(|| Self { bytes: rx.split(), len })
+    }
 }
 
 /// What links count.
@@ -103,7 +128,13 @@ impl Links {
         }
         assert!(self.servers.len() < SERVERS_MAX, "more servers than there can be");
         let stand = Stand::Idle;
-        self.servers.push(Link { at: at.clone(), stand, failures: 0, heard: Time::ZERO });
+        self.servers.push(Link {
+            at: at.clone(),
+            stand,
+            failures: 0,
+            heard: Time::ZERO,
+            long: None,
+        });
         (self.servers.len() - 1) as u32
     }
 
@@ -191,11 +222,23 @@ impl Links {
         rx: &mut BytesMut,
     ) -> Result<Option<Packet>, Bad> {
         let parser = Parser::new(Magic::Response, self.options.packet_bytes_max);
-        let packet = parser.next(rx)?;
-        if packet.is_some() {
-            let link = &mut self.servers[server as usize];
+        let link = &mut self.servers[server as usize];
+        if !rx.is_empty() {
             link.heard = cx.now();
+        }
+        let packet = match &mut link.long {
+            None => parser.next(rx)?,
+            Some(long) => {
+                let missing = long.len - long.bytes.len();
+                long.bytes.unsplit(rx.split_to(missing.min(rx.len())));
+                parser.next(&mut long.bytes)?
+            }
+        };
+        if packet.is_some() {
             link.failures = 0;
+            link.long = None;
+        } else if link.long.is_none() {
+            link.long = Long::begin(rx);
         }
         Ok(packet)
     }
@@ -207,6 +250,7 @@ impl Links {
         match link.stand {
             Stand::Up(conn) => {
                 self.by_slot[conn.index()] = Some((conn, Of::Leaving));
+                link.long = None;
                 self.counters.lost += 1;
                 cx.close(conn, how);
             }
@@ -229,6 +273,7 @@ impl Links {
         if let Stand::Up(conn) = link.stand {
             self.by_slot[conn.index()] = Some((conn, Of::Leaving));
             cx.close(conn, Close::Flush);
+            link.long = None;
             link.stand = Stand::Idle;
         }
     }

@@ -49,6 +49,11 @@ impl Jobs {
         if *age == id.age { job.as_mut() } else { None }
     }
 
+    /// A job's function, by its place among the worker's.
+    pub(super) fn function(&self, id: JobId) -> Option<usize> {
+        self.slots.get(id.slot as usize)?.1.as_ref()?.function
+    }
+
     pub(super) fn remove(&mut self, id: JobId) -> Option<Job> {
         let (age, place) = self.slots.get_mut(id.slot as usize)?;
         if *age != id.age {

@@ -37,6 +37,7 @@ mod options;
 mod work;
 
 pub use crate::client::{Handle, Name, SERVERS_MAX, ServerId};
+pub use crate::engine::{Dialect, Grab};
 pub use jobs::JobId;
 pub use options::{Down, NotTaken, WorkerCounters, WorkerEvent, WorkerOptions};
 

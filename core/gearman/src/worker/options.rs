@@ -75,9 +75,9 @@ pub enum WorkerEvent {
         /// Its data.
         data: Bytes,
     },
-    /// The server gives the job to somebody else: the connection was lost, or the function taken
-    /// back. The owner ends the job all the same, so that another may come in its place; if it did
-    /// already, its result did not leave.
+    /// The connection was lost: the server gives the job to somebody else. The owner ends the job
+    /// all the same, so that another may come in its place; if it did already, its result did not
+    /// leave.
     JobGone {
         /// Which.
         job: JobId,

@@ -101,23 +101,24 @@ impl Worker {
         self.turn(cx);
     }
 
-    /// From now on the worker cannot do this any more. Jobs of this function that it has are gone.
+    /// From now on the worker cannot do this any more. A server with such a job of ours is told
+    /// behind the job's end, because some take the job away otherwise; until then another may come.
     pub fn cant_do(&mut self, cx: &mut Cx, function: &[u8]) {
         let mut known = self.functions.iter().enumerate();
-        let Some((place, _)) = known.find(|(_, known)| known.can && known.name == function) else {
-            return;
-        };
+        let found = known.find(|(_, known)| known.can && known.name == function);
+        let Some((place, _)) = found else { return };
         self.functions[place].can = false;
         for server in 0..self.links.len() {
-            if let Stand::Up(_) = self.links.stand(server) {
-                self.links.put(cx, server, Kind::CantDo, &[function]);
-            }
-            let jobs: Vec<JobId> = self.jobs.on_server(server).collect();
-            for job in jobs {
-                if self.jobs.get(job).is_some_and(|job| job.function == Some(place)) {
-                    self.job_gone(job);
-                }
-            }
+            self.say_cant_do(cx, server, place);
+        }
+    }
+
+    /// Tells a server that the worker cannot do a function, unless it has such a job.
+    fn say_cant_do(&self, cx: &mut Cx, server: u32, place: usize) {
+        let up = matches!(self.links.stand(server), Stand::Up(_));
+        let busy = self.jobs.on_server(server).any(|job| self.jobs.function(job) == Some(place));
+        if up && !busy {
+            self.links.put(cx, server, Kind::CantDo, &[&self.functions[place].name]);
         }
     }
 
@@ -186,6 +187,11 @@ impl Worker {
         match kind {
             Kind::WorkComplete => self.counters.completed += 1,
             _ => self.counters.failed += 1,
+        }
+        if let Some(place) = found.function
+            && !self.functions[place].can
+        {
+            self.say_cant_do(cx, server, place);
         }
     }
 
