@@ -6,7 +6,9 @@
 mod build;
 mod campaign;
 mod cli;
+mod daemon;
 mod dbd;
+mod gearman;
 mod mc;
 mod mcproxy;
 mod memcached;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mover(options) => mover::mover(&cli.host, &options.words),
         Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
+        Command::Gearman(options) => gearman::gearman(&cli.host, &options.words),
+        Command::Gearadmin(options) => gearman::gearadmin(&cli.host, &options.words),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),

@@ -11,8 +11,17 @@ use storytime_real::{Ending, Host, Options, run, spawn};
 use tracing::error;
 
 /// Names under which the program is one of the servers.
-pub(crate) const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
+pub(crate) const PROGRAMS: &[&str] = &[
+    "memcached",
+    "mcproxy",
+    "dbd",
+    "witness",
+    "mover",
+    "move-coordinator",
+    "gearman",
+    "gearadmin",
+    "diskcheck",
+];
 
 /// The disk checker's three roles.
 pub(crate) fn diskcheck(host: &HostOptions, words: &[String]) -> u8 {

@@ -124,7 +124,10 @@ impl fmt::Display for AdminUsage {
             Self::Value(name) => write!(f, "option '--{name}' does not take any arguments"),
             Self::NotAWord(name) => write!(f, "the argument for option '--{name}' ends a line"),
             Self::Port(host, port) => {
-                write!(f, "Failed to connect on {host}:{port} with Servname not supported")
+                write!(
+                    f,
+                    "Failed to connect on {host}:{port} with Servname not supported for ai_socktype"
+                )
             }
         }
     }
@@ -242,11 +245,7 @@ fn given(words: &[String]) -> Result<Given<'_>, AdminUsage> {
     Ok(given)
 }
 
-fn add<'a>(
-    given: &mut Given<'a>,
-    name: &'static str,
-    value: &'a str,
-) -> Result<(), AdminUsage> {
+fn add<'a>(given: &mut Given<'a>, name: &'static str, value: &'a str) -> Result<(), AdminUsage> {
     if given.iter().any(|(known, _)| *known == name) {
         return Err(AdminUsage::Twice(name));
     }

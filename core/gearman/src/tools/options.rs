@@ -202,8 +202,7 @@ impl Command {
         }
         let raw = Raw::read(&parsed.letters)?;
         let has = |letter| raw.flags.contains(&letter);
-        let around =
-            Around { pid_file: raw.pid_file.map(str::to_owned), daemon: has('d') };
+        let around = Around { pid_file: raw.pid_file.map(str::to_owned), daemon: has('d') };
         let common = raw.common(servers)?;
         let lines = match (has('n'), has('N')) {
             (_, true) => Lines::Stripped,

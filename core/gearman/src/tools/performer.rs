@@ -22,9 +22,7 @@ use bytes::{Bytes, BytesMut};
 use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use storytime_machine::{
-    Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token,
-};
+use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
 
 /// The time of a command that is there already (simulated commands).
 const RAN: Token = Token(WORKER_TOKENS);
@@ -139,9 +137,19 @@ impl Performer {
         let success = job.ended.as_ref().is_some_and(Ended::is_success);
         loop {
             job.piece = job.piece.take().or_else(|| job.output.next());
-            let Some(piece) = job.piece.as_ref().filter(|_| !(together && success)) else { break };
-            if !piece.is_empty() && worker.data(cx, job.id, piece) == Err(NotTaken::Full) {
-                return;
+            let is_result = together && success;
+            let Some(piece) = job.piece.as_ref().filter(|_| !is_result) else { break };
+            if piece.is_empty() {
+                job.piece = None;
+                if together {
+                    break;
+                }
+                continue;
+            }
+            match worker.data(cx, job.id, piece) {
+                Err(NotTaken::Full) => return,
+                // What else is wrong with the job is told at its end.
+                Ok(()) | Err(NotTaken::Gone | NotTaken::Unknown | NotTaken::TooLong) => {}
             }
             job.piece = None;
             if together {
@@ -160,12 +168,18 @@ impl Performer {
         let (State::Work(worker) | State::Leave(worker)) = &mut self.state else {
             panic!("looked at by the caller")
         };
-        let taken = match success {
+        let mut taken = match success {
             true => worker.complete(cx, job.id, result),
             false => worker.fail(cx, job.id),
         };
+        if taken == Err(NotTaken::TooLong) {
+            taken = worker.fail(cx, job.id).and(taken);
+        }
         if let Err(why) = taken {
             self.say(format_args!("the result is not sent: {why}"));
+        }
+        if let State::Work(_) = self.state {
+            self.await_idle(cx);
         }
     }
 

@@ -138,9 +138,8 @@ impl LookUps {
     /// How a server's connection is encrypted: it must show a certificate for its name.
     pub(super) fn tls(&self, at: &Endpoint) -> Tls {
         let all = self.places.iter().zip(&self.found);
-        let mut named = all.filter(|(place, ip)| {
-            ip.is_some_and(|ip| Endpoint::tcp(ip, place.port) == *at)
-        });
+        let mut named =
+            all.filter(|(place, ip)| ip.is_some_and(|ip| Endpoint::tcp(ip, place.port) == *at));
         let name = named.next().map_or_else(String::new, |(place, _)| place.host.clone());
         Tls::Client { name }
     }

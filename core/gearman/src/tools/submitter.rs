@@ -12,13 +12,13 @@ use super::options::{ClientConfig, Lines, Source};
 use super::places::LookUps;
 use super::shell::{Answer, DATA_BYTES_MAX, Input, PACKET_BYTES_MAX, Shell, Stream};
 use super::workloads::Workloads;
-use crate::client::{Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why};
+use crate::client::{
+    Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why,
+};
 use bytes::{Bytes, BytesMut};
 use core::fmt;
 use core::time::Duration;
-use storytime_machine::{
-    Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token,
-};
+use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
 
 /// Most jobs in the background that are under way at once; a set for all functions fits in any case.
 pub const JOBS_UNDER_WAY_MAX: usize = 256;
@@ -51,7 +51,11 @@ enum State {
 enum Reading {
     /// Words of the command line, from behind.
     Words(Vec<Bytes>),
-    Input { cut: Workloads, asked: bool, ended: bool },
+    Input {
+        cut: Workloads,
+        asked: bool,
+        ended: bool,
+    },
 }
 
 impl Submitter {

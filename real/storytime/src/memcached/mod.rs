@@ -1,12 +1,12 @@
 //! memcached as a program: what the original does around its server.
 
 mod around;
-mod daemon;
 mod encryption;
 mod identity;
 mod users;
 
 use crate::cli::HostOptions;
+use crate::daemon;
 use crate::serve::{complain, log_to_stderr, outcome, place, print};
 use crate::{FAILED, OK};
 use around::Around;
@@ -41,7 +41,7 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
         config.program.user = Some(identity::UNCHANGED.to_owned());
     }
     if config.program.daemon && !daemon::is_detached() {
-        return daemon::detach();
+        return daemon::detach("memcached");
     }
     log_to_stderr(level);
     match serve(host, config) {

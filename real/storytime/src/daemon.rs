@@ -1,4 +1,4 @@
-//! `-d`: the server in the background.
+//! `-d`: a program in the background.
 //!
 //! The program starts itself once more, in a session of its own, and waits until that process
 //! listens: so whoever started it sees why it could not, and finds the sockets there when it can.
@@ -12,17 +12,17 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 /// Says that this process is the one in the background.
-const DETACHED: &str = "STORYTIME_DETACHED";
-/// What it says on its standard output when it listens.
+pub(crate) const DETACHED: &str = "STORYTIME_DETACHED";
+/// What it says on its standard output when it serves.
 const READY: &[u8] = b"listening\n";
 
 /// Whether this process is the one in the background.
-pub(super) fn is_detached() -> bool {
+pub(crate) fn is_detached() -> bool {
     std::env::var_os(DETACHED).is_some()
 }
 
 /// Starts the process in the background. Returns this one's exit status.
-pub(super) fn detach() -> u8 {
+pub(crate) fn detach(program: &str) -> u8 {
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| OsString::from("storytime"));
     let mut command = Command::new("/proc/self/exe");
@@ -31,7 +31,7 @@ pub(super) fn detach() -> u8 {
     let mut child = match child {
         Ok(child) => child,
         Err(why) => {
-            eprintln!("memcached: -d: cannot start in the background: {why}");
+            eprintln!("{program}: -d: cannot start in the background: {why}");
             return FAILED;
         }
     };
@@ -47,8 +47,8 @@ pub(super) fn detach() -> u8 {
     status.and_then(|code| u8::try_from(code).ok()).filter(|&code| code != OK).unwrap_or(FAILED)
 }
 
-/// The server listens: lets go of the terminal, and of whoever waits.
-pub(super) fn ready() {
+/// It is where it wants to be: lets go of the terminal, and of whoever waits.
+pub(crate) fn ready() {
     if !is_detached() {
         return;
     }
