@@ -9,6 +9,7 @@ mod cli;
 mod daemon;
 mod dbd;
 mod gearman;
+mod gearman_bench;
 mod mc;
 mod mcproxy;
 mod memcached;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
         Command::Gearman(options) => gearman::gearman(&cli.host, &options.words),
         Command::Gearadmin(options) => gearman::gearadmin(&cli.host, &options.words),
+        Command::GearmanBench(options) => gearman_bench::run(&options),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),
