@@ -21,7 +21,7 @@ pub(crate) fn is_detached() -> bool {
     std::env::var_os(DETACHED).is_some()
 }
 
-/// Starts the process in the background. Returns this one's exit status.
+/// Starts the process of this program in the background. Returns this one's exit status.
 pub(crate) fn detach(program: &str) -> u8 {
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| OsString::from("storytime"));

@@ -15,11 +15,12 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "memcached",
     "mcproxy",
     "dbd",
+    "gearmand",
+    "gearman",
+    "gearadmin",
     "witness",
     "mover",
     "move-coordinator",
-    "gearman",
-    "gearadmin",
     "diskcheck",
 ];
 
@@ -122,14 +123,22 @@ pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
 
 /// Sends logs to standard error. A filter that cannot be read counts as `warn`, aloud.
 pub(crate) fn log_to_stderr(filter: &str) {
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    log_to(filter, std::io::stderr, colour);
+}
+
+/// Sends logs to `writer`. A filter that cannot be read counts as `warn`, aloud.
+pub(crate) fn log_to<W>(filter: &str, writer: W, colour: bool)
+where
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
     use tracing_subscriber::EnvFilter;
     let parsed = EnvFilter::try_new(filter);
     let wrong = parsed.is_err();
     let filter_used = parsed.unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter_used)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(colour)
         .with_target(false);
     if subscriber.try_init().is_ok() && wrong {

@@ -172,9 +172,14 @@ impl Client {
         if state.is_quiet() || waits || !silent || self.links.conn(server).is_none() {
             return;
         }
+        self.put_probe(cx, server);
+        self.expect(cx, server, Expect::Echo, NONE);
+    }
+
+    /// Asks for an echo that is the client's own.
+    pub(super) fn put_probe(&mut self, cx: &mut Cx, server: u32) {
         self.counters.probes += 1;
         self.links.put_with_data(cx, server, Kind::EchoReq, &[], &PROBE);
-        self.expect(cx, server, Expect::Echo, NONE);
     }
 
     /// When something has to be done about a server, if nothing happens before.
@@ -204,8 +209,8 @@ impl Client {
     /// A link ends, in whatever way. What was on it is lost; what waits goes elsewhere.
     pub(super) fn lose(&mut self, cx: &mut Cx, server: u32, how: Close, why: Why) {
         let connecting = self.links.stand(server) == Stand::Connecting;
-        let blame =
-            connecting || !self.servers[server as usize].is_quiet() || why != Why::Connection;
+        let needed = self.servers[server as usize].is_needed();
+        let blame = connecting || needed || why != Why::Connection;
         self.links.lose(cx, server, how, blame);
         self.lose_requests(cx, server, why);
         // Those that cannot go elsewhere come back to this queue: only the ones that are there now.

@@ -19,7 +19,8 @@
 //!   [`retry_after_max`](ClientOptions::retry_after_max), and up to a quarter more by chance.
 //!   Jobs go to the next server meanwhile; when all rest, they end as `NotSent` at once.
 //! * There is one connection to each server, made when it is needed. When jobs wait on one that is
-//!   silent, an echo is asked for, so that a server without power is noticed.
+//!   silent, an echo is asked for, so that a server without power is noticed. So it is before one
+//!   that was silent for long gets a job, because it may be gone without a word.
 //! * A request that is not answered in time leaves its place behind, and its answer is dropped when
 //!   it comes: the others are not harmed. A connection that was silent for all that time is broken.
 //! * Two jobs of one client may be the same job to the server, which then says everything twice;

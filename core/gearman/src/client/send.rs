@@ -112,7 +112,7 @@ impl Client {
             return self.not_sent(slot);
         }
         let nobody_waits = self.servers[server as usize].waiting.is_empty();
-        if nobody_waits && self.links.has_room(cx, server) {
+        if nobody_waits && self.takes_more(cx, server) {
             return self.send(cx, slot, server, &request);
         }
         self.waiting_bytes += request.bytes();
@@ -146,10 +146,27 @@ impl Client {
 
     /// Sends what waits for a server, as far as there is room.
     pub(super) fn pump(&mut self, cx: &mut Cx, server: u32) {
-        while self.links.has_room(cx, server) {
-            let Some((slot, request)) = self.take_waiting(server) else { break };
+        while !self.servers[server as usize].waiting.is_empty() && self.takes_more(cx, server) {
+            let (slot, request) = self.take_waiting(server).expect("one waits");
             self.send(cx, slot, server, &request);
         }
+    }
+
+    /// Whether a server's connection takes a request. One that was silent for long may be long
+    /// gone: then an echo is asked for first, which takes no longer than a connect would.
+    fn takes_more(&mut self, cx: &mut Cx, server: u32) -> bool {
+        if !self.links.has_room(cx, server) {
+            return false;
+        }
+        if self.links.heard(server) + self.options.probe_after > cx.now() {
+            return true;
+        }
+        if !self.servers[server as usize].is_probed() {
+            self.put_probe(cx, server);
+            let by = cx.now() + self.options.connect_timeout;
+            self.expect_by(cx, server, Expect::Echo, (NONE, by));
+        }
+        false
     }
 
     /// Takes the request that has waited longest for a server.
@@ -189,6 +206,16 @@ impl Client {
     /// An answer of a kind is awaited from now on.
     pub(super) fn expect(&mut self, cx: &mut Cx, server: u32, expect: Expect, slot: u32) {
         let deadline = cx.now() + self.options.timeout;
+        self.expect_by(cx, server, expect, (slot, deadline));
+    }
+
+    fn expect_by(
+        &mut self,
+        cx: &mut Cx,
+        server: u32,
+        expect: Expect,
+        (slot, deadline): (u32, Time),
+    ) {
         let awaited = Awaited { expect, slot, deadline, late: false };
         self.servers[server as usize].awaited.push_back(awaited);
         self.watch(cx, deadline);

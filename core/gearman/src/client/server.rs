@@ -64,6 +64,17 @@ impl Server {
         self.awaited.is_empty() && self.running.is_empty()
     }
 
+    /// Whether anybody would miss its connection.
+    pub(super) fn is_needed(&self) -> bool {
+        self.awaited_slots() > 0 || !self.running.is_empty()
+    }
+
+    /// Whether an echo of the client's own is awaited.
+    pub(super) fn is_probed(&self) -> bool {
+        let own = |awaited: &Awaited| awaited.slot == NONE && awaited.expect == Expect::Echo;
+        self.awaited.iter().skip(self.late).any(own)
+    }
+
     /// The awaited answers that are somebody's.
     pub(super) fn awaited_slots(&self) -> usize {
         self.awaited.iter().filter(|awaited| awaited.slot != NONE).count()
