@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SERVER: Token = Token(0);
 const SILENT: Token = Token(1);
 
-/// The machine. It ends when all is answered.
+/// The machine. It ends when all is answered, or with a failure if it cannot be.
 pub struct Admin {
     config: AdminConfig,
     asks: VecDeque<Ask>,
@@ -91,16 +91,16 @@ impl Admin {
         Self { config, asks, addresses, shell, state, failed: false }
     }
 
-    /// Whether the server could not be talked to.
-    pub const fn has_failed(&self) -> bool {
-        self.failed
-    }
-
     fn fail(&mut self, cx: &mut Cx, what: &str) {
         self.print(Stream::Err, format!("Error: {what}\n").as_bytes());
         self.failed = true;
+        self.end(cx);
+    }
+
+    fn end(&mut self, cx: &mut Cx) {
         self.state = State::Ended;
-        cx.exit(Exit::Stopped);
+        let why = "the server could not be asked, or nobody reads its answers";
+        cx.exit(if self.failed { Exit::Failed(why) } else { Exit::Stopped });
     }
 
     fn print(&mut self, stream: Stream, bytes: &[u8]) {
@@ -131,9 +131,8 @@ impl Admin {
                 cx.after(SILENT, PATIENCE);
             }
             None => {
-                self.state = State::Ended;
                 cx.close(conn, Close::Flush);
-                cx.exit(Exit::Stopped);
+                self.end(cx);
             }
         }
     }

@@ -29,8 +29,7 @@ const RAN: Token = Token(WORKER_TOKENS);
 /// No job for as long as `-t` says.
 const IDLE: Token = Token(WORKER_TOKENS + 1);
 
-/// The machine. It ends after as many jobs as `-c` says; [`Performer::has_failed`] is the exit
-/// status.
+/// The machine. It ends after as many jobs as `-c` says, or with a failure if it cannot begin.
 pub struct Performer {
     config: WorkerConfig,
     look_ups: LookUps,
@@ -42,7 +41,6 @@ pub struct Performer {
     done: u32,
     /// Servers whose absence was told of.
     away: BTreeSet<ServerId>,
-    failed: bool,
 }
 
 enum State {
@@ -72,12 +70,7 @@ impl Performer {
         let look_ups = LookUps::new(&config.common.servers);
         let command = config.command.clone().into();
         let (state, away) = (State::AwaitAddresses, BTreeSet::new());
-        Self { config, look_ups, command, shell, state, job: None, done: 0, away, failed: false }
-    }
-
-    /// Whether it could not begin.
-    pub const fn has_failed(&self) -> bool {
-        self.failed
+        Self { config, look_ups, command, shell, state, job: None, done: 0, away }
     }
 
     /// Jobs done so far.
@@ -323,8 +316,7 @@ impl Machine for Performer {
         if let Err(place) = self.look_ups.on_resolved(lookup, result) {
             let what = format!("{place}: no such host");
             self.say(format_args!("{what}"));
-            self.failed = true;
-            return cx.exit(Exit::Stopped);
+            return cx.exit(Exit::Failed("a job server has no address"));
         }
         self.begin(cx);
     }

@@ -26,7 +26,7 @@ pub const JOBS_UNDER_WAY_MAX: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(60);
 const _: () = assert!(JOBS_UNDER_WAY_MAX >= super::options::FUNCTIONS_MAX);
 
-/// The machine. It ends when the last job has; [`Submitter::has_failed`] is the exit status.
+/// The machine. It ends when the last job has, with a failure if any job failed.
 pub struct Submitter {
     config: ClientConfig,
     look_ups: LookUps,
@@ -72,11 +72,6 @@ impl Submitter {
         let state = State::AwaitAddresses;
         let (under_way, jobs, failed, set) = (0, 0, false, None);
         Self { config, look_ups, shell, state, input, set, under_way, jobs, failed }
-    }
-
-    /// Whether anything went wrong so far.
-    pub const fn has_failed(&self) -> bool {
-        self.failed
     }
 
     /// The shell's answer to [`Shell::read`].
@@ -183,9 +178,13 @@ impl Submitter {
             }
         }
         if self.is_done() {
-            self.state = State::Ended;
-            cx.exit(Exit::Stopped);
+            self.end(cx);
         }
+    }
+
+    fn end(&mut self, cx: &mut Cx) {
+        self.state = State::Ended;
+        cx.exit(if self.failed { Exit::Failed("a job failed") } else { Exit::Stopped });
     }
 
     /// Submits the data to its next function. Whether to go on.
@@ -316,8 +315,7 @@ impl Machine for Submitter {
         if let Err(place) = self.look_ups.on_resolved(lookup, result) {
             let what = format!("{place}: no such host");
             self.fail(format_args!("{what}"));
-            self.state = State::Ended;
-            return cx.exit(Exit::Stopped);
+            return self.end(cx);
         }
         self.begin(cx);
     }

@@ -12,8 +12,8 @@ use storytime_gearman::tools::{
     ADMIN_HELP, Admin, AdminCommand, AdminUsage, Around, ClientConfig, Command, HELP, Performer,
     Submitter, UsageError, WorkerConfig, limits,
 };
-use storytime_machine::Machine;
-use storytime_real::{Control, Host, spawn};
+use storytime_machine::{Exit, Machine};
+use storytime_real::{Control, Ending, Host, spawn};
 use streams::Streams;
 
 /// Names several job servers.
@@ -62,7 +62,7 @@ pub(crate) fn gearadmin(host: &HostOptions, words: &[String]) -> u8 {
     let tls = config.tls;
     let (streams, _) = Streams::new();
     let admin = Admin::new(config, Box::new(streams));
-    run(host, tls, admin, |_| {}, Admin::has_failed)
+    run(host, tls, admin, |_| {})
 }
 
 fn complain(wrong: &UsageError) -> u8 {
@@ -82,7 +82,7 @@ fn submit(host: &HostOptions, config: ClientConfig) -> u8 {
     let read = |control| {
         let _reads = std::thread::spawn(move || streams::read(&control, &ends.reads));
     };
-    run(host, tls, submitter, read, Submitter::has_failed)
+    run(host, tls, submitter, read)
 }
 
 fn perform(host: &HostOptions, config: WorkerConfig) -> u8 {
@@ -92,7 +92,7 @@ fn perform(host: &HostOptions, config: WorkerConfig) -> u8 {
     let commands = |control| {
         let _runs = std::thread::spawn(move || command::run_all(&control, &ends));
     };
-    run(host, tls, performer, commands, Performer::has_failed)
+    run(host, tls, performer, commands)
 }
 
 /// Runs a tool to its end, with threads that `attend` to it.
@@ -101,7 +101,6 @@ fn run<M: Machine>(
     tls: bool,
     machine: M,
     attend: impl FnOnce(Control<M>),
-    has_failed: impl FnOnce(&M) -> bool,
 ) -> u8 {
     let tls = match tls.then(tls::client).transpose() {
         Ok(tls) => tls,
@@ -113,8 +112,8 @@ fn run<M: Machine>(
         Err(why) => return fail("gearman", &why.to_string()),
     };
     attend(handle.control());
-    let _ending = handle.wait();
-    if handle.with_machine(|machine| has_failed(machine)) { FAILED } else { OK }
+    // What is wrong was told by the machine.
+    if handle.wait() == Ending::Exited(Exit::Stopped) { OK } else { FAILED }
 }
 
 /// `-i`: removed at the end.
