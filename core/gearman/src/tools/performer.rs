@@ -282,7 +282,9 @@ impl Performer {
     fn begin(&mut self, cx: &mut Cx) {
         let State::AwaitAddresses = self.state else { return };
         let Some(servers) = self.look_ups.endpoints() else { return };
-        let functions = self.config.common.functions.iter().map(|name| (name.clone(), None));
+        // The last is told first, as libgearman does: the original server prefers what it was told of
+        // last, so that the functions are served in the order of the command line.
+        let functions = self.config.common.functions.iter().rev().map(|name| (name.clone(), None));
         let options = WorkerOptions {
             servers,
             functions: functions.collect(),

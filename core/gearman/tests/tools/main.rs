@@ -211,6 +211,17 @@ fn output_comes_in_lines_if_it_is_asked_for() {
 }
 
 #[test]
+fn output_that_finds_no_room_waits_for_it() {
+    let mut stage = Stage::new();
+    stage.gearman("-w -n -f each -- cat", &typed(&[]));
+    let text: String = (0..300_000).map(|number| format!("{number}\n")).collect();
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    let (out, err, exit) = stage.submit("-f each", &[text]);
+    assert_eq!((err.as_str(), exit), ("", Some(Exit::Stopped)));
+    assert!(out == text, "every line once, in order");
+}
+
+#[test]
 fn a_command_that_fails_fails_the_job_after_its_output() {
     let mut stage = Stage::new();
     let (failing, dying, missing) = (typed(&[]), typed(&[]), typed(&[]));
