@@ -6,6 +6,7 @@
 //! | [`text`] | the text protocol: an operator's commands |
 //! | [`config`] | the command line |
 //! | [`engine`] | the rules: functions, jobs, workers, listeners; no connection, clock or disk |
+//! | [`queue`] | the durable queue: what of the engine's state outlives the process |
 //! | [`server`] | the job server, as a machine |
 //! | [`client`] | submits jobs, as a part of other machines |
 //! | [`worker`] | takes jobs, as a part of other machines |
@@ -24,6 +25,7 @@ pub mod config;
 pub mod engine;
 mod links;
 pub mod packet;
+pub mod queue;
 pub mod server;
 pub mod text;
 pub mod tools;

@@ -84,6 +84,8 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "dialect"),
     value('\0', "zero-retries"),
     value('\0', "max-packet"),
+    value('\0', "queue-dir"),
+    value('\0', "checkpoint-bytes"),
     // Queues that the original can be built with.
     idle_value('\0', "libdrizzle-host", QUEUE),
     idle_value('\0', "libdrizzle-port", QUEUE),

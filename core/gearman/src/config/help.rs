@@ -21,7 +21,9 @@ gearmand: a job server that loses nothing it promised; under the original's flag
     --job-handle-prefix WORD  handles are WORD:1, WORD:2 ... (H:<host name>)
     --dialect gearmand|danga  whose habits: the C server's, or the first server's in Perl (gearmand)
     --max-packet N[k|m|g]     longest packet (256m)
--q, --queue-type TYPE         where background jobs are kept: builtin, in memory alone (builtin)
+-q, --queue-type TYPE         where background jobs are kept: builtin (memory alone) or journal
+    --queue-dir DIR           the journal's folder; implies -q journal (gearmand-queue)
+    --checkpoint-bytes N[k|m|g]   journal between two checkpoints, at least (32m)
 -l, --log-file FILE           stderr, none or a file; opened again at SIGHUP (stderr)
     --verbose LEVEL           FATAL ALERT CRITICAL ERROR WARNING NOTICE INFO DEBUG (ERROR)
 -P, --pid-file FILE           where its process id is written

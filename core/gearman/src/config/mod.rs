@@ -25,6 +25,10 @@ pub const CONFIG_FILE: &str = "/etc/gearmand.conf";
 
 /// Longest packet unless said otherwise, bytes.
 const PACKET_BYTES_MAX: usize = 256 << 20;
+/// Journal behind a checkpoint before the next one, unless said otherwise, bytes.
+const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// Room claimed ahead on the disk, bytes.
+const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
 const PACKET_BYTES_CAP: usize = 1 << 30;
 /// Pending output above which a connection is not read from, bytes.
@@ -68,6 +72,14 @@ pub struct Config {
     pub handle_prefix: Option<String>,
     /// `--dialect`.
     pub dialect: Dialect,
+    /// `--queue-dir`: the folder of the durable queue; none to keep jobs in memory alone. One that
+    /// begins with `/` is as well below the process's data directory: the program makes that `/`.
+    pub queue_dir: Option<String>,
+    /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
+    /// the next one is made, bytes.
+    pub checkpoint_bytes: u64,
+    /// How far ahead the journal claims room on the disk, bytes.
+    pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
     /// `--verbose`.
@@ -180,6 +192,9 @@ impl Default for Config {
             wake_max: 1,
             handle_prefix: None,
             dialect: Dialect::default(),
+            queue_dir: None,
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             verbosity: Verbosity::default(),
             program: Program::default(),

@@ -7,6 +7,7 @@ use super::{
 use crate::PORT;
 use crate::engine::Dialect;
 use core::str::FromStr;
+use storytime_machine::disk::path_is_valid;
 
 /// What belongs together and may come in any order.
 #[derive(Default)]
@@ -19,6 +20,7 @@ struct Loose {
     zero_is_none: bool,
     protocol: Option<String>,
     queue: Option<String>,
+    queue_dir: Option<String>,
 }
 
 pub(super) fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
@@ -62,9 +64,20 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
     if let Some(protocol) = &loose.protocol {
         return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
     }
-    if let Some(queue) = loose.queue.as_deref().filter(|queue| *queue != "builtin") {
-        return Err(UsageError(format!("Error while initializing the queue : {queue}")));
-    }
+    config.queue_dir = match (loose.queue.as_deref(), loose.queue_dir.as_deref()) {
+        (None | Some("journal"), Some(dir)) => Some(dir.to_owned()),
+        (Some("journal"), None) => Some(QUEUE_DIR.to_owned()),
+        (None | Some("builtin"), None) => None,
+        (Some("builtin"), Some(_)) => {
+            let what = "--queue-dir is for -q journal; the builtin queue is in memory alone";
+            return Err(UsageError(what.to_owned()));
+        }
+        (Some(queue), _) => {
+            let advice = "there are builtin, in memory alone, and journal";
+            let what = format!("Error while initializing the queue : {queue} ({advice})");
+            return Err(UsageError(what));
+        }
+    };
     config.losses_max = match loose.retries {
         None | Some(-1) => None,
         // No attempt after the first one.
@@ -126,7 +139,9 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "max-packet" => config.packet_bytes_max = bytes(given)?,
+        "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
+        "queue-dir" => loose.queue_dir = Some(folder(given)?),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
         _ => return Ok(false),
@@ -213,6 +228,18 @@ fn prefix(given: Given<'_>) -> Result<String, UsageError> {
 
 /// What a handle's number and colon leave of 64 bytes.
 const HANDLE_PREFIX_BYTES_MAX: usize = 42;
+
+/// Where the durable queue is, unless said otherwise.
+const QUEUE_DIR: &str = "gearmand-queue";
+
+fn folder(given: Given<'_>) -> Result<String, UsageError> {
+    let dir = given.value.trim_end_matches('/');
+    let below = dir.trim_start_matches('/');
+    if !below.is_empty() && path_is_valid(below.as_bytes()) {
+        return Ok(dir.to_owned());
+    }
+    Err(UsageError(format!("{}; expected a folder, without . and ..", wrong(given))))
+}
 
 fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
     let value = given.value.to_ascii_lowercase();

@@ -121,8 +121,10 @@ impl Engine {
 
     /// The journal is durable up to here: what waited for it goes on.
     pub fn durable(&mut self, out: &mut impl Out, upto: Ticket) {
-        while let Some(later) = self.held.queue.pop_front_if(|later| later.ticket <= upto) {
-            let Later { number, to, age, what, .. } = later;
+        while self.held.queue.front().is_some_and(|later| later.ticket <= upto) {
+            let Some(Later { number, to, age, what, .. }) = self.held.queue.pop_front() else {
+                unreachable!("there is a first one")
+            };
             if matches!(what, What::Synced) {
                 self.synced(out, number);
             }

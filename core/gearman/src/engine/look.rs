@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::job::{IGNORED, Job, Key, State};
-use super::peer::OfJob;
+use super::peer::{OfJob, OfPeer};
 use super::ring::NONE;
 use super::types::{JobStatus, NotDropped, Number, Peer, Refusal};
 
@@ -171,6 +171,14 @@ impl Engine {
     pub fn jobs_of(&self, worker: Peer) -> impl Iterator<Item = JobView<'_>> {
         let ring = self.peers.find(worker).map(|peer| peer.jobs).unwrap_or_default();
         ring.iter(&self.jobs).map(|at| self.view(self.jobs.get(at)))
+    }
+
+    /// The jobs that a connection waits for, the one first that it came to wait for first; one may
+    /// be there twice.
+    pub fn waits_of(&self, client: Peer) -> impl Iterator<Item = JobView<'_>> {
+        let ring = self.peers.find(client).map(|peer| peer.listeners).unwrap_or_default();
+        let jobs = ring.iter::<OfPeer>(&self.listeners).map(|at| self.listeners.get(at).job);
+        jobs.map(|at| self.view(self.jobs.get(at)))
     }
 
     fn view<'a>(&'a self, job: &'a Job) -> JobView<'a> {

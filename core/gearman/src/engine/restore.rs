@@ -5,7 +5,8 @@
 //! the state at the end of the journal all the same, because a record says all there is to say of
 //! its job.
 //!
-//! Not remembered: how often a job lost its worker.
+//! Not remembered: how often a job lost its worker, and numbers of jobs that are not kept: whoever
+//! restores says where to go on, so that no handle means two jobs.
 
 use super::Engine;
 use super::calendar::Calendar;
@@ -87,6 +88,16 @@ impl Engine {
             self.functions.get_mut(job.function).jobs -= 1;
             self.jobs_bytes -= job.bytes();
         }
+    }
+
+    /// Numbers before this one are not used (again).
+    pub fn number_from(&mut self, first: Number) {
+        self.next_number = self.next_number.max(first.0);
+    }
+
+    /// Recovery: numbers below this one may be in use.
+    pub fn restore_numbers(&mut self, next: Number) {
+        self.next_number = self.next_number.max(next.0);
     }
 
     /// Recovery is over: jobs go into their queues in the order of their numbers.

@@ -191,7 +191,7 @@ impl Engine {
             next = ring.after::<OfJob>(&self.listeners, listener);
             let peer = self.listeners.get(listener).peer;
             let work = match work {
-                Work::Exception(_) if !self.peers.get(peer).exceptions => {
+                Work::Exception(_) if !self.is_told_exceptions(peer) => {
                     if self.rules.dialect == Dialect::Danga {
                         continue;
                     }
@@ -201,6 +201,10 @@ impl Engine {
             };
             self.reply(out, peer, number, Reply::Work(number, work));
         }
+    }
+
+    fn is_told_exceptions(&self, peer: u32) -> bool {
+        self.rules.exceptions || self.peers.get(peer).exceptions
     }
 
     /// A job is there no more, wherever it was. Whoever waits for it has been told.

@@ -165,22 +165,37 @@ impl Gearmand {
             out.put_u8(b'\t');
             name(out, job.unique);
             out.put_u8(b'\t');
-            let worker = job
-                .worker
-                .and_then(|worker| self.sessions.iter().find(|session| session.peer() == worker));
-            match worker {
-                Some(session) => write(out, format_args!("{}", session.peer)),
-                None => out.put_u8(b'-'),
-            }
+            self.worker_of(out, job);
             line(out, format_args!("\t{}", job.listeners));
         });
     }
 
     fn perl_clients(&self, out: &mut BytesMut) {
         for session in self.sessions.iter() {
+            if out.len() > REPLY_BYTES_MAX {
+                break;
+            }
             line(out, format_args!("{}", session.peer));
+            for job in self.engine.waits_of(session.peer()) {
+                out.put_u8(b'\t');
+                name(out, job.function);
+                out.put_u8(b'\t');
+                name(out, job.unique);
+                out.put_u8(b'\t');
+                self.worker_of(out, &job);
+                out.put_u8(b'\n');
+            }
         }
         out.put_slice(b".\n");
+    }
+
+    /// Where the worker of a job is.
+    fn worker_of(&self, out: &mut BytesMut, job: &JobView<'_>) {
+        let place = job.worker.map(|worker| worker.0 as usize);
+        match place.and_then(|place| self.sessions.look(place)) {
+            Some(session) => write(out, format_args!("{}", session.peer)),
+            None => out.put_u8(b'-'),
+        }
     }
 
     /// No more connections are taken; when the last one has gone, the server ends.

@@ -57,5 +57,8 @@ impl Gearmand {
         ] {
             each(name, value);
         }
+        if let Some(log) = &self.log {
+            log.counters(each);
+        }
     }
 }

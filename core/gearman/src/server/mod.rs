@@ -36,6 +36,7 @@
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
+//! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
@@ -46,6 +47,7 @@ mod counters;
 mod handle;
 mod life;
 mod out;
+mod recall;
 mod request;
 mod serve;
 mod session;
@@ -56,6 +58,7 @@ pub use around::{Nowhere, Surroundings};
 
 use crate::config::Config;
 use crate::engine::{Engine, Number};
+use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
 use handle::Handles;
@@ -64,8 +67,8 @@ use out::Wire;
 use session::Sessions;
 use std::sync::Arc;
 use storytime_machine::{
-    BindError, Boot, Close, Conn, Cx, Endpoint, Exit, Gone, IpAddr, Machine, Open, ResolveError,
-    Signal, Token, Work,
+    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Machine, Open,
+    ResolveError, Signal, Token, Work,
 };
 
 /// Packets and lines; one unit each.
@@ -76,6 +79,8 @@ pub const WORK_JOBS: Work = Work { index: 1, name: "gearmand_jobs" };
 /// Where a server's life is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// Jobs are being read from the durable queue.
+    Recovering,
     /// It does not listen everywhere yet.
     Starting,
     /// As it should be.
@@ -93,6 +98,8 @@ pub struct Gearmand {
     engine: Engine,
     handles: Handles,
     sessions: Sessions,
+    /// The durable queue, if there is one.
+    log: Option<Box<Log>>,
     counters: Counters,
     listeners: Vec<Door>,
     alarms: Alarms,
@@ -118,6 +125,7 @@ impl Gearmand {
             engine: Engine::new(config.rules(), Number(1)),
             handles: Handles::new(""),
             sessions: Sessions::default(),
+            log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
@@ -140,6 +148,11 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
+        if let Some(log) = &mut self.log
+            && self.phase != Phase::Recovering
+        {
+            log.commit(cx, &self.engine);
+        }
         self.set_alarms(cx);
         self.keep_vigil(cx);
         if self.stopping.is_some() || self.phase == Phase::Draining {
@@ -157,7 +170,13 @@ impl Machine for Gearmand {
             None => Handles::new(&format!("H:host{}", boot.host)),
         };
         self.clock(cx);
-        self.begin_to_listen(cx);
+        match &mut self.log {
+            Some(log) => {
+                self.phase = Phase::Recovering;
+                log.open(cx);
+            }
+            None => self.begin_to_listen(cx),
+        }
     }
 
     fn stop(&mut self, cx: &mut Cx) {
@@ -214,6 +233,12 @@ impl Machine for Gearmand {
         self.settle(cx);
     }
 
+    fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
+        self.clock(cx);
+        self.disk_done(cx, op, result);
+        self.settle(cx);
+    }
+
     fn resolved(&mut self, cx: &mut Cx, _lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
         self.name_found(cx, result);
     }
@@ -224,8 +249,14 @@ impl Machine for Gearmand {
     }
 
     fn invariants(&self) {
-        self.engine.invariants();
+        if self.phase != Phase::Recovering {
+            // Jobs that come back are in no queue before the last of them is there.
+            self.engine.invariants();
+        }
         self.sessions.invariants();
+        if let Some(log) = &self.log {
+            log.invariants();
+        }
     }
 
     fn memory(&self) -> u64 {

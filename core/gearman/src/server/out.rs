@@ -8,6 +8,7 @@ use crate::engine::{
     Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
 };
 use crate::packet::{Kind, Magic, put, put_with_data};
+use crate::queue::Log;
 use storytime_machine::{Close, Cx, Tx};
 
 /// What is needed to reach connections.
@@ -18,6 +19,8 @@ pub(super) struct Wire<'a> {
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
     pub(super) dialect: Dialect,
+    /// Where background jobs are remembered, if anywhere.
+    pub(super) log: Option<&'a mut Log>,
 }
 
 /// An error's name, and what is said of it.
@@ -173,10 +176,13 @@ impl Out for Wire<'_> {
         }
     }
 
-    /// Jobs are in memory alone.
-    fn keep(&mut self, _job: Kept<'_>) -> Result<Ticket, Refusal> {
-        Ok(Ticket::NOW)
+    fn keep(&mut self, job: Kept<'_>) -> Result<Ticket, Refusal> {
+        self.log.as_mut().map_or(Ok(Ticket::NOW), |log| log.keep(&job))
     }
 
-    fn forget(&mut self, _number: Number) {}
+    fn forget(&mut self, number: Number) {
+        if let Some(log) = &mut self.log {
+            log.forget(number);
+        }
+    }
 }

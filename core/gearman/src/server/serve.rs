@@ -41,6 +41,7 @@ impl Gearmand {
             handles: &self.handles,
             counters: &mut self.counters,
             dialect: self.config.dialect,
+            log: self.log.as_deref_mut(),
         };
         (&mut self.engine, wire)
     }

@@ -103,6 +103,11 @@ impl Sessions {
         self.places.get_mut(place)?.as_deref_mut()
     }
 
+    /// The connection at a place, to look at.
+    pub(super) fn look(&self, place: usize) -> Option<&Session> {
+        self.places.get(place)?.as_deref()
+    }
+
     /// All of them, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.places.iter().flatten().map(Box::as_ref)

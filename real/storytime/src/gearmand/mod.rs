@@ -74,7 +74,10 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
         around.write_pid_file(file)?;
     }
     let options = Options { metrics: host.metrics, ..Options::default() };
-    let place = Host { limits: config.limits(), ..place(host) };
+    let mut place = Host { limits: config.limits(), ..place(host) };
+    if config.queue_dir.as_deref().is_some_and(|dir| dir.starts_with('/')) {
+        place.data_dir = "/".into();
+    }
     let ended =
         run(place, &options, |_| Gearmand::within(config.clone(), Arc::clone(&around) as _));
     around.clean_up();
