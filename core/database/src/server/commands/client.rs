@@ -52,8 +52,8 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
         Fault::of("ERR lib-name and lib-ver cannot contain spaces, newlines or special characters.")
     })?;
     match call.args.at(2).to_ascii_uppercase().as_slice() {
-        b"LIB-NAME" => call.session.library = value,
-        b"LIB-VER" => call.session.library_version = value,
+        b"LIB-NAME" => call.session.driver_name = value,
+        b"LIB-VER" => call.session.driver_version = value,
         other => {
             let other = String::from_utf8_lossy(other);
             return Err(format!("ERR Unrecognized option '{other}'").into());
@@ -83,8 +83,8 @@ fn line(session: &Session, now: Time) -> String {
         session.held(),
         session.last_command,
         if session.resp3 { 3 } else { 2 },
-        session.library.escape_ascii(),
-        session.library_version.escape_ascii(),
+        session.driver_name.escape_ascii(),
+        session.driver_version.escape_ascii(),
     )
 }
 
