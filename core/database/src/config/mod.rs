@@ -5,6 +5,7 @@ mod parse;
 
 pub use help::HELP;
 
+use crate::commands::Numbers;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
@@ -106,9 +107,11 @@ pub struct Paging {
 pub struct MasterMaster {
     /// The other one.
     pub other: Place,
-    /// This server's number, from 1, in its numbers.
+    /// This server's number, from 1.
     pub server_number: u32,
-    /// How many servers there are; 1: numbers are not kept apart.
+    /// How many servers there are, the same on each. Each gives out row numbers that are this far
+    /// apart, its own number first, also where several are drawn at once. 1: all numbers, and so
+    /// does the other.
     pub servers: u32,
 }
 
@@ -205,6 +208,13 @@ impl Command {
 }
 
 impl Config {
+    /// Which row numbers the server gives out.
+    pub fn numbers(&self) -> Numbers {
+        self.master_master
+            .as_ref()
+            .map_or(Numbers::ALL, |two| Numbers { first: two.server_number, step: two.servers })
+    }
+
     /// What the process needs.
     pub fn limits(&self) -> Limits {
         Limits {

@@ -91,8 +91,8 @@ pub struct ReplicationOptions {
     pub master: Option<(String, u16)>,
     /// What it shows to its master (`AUTH`).
     pub master_password: Option<Bytes>,
-    /// The other one of two masters, and this one's number.
-    pub mutual: Option<(String, u16, u64)>,
+    /// The other one of two masters.
+    pub mutual: Option<OtherMaster>,
     /// Writes are acknowledged when so many replicas have them durable, too.
     pub replicas_to_write: u32,
     /// A replica that was not heard for this long does not count as there.
@@ -106,6 +106,19 @@ pub struct ReplicationOptions {
     /// First pause before a lost master is tried again; it doubles up to
     /// [`RETRY_DOUBLINGS_MAX`] times.
     pub retry: Duration,
+}
+
+/// The other one of two masters that ship to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherMaster {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// This server's own number, from 1.
+    pub server_number: u32,
+    /// How many servers keep their row numbers apart; 1: they do not.
+    pub servers: u32,
 }
 
 /// How often the pause before a lost master is tried again doubles.
@@ -285,8 +298,8 @@ impl Replication {
                 });
                 self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
-                if let Some((name, port, number)) = self.options.mutual.clone() {
-                    self.mutual = Some(Mutual::new(name, port, number));
+                if let Some(other) = self.options.mutual.clone() {
+                    self.mutual = Some(Mutual::new(other));
                     self.try_mutual(cx);
                 }
             }

@@ -2,9 +2,9 @@
 //!
 //! Each has a log of its own. What came from the other is in it with its origin, and is not sent
 //! back. Whatever arrives last wins, row by row and key by key; the two need not end with the same
-//! content, and a counter that both count with gives the same numbers out twice. Writes of the same
-//! key, row or number space that did not know of each other are counted as collisions. It is here
-//! for the contrast.
+//! content, and a counter that both count with gives the same numbers out twice; row numbers do so
+//! unless each server steps over those of the other. Writes of the same key, row or number space
+//! that did not know of each other are counted as collisions. It is here for the contrast.
 //!
 //! # Not modelled
 //!
@@ -15,7 +15,7 @@
 
 use super::term::term_of;
 use super::wire::{VERSION, lsn_of, number_of};
-use super::{Host, Replication, Timer};
+use super::{Host, OtherMaster, Replication, Timer};
 use crate::client::put_request;
 use crate::record::{Effect, RecordView, RecordWriter};
 use crate::resp::{Frame, ReplyReader};
@@ -51,9 +51,7 @@ enum Link {
 /// Our side of the pair.
 #[derive(Debug)]
 pub(super) struct Mutual {
-    name: String,
-    port: u16,
-    number: u64,
+    other: OtherMaster,
     link: Link,
     reader: ReplyReader,
     heard: Time,
@@ -94,11 +92,9 @@ fn effects_of(record: &[u8]) -> impl Iterator<Item = (u32, Effect<'_>)> {
 }
 
 impl Mutual {
-    pub(super) fn new(name: String, port: u16, number: u64) -> Self {
+    pub(super) fn new(other: OtherMaster) -> Self {
         Self {
-            name,
-            port,
-            number,
+            other,
             link: Link::Resting,
             reader: ReplyReader::new(RECORD_BYTES_MAX),
             heard: Time::ZERO,
@@ -114,7 +110,7 @@ impl Mutual {
     /// A record of our own is in the log.
     pub(super) fn wrote(&mut self, lsn: Lsn, record: &[u8]) {
         for (db, effect) in effects_of(record) {
-            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+            if !self.meets(&effect) {
                 continue;
             }
             let place = place_of(db, &effect);
@@ -133,12 +129,22 @@ impl Mutual {
         }
         self.forget(|_, lsn| lsn <= seen);
         for (db, effect) in effects_of(record) {
-            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+            if !self.meets(&effect) {
                 continue;
             }
             let unseen = |lsn: &Lsn| *lsn > seen;
             let place = place_of(db, &effect);
             self.collisions += u64::from(self.recent.get(&place).is_some_and(unseen));
+        }
+    }
+
+    /// Whether an effect and one of the other's on the same place do harm to each other.
+    fn meets(&self, effect: &Effect<'_>) -> bool {
+        match effect {
+            Effect::Versions { .. } | Effect::Origin { .. } => false,
+            // Numbers that are kept apart are different ones.
+            Effect::Number { .. } => self.other.servers <= 1,
+            _ => true,
         }
     }
 
@@ -160,7 +166,8 @@ impl Mutual {
     fn adopt(&mut self, term: u64, at: Lsn, record: &[u8]) -> Option<Bytes> {
         let view = RecordView::new(record).ok()?;
         self.writer.begin(term, view.at_ms);
-        self.writer.push(0, &Effect::Origin { server: self.number, lsn: at.0 });
+        self.writer
+            .push(0, &Effect::Origin { server: u64::from(self.other.server_number), lsn: at.0 });
         for effect in view.effects() {
             let (db, effect) = effect.ok()?;
             self.writer.push(db, &effect);
@@ -180,14 +187,14 @@ impl Replication {
         let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Resting) else {
             return;
         };
-        match mutual.name.parse::<IpAddr>() {
+        match mutual.other.host.parse::<IpAddr>() {
             Ok(ip) => {
                 mutual.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
+                cx.connect(token, Endpoint::tcp(ip, mutual.other.port), timeout);
             }
             Err(_) => {
                 mutual.link = Link::Resolving;
-                cx.resolve(token, mutual.name.clone());
+                cx.resolve(token, mutual.other.host.clone());
             }
         }
     }
@@ -201,7 +208,7 @@ impl Replication {
         match ip {
             Some(ip) => {
                 mutual.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
+                cx.connect(token, Endpoint::tcp(ip, mutual.other.port), timeout);
             }
             None => self.lose_mutual(cx),
         }

@@ -223,6 +223,7 @@ impl Database {
                 value_bytes_max: VALUE_BYTES_MAX,
                 taken_bytes_max: REQUEST_BYTES_MAX,
                 databases: self.config.databases,
+                numbers: self.config.numbers(),
             },
         };
         let outcome = run(&mut exec, args);
