@@ -28,6 +28,7 @@
 //! | `tail` | the newest records in memory |
 //! | `wire` | what masters and replicas say to each other |
 //! | `serve`, `ship`, `seed` | masters: handshakes, records, content |
+//! | `dial` | connections to other servers |
 //! | `upstream`, `receive`, `lag` | replicas: the connection, what comes over it, how late it is |
 //! | `roles`, `former` | commands, promotion, telling the old master |
 //! | `mutual` | two masters that ship to each other |
@@ -42,6 +43,7 @@
 pub mod host;
 pub mod term;
 
+mod dial;
 mod events;
 mod follower;
 mod former;
@@ -65,8 +67,8 @@ pub use term::{History, Position, TERMS_MAX, Term};
 
 use bytes::Bytes;
 use core::time::Duration;
+use dial::Dial;
 use follower::Follower;
-use former::Former;
 use mutual::Mutual;
 use promise::{Promises, Wait};
 use std::collections::VecDeque;
@@ -76,7 +78,7 @@ use tail::Tail;
 use upstream::Upstream;
 
 /// Tokens that replication uses from its base on.
-pub const REPLICATION_TOKENS: u64 = 16;
+pub const REPLICATION_TOKENS: u64 = dial::ATTEMPT_TOKENS * dial::ATTEMPTS;
 /// Most replicas of one server.
 pub const REPLICAS_MAX: usize = 64;
 /// Length of a record that says nothing, bytes.
@@ -222,7 +224,10 @@ pub struct Replication {
     /// A master of this later term is there, or there is no term behind this one, its own: this
     /// one takes no writes.
     fenced: Option<Term>,
-    former: Option<Former>,
+    /// Connections to others that were tried.
+    attempts: u64,
+    /// The server that we were a replica of, and that is told so.
+    former: Option<Dial>,
     mutual: Option<Mutual>,
     followers: Vec<Follower>,
     tail: Tail,
@@ -249,6 +254,7 @@ impl Replication {
             content: Content::Whole,
             role: Role::Master { term: Term::NONE, since: Lsn(0) },
             fenced: None,
+            attempts: 0,
             former: None,
             mutual: None,
             followers: Vec::new(),
@@ -299,8 +305,7 @@ impl Replication {
                 self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
                 if let Some(other) = self.options.mutual.clone() {
-                    self.mutual = Some(Mutual::new(other));
-                    self.try_mutual(cx);
+                    self.mirror(cx, other);
                 }
             }
         }
@@ -433,7 +438,7 @@ impl Replication {
     }
 }
 
-/// Timers; connects and look-ups have the same numbers.
+/// Timers. Some are those of a dial, whose attempts have numbers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     /// Tries the master again.
@@ -447,3 +452,10 @@ enum Timer {
     /// Tries the other one of two masters again.
     Mutual,
 }
+
+impl Timer {
+    /// What is dialled.
+    const DIALS: [Self; 3] = [Self::Upstream, Self::Former, Self::Mutual];
+}
+
+const _: () = assert!((Timer::Mutual as u64) < dial::ATTEMPT_TOKENS);

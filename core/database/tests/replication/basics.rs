@@ -139,6 +139,28 @@ fn a_master_may_be_named_and_changed_at_run_time() {
 }
 
 #[test]
+fn a_connection_that_comes_up_to_the_master_before_is_not_taken_for_the_new_ones() {
+    fn alone(_: usize, _: &[IpAddr]) -> ReplicationOptions {
+        ReplicationOptions::default()
+    }
+    let mut rig = Rig::new(Config::new(1), 3, alone);
+    assert_eq!(rig.text(1, "SET 1 5"), "OK");
+    let [near, far, replica] = [0, 1, 2].map(|server: usize| rig.servers[server].0);
+    for (other, ms) in [(near, 20), (far, 100)] {
+        let latency = Duration::from_millis(ms);
+        let link = Link { latency_min: latency, latency_max: latency, ..Link::RACK };
+        rig.world.apply(&Fault::Link { a: other, b: replica, link });
+    }
+    for server in [0, 1] {
+        let at = rig.at(server);
+        rig.ask(2, &format!("REPLICAOF {at}"));
+    }
+    rig.run_ms(1000);
+    assert_eq!(rig.text(2, "GET 1"), "5");
+    assert_eq!(rig.info(0, "connected_slaves"), "0");
+}
+
+#[test]
 fn a_replica_that_parts_leaves_its_master_a_master() {
     for (words, old_is_master) in [("REPLICAOF NO ONE", false), ("REPLICAOF NO ONE APART", true)] {
         let mut rig = Rig::new(Config::new(1), 2, star);
