@@ -222,7 +222,7 @@ impl Replication {
                         _ => self.lose_mutual(cx),
                     }
                 }
-                Err(_) => self.lose_mutual(cx),
+                Ok(Some(Frame::TooLong { .. })) | Err(_) => self.lose_mutual(cx),
             }
         }
         rx.clear();

@@ -32,6 +32,9 @@ impl Replication {
                     Some(push) => self.pushed(cx, host, push),
                     None => self.lose_upstream(cx, "the master sends what we do not know"),
                 },
+                Ok(Some(Frame::TooLong { .. })) => {
+                    self.lose_upstream(cx, "the master sends more at once than is taken");
+                }
                 Err(why) => self.lose_upstream(cx, &why.to_string()),
             }
         }
