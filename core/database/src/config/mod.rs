@@ -15,13 +15,14 @@ use storytime_machine::{Addr, Endpoint, IpAddr, Limits};
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest string, element or row, bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
-/// Longest request, and most bytes collected for a transaction.
+/// Longest request, and most memory of the requests that wait for an `EXEC`, bytes.
 pub const REQUEST_BYTES_MAX: usize = 3 << 20;
 /// Longest record, bytes: what the longest request can make.
 pub const RECORD_BYTES_MAX: usize = 12 << 20;
 /// Pending output above which a client is no longer read, bytes.
 const TX_HIGH_BYTES: usize = 256 << 10;
-/// Pending output above which a client is hung up on, bytes.
+/// Pending output above which a client is hung up on, bytes. What else is kept for it counts, too:
+/// requests that wait for `EXEC`, and keys that it watches.
 pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Input and output of all connections together, bytes.
 const BUFFERS_BYTES_MAX: usize = 4 << 30;

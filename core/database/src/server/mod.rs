@@ -373,7 +373,7 @@ impl Machine for Database {
     }
 
     fn memory(&self) -> u64 {
-        let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
+        let held = self.sessions.iter().flatten().map(|session| session.memory() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
         self.engine.store.bytes() + self.replication.memory() + connections + held.sum::<u64>()
     }

@@ -68,9 +68,10 @@ fn line(session: &Session, now: Time) -> String {
     let (multi, flags) = match &session.multi {
         Multi::Off => (-1, "N"),
         Multi::Collecting { queued, .. } => (queued.len() as i64, "x"),
+        Multi::Failed => (0, "x"),
     };
     format!(
-        "id={} addr={} name={} age={} idle={} flags={flags} db={} multi={multi} watch={} \
+        "id={} addr={} name={} age={} idle={} flags={flags} db={} multi={multi} multi-mem={} watch={} \
          omem={} oll={} cmd={} resp={} lib-name={} lib-ver={}\n",
         session.id,
         session.peer,
@@ -78,6 +79,7 @@ fn line(session: &Session, now: Time) -> String {
         now.since(session.opened).as_secs(),
         now.since(session.last).as_secs(),
         session.db,
+        session.queued_bytes(),
         session.watched.len(),
         session.held_bytes(),
         session.held(),
