@@ -6,6 +6,7 @@ mod parse;
 pub use help::HELP;
 
 use crate::commands::Numbers;
+use crate::replication::KEPT_BYTES_MAX;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
@@ -140,6 +141,9 @@ pub struct Config {
     /// How far ahead of the last record the journal's file is filled with zeros, bytes; whole
     /// sectors. No option: less of it makes tests of power cuts cheaper.
     pub reserve_bytes: usize,
+    /// Most bytes of changed content that are kept for a replica which is being seeded. No option,
+    /// for the same reason.
+    pub kept_bytes_max: u64,
     /// `--read-only`.
     pub read_only: bool,
     /// `--max-runnable`: most requests under way; 0: no limit.
@@ -185,6 +189,7 @@ impl Default for Config {
             durability: Durability::Always,
             checkpoint_bytes: 256 << 20,
             reserve_bytes: 1 << 20,
+            kept_bytes_max: KEPT_BYTES_MAX,
             read_only: false,
             runnable_max: 0,
             connection_bytes: 16 << 10,

@@ -62,6 +62,7 @@ mod wire;
 
 pub use host::{Host, LogState};
 pub use roles::{Caller, Handled};
+pub use seed::KEPT_BYTES_MAX;
 pub use tail::TAIL_BYTES_MAX;
 pub use term::{History, Position, TERMS_MAX, Term};
 
@@ -101,6 +102,8 @@ pub struct ReplicationOptions {
     pub replicas_lag_max: Duration,
     /// How long a write may wait for its replicas.
     pub write_timeout: Duration,
+    /// Most bytes of changed content that are kept for a replica which is being seeded.
+    pub kept_bytes_max: u64,
     /// How often masters and replicas say where they are.
     pub heartbeat: Duration,
     /// A connection that is silent for this long is given up.
@@ -136,6 +139,7 @@ impl Default for ReplicationOptions {
             replicas_to_write: 0,
             replicas_lag_max: Duration::from_secs(10),
             write_timeout: Duration::from_secs(1),
+            kept_bytes_max: KEPT_BYTES_MAX,
             heartbeat: Duration::from_millis(500),
             timeout: Duration::from_secs(5),
             retry: Duration::from_millis(200),
@@ -181,6 +185,8 @@ pub struct ReplicationCounters {
     pub continued: u64,
     /// Handshakes, and streams of records, that ended in content.
     pub seeded: u64,
+    /// Times that content changed faster than a replica took it.
+    pub seeds_overrun: u64,
     /// Handshakes refused because the logs had parted, seen from either side.
     pub diverged: u64,
     /// Times this server learned that it is master no more.

@@ -70,7 +70,7 @@ impl Replication {
             (Push::Record(lsn, record), Stage::Streaming) => {
                 self.take_record(cx, host, lsn, record);
             }
-            (Push::Seed(at), Stage::Streaming | Stage::Seeding(Lsn(0))) => {
+            (Push::Seed(at), Stage::Streaming | Stage::Seeding(_)) => {
                 self.begin_again(cx, host, at);
             }
             (Push::Piece(piece), Stage::Seeding(at)) if at > Lsn(0) => {

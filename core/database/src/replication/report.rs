@@ -45,6 +45,7 @@ impl Replication {
         line(format_args!("repl_records_taken:{}", self.counters.records_taken));
         line(format_args!("repl_journal_reads:{}", self.counters.journal_reads));
         line(format_args!("repl_seeded:{}", self.counters.seeded));
+        line(format_args!("repl_seeds_overrun:{}", self.counters.seeds_overrun));
         line(format_args!("repl_diverged:{}", self.counters.diverged));
         if let Some(mutual) = &self.mutual {
             line(format_args!("mm_collisions:{}", mutual.collisions));

@@ -129,6 +129,7 @@ fn replication_options(config: &Config) -> ReplicationOptions {
         }),
         replicas_to_write: config.replicas_to_write,
         replicas_lag_max: config.replicas_lag_max,
+        kept_bytes_max: config.kept_bytes_max,
         ..ReplicationOptions::default()
     }
 }
@@ -375,7 +376,8 @@ impl Machine for Database {
     fn memory(&self) -> u64 {
         let held = self.sessions.iter().flatten().map(|session| session.memory() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
-        self.engine.store.bytes() + self.replication.memory() + connections + held.sum::<u64>()
+        let content = self.engine.store.bytes() + self.engine.store.snapshot_bytes();
+        content + self.replication.memory() + connections + held.sum::<u64>()
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

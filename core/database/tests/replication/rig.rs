@@ -105,6 +105,7 @@ fn command_line(kind: Kind, options: &ReplicationOptions) -> storytime_database:
     if kind != Kind::Database(Profile::Liar) {
         config.checkpoint_bytes = 24 << 10;
     }
+    config.kept_bytes_max = options.kept_bytes_max;
     config.replicas_to_write = options.replicas_to_write;
     config.replicas_lag_max = options.replicas_lag_max;
     config.master_master = options.mutual.clone().map(|other| MasterMaster {
