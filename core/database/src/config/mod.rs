@@ -8,9 +8,8 @@ pub use help::HELP;
 use crate::commands::Numbers;
 use crate::replication::KEPT_BYTES_MAX;
 use bytes::Bytes;
-use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Addr, Endpoint, IpAddr, Limits};
+use storytime_machine::{Addr, Endpoint, IpAddr, Limits, UsageError};
 
 /// What `dbd --version` prints.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -163,18 +162,6 @@ pub struct Config {
     /// `--pair …`: half of an HA pair.
     pub pair: Option<PairPlaces>,
 }
-
-/// A mistake in the command line: the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 impl Default for Config {
     fn default() -> Self {
