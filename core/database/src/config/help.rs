@@ -31,7 +31,8 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --server-number K --servers N row numbers there: K, K+N, K+2N and so on (1 1)
 --pair HOST:PORT --pair-listen PORT --witness HOST:PORT --address IP --prefer-active yes|no
                               one half of an HA pair over a mirrored disk; the address moves by
-                              storytime --address-command PROGRAM dbd ...
+                              storytime --address-command PROGRAM dbd ... The ports of pair and
+                              witness have no authentication: keep them on a private network
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL
