@@ -1,10 +1,10 @@
 //! Reading the words.
 
-use super::{Command, Config, Durability, MasterMaster, Paging, PairPlaces, Place, UsageError};
+use super::{Command, Config, Durability, MasterMaster, Paging, PairPlaces, Place};
 use bytes::Bytes;
 use core::str::FromStr;
 use core::time::Duration;
-use storytime_machine::{IpAddr, disk};
+use storytime_machine::{IpAddr, UsageError, disk};
 
 /// Options that take words.
 const OPTIONS: &[&str] = &[

@@ -115,7 +115,8 @@ impl Database {
         self.serve_from_now_on(cx);
     }
 
-    /// Ends as soon as what was promised is durable.
+    /// Ends as soon as what was promised is durable. What waits for room on a full disk was
+    /// promised to nobody, or as `--appendfsync no` promises.
     pub(super) fn end(&mut self, cx: &mut Cx) {
         if self.phase == Phase::Loading {
             return self.stopped(cx);
@@ -159,7 +160,9 @@ impl Database {
         if self.may_release() {
             self.release_all(cx);
         }
-        if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
+        let log = &self.engine.log;
+        let done = log.durable() == log.last() || log.waits_for_space();
+        if self.phase == Phase::Stopping && done {
             self.stopped(cx);
         }
         self.set_alarm(cx);

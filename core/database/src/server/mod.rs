@@ -36,7 +36,7 @@ pub use session::Call;
 
 use crate::Config;
 use crate::commands::{Commands, Tally};
-use crate::replication::{Replication, ReplicationOptions};
+use crate::replication::{OtherMaster, Replication, ReplicationOptions};
 use crate::resp::Out;
 use crate::store::Store;
 use bytes::BytesMut;
@@ -121,12 +121,15 @@ fn replication_options(config: &Config) -> ReplicationOptions {
         port: config.port,
         master: config.replica_of.as_ref().map(|place| (place.host.clone(), place.port)),
         master_password: config.password.as_ref().map(|word| word.clone().into()),
-        mutual: config
-            .master_master
-            .as_ref()
-            .map(|two| (two.other.host.clone(), two.other.port, u64::from(two.server_number))),
+        mutual: config.master_master.as_ref().map(|two| OtherMaster {
+            host: two.other.host.clone(),
+            port: two.other.port,
+            server_number: two.server_number,
+            servers: two.servers,
+        }),
         replicas_to_write: config.replicas_to_write,
         replicas_lag_max: config.replicas_lag_max,
+        kept_bytes_max: config.kept_bytes_max,
         ..ReplicationOptions::default()
     }
 }
@@ -371,9 +374,10 @@ impl Machine for Database {
     }
 
     fn memory(&self) -> u64 {
-        let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
+        let held = self.sessions.iter().flatten().map(|session| session.memory() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
-        self.engine.store.bytes() + self.replication.memory() + connections + held.sum::<u64>()
+        let content = self.engine.store.bytes() + self.engine.store.snapshot_bytes();
+        content + self.replication.memory() + connections + held.sum::<u64>()
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

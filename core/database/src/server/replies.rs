@@ -46,7 +46,7 @@ impl Database {
     pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Wait) {
         let conn = session.conn;
         let bytes = self.out.bytes.len();
-        if cx.pending(conn) + session.held_bytes() + bytes > OUTPUT_BYTES_MAX {
+        if cx.pending(conn) + session.memory() + bytes > OUTPUT_BYTES_MAX {
             self.counters.overrun_clients += 1;
             cx.reached("dbd: a client that does not read was hung up on");
             session.leaving = true;

@@ -131,8 +131,8 @@ impl Database {
             let why = fault.0.strip_prefix("ERR ").unwrap_or(&fault.0);
             return format!("EXECABORT Transaction discarded because of: {why}").into();
         }
-        if let Multi::Collecting { failed, .. } = &mut session.multi {
-            *failed = true;
+        if let Multi::Collecting { .. } = session.multi {
+            session.multi = Multi::Failed;
         }
         fault
     }
@@ -223,6 +223,7 @@ impl Database {
                 value_bytes_max: VALUE_BYTES_MAX,
                 taken_bytes_max: REQUEST_BYTES_MAX,
                 databases: self.config.databases,
+                numbers: self.config.numbers(),
             },
         };
         let outcome = run(&mut exec, args);
@@ -279,20 +280,23 @@ impl Database {
 
     /// Puts a request into the transaction being collected; whether there is one.
     fn queue(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>) -> bool {
-        let Multi::Collecting { queued, bytes, failed } = &mut session.multi else {
-            return false;
-        };
         if spec.flags.has(Flags::AT_ONCE) {
             return false;
         }
-        *bytes += args.bytes() + 8 * args.len();
-        if *bytes > REQUEST_BYTES_MAX {
-            *failed = true;
-            queued.clear();
-            self.fail(&Fault::of("ERR the transaction is too large"));
-        } else {
-            queued.push(Queued::new(spec, args));
-            self.out.simple("QUEUED");
+        match &mut session.multi {
+            Multi::Off => return false,
+            Multi::Failed => self.out.simple("QUEUED"),
+            Multi::Collecting { queued, bytes } => {
+                let sum = *bytes + Queued::memory(args);
+                if sum > REQUEST_BYTES_MAX {
+                    session.multi = Multi::Failed;
+                    self.fail(&Fault::of("ERR the transaction is too large"));
+                } else {
+                    *bytes = sum;
+                    queued.push(Queued::new(spec, args));
+                    self.out.simple("QUEUED");
+                }
+            }
         }
         true
     }

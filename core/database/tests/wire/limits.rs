@@ -1,6 +1,8 @@
 //! What is refused, and in which words.
 
 use crate::rig::Rig;
+use storytime_database::config::REQUEST_BYTES_MAX;
+use storytime_machine::Machine as _;
 
 #[test]
 fn the_connection_above_the_limit_is_told_so() {
@@ -37,6 +39,30 @@ fn memory_above_the_limit_is_refused_and_reads_and_deletes_go_on() {
     assert_eq!(rig.say(client, "STRLEN key"), ":1200");
     assert_eq!(rig.say(client, "DEL key"), ":1");
     assert_eq!(rig.say(client, "SET other 1"), "+OK");
+}
+
+#[test]
+fn requests_that_wait_for_exec_are_memory_of_their_connection() {
+    let mut rig = Rig::new("");
+    let (client, other) = (rig.open(), rig.open());
+    let memory = |rig: &Rig| rig.lone.machine().memory();
+    let before = memory(&rig);
+    assert_eq!(rig.say(client, "MULTI"), "+OK");
+    rig.send(client, "PING\r\n".repeat(1000).as_bytes());
+    let one = size_of::<(usize, Vec<u8>, Vec<u8>)>() as u64 + 4;
+    assert!(memory(&rig) >= before + 1000 * one, "{} bytes", memory(&rig) - before);
+    let list = rig.say(other, "CLIENT LIST");
+    assert!(list.contains(" multi=1000 multi-mem=") && list.contains(" multi-mem=0 "), "{list}");
+    // However short they are, they are as much as one long request at the most.
+    let mut told = String::new();
+    for _ in 0..100 {
+        told = rig.send(client, "PING\r\n".repeat(1000).as_bytes());
+        assert!(memory(&rig) <= before + REQUEST_BYTES_MAX as u64, "after {told:.20}");
+    }
+    assert_eq!(told.split_once(' ').map(|(first, _)| first), Some("+QUEUED"));
+    assert_eq!(memory(&rig), before, "what will not run is not kept");
+    assert!(rig.say(client, "EXEC").starts_with("-EXECABORT"));
+    assert_eq!(rig.say(client, "PING"), "+PONG");
 }
 
 #[test]
