@@ -35,5 +35,5 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL
-SIZE, DB.POSITION LAG READONLY DIGEST. All others are Redis's, with Redis's meaning.
+SIZE, DB.POSITION LAG READONLY DIGEST ALTER. All others are Redis's, with Redis's meaning.
 ";

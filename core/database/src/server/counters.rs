@@ -46,6 +46,7 @@ impl Database {
             ("page_reads", paging.reads),
             ("page_writes", paging.writes),
             ("page_failures", paging.failures),
+            ("pages_altered", paging.altered),
             ("pages_under_way", under_way),
             ("records_waiting", self.engine.applying.len() as u64),
             ("total_connections_received", counters.total_connections),
