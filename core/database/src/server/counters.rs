@@ -65,6 +65,7 @@ impl Database {
             ("transactions", counters.transactions),
             ("running", counters.running),
             ("running_peak", counters.running_peak),
+            ("requests_waiting", self.turns.waiting()),
             ("overrun_clients", counters.overrun_clients),
             ("records", counters.records),
             ("checkpoints", self.engine.checkpointing.count()),

@@ -173,6 +173,7 @@ impl Database {
         if self.may_release() {
             self.release_all(cx);
         }
+        self.give_turns(cx);
         if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
             self.stopped(cx);
         }
