@@ -59,6 +59,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
     ("netlog-day.toml", include_str!("../netlog-day.toml")),
+    ("alter-a-big-table.toml", include_str!("../alter-a-big-table.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
     ("hello-reverse.toml", include_str!("../hello-reverse.toml")),
     ("ten-databases.toml", include_str!("../ten-databases.toml")),

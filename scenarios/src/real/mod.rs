@@ -165,7 +165,8 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             Action::Run(..)
             | Action::AddCache { .. }
             | Action::RemoveCache { .. }
-            | Action::Tell { .. } => true,
+            | Action::Tell { .. }
+            | Action::Mark => true,
         };
         if !supported {
             return Err(RealError::Unsupported(happening.text.clone()));
@@ -336,7 +337,8 @@ impl Stage<'_> {
                 Action::Thaw(host) => self.children.freeze(*host, false),
                 Action::Run(host, line) => self.children.start(*host, line)?,
                 // Loads carry their own list of changes; the rest was refused before.
-                Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
+                Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+                Action::Tell { .. } | Action::Mark => {}
                 Action::Cut(..) | Action::Heal(..) => {}
             }
         }

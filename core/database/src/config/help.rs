@@ -20,6 +20,7 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --checkpoint-bytes N[k|m|g]   journal behind which a checkpoint is made (256m)
 --read-only                   refuse writes; DB.READONLY OFF ends it
 --max-runnable N              requests under way; more are told BUSY (0: no limit)
+--runnable-waits yes|no       yes: more wait for their turn, unread (no)
 --connection-memory BYTES     what a connection costs (16384)
 --pages N --pool-pages N      a file of N pages of 16 KiB, and how many memory holds
 --page-rows N                 neighbouring rows on one page (16)
@@ -36,5 +37,5 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL
-SIZE, DB.POSITION LAG READONLY DIGEST. All others are Redis's, with Redis's meaning.
+SIZE, DB.POSITION LAG READONLY DIGEST ALTER. All others are Redis's, with Redis's meaning.
 ";

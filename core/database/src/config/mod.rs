@@ -147,6 +147,8 @@ pub struct Config {
     pub read_only: bool,
     /// `--max-runnable`: most requests under way; 0: no limit.
     pub runnable_max: u32,
+    /// `--runnable-waits`: further ones wait for their turn; otherwise they are told `BUSY`.
+    pub runnable_waits: bool,
     /// `--connection-memory`: what a connection costs, bytes.
     pub connection_bytes: u64,
     /// `--pages`, `--pool-pages`, `--page-rows`, `--apply-ahead`.
@@ -179,6 +181,7 @@ impl Default for Config {
             kept_bytes_max: KEPT_BYTES_MAX,
             read_only: false,
             runnable_max: 0,
+            runnable_waits: false,
             connection_bytes: 16 << 10,
             paging: None,
             replica_of: None,

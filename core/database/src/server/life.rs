@@ -3,6 +3,7 @@
 use super::engine::Waiter;
 use super::{Database, Phase};
 use crate::commands::Tally;
+use crate::paging::Altered;
 use crate::replication::ReplicationEvent;
 use bytes::Bytes;
 use storytime_journal::{JournalEvent, Recovery};
@@ -86,10 +87,23 @@ impl Database {
             }
         }
         self.there = there;
+        self.hear_alter();
         let before = self.engine.applied();
         self.engine.apply_waiting(cx);
         if self.engine.applied() > before {
             self.replication.on_durable(cx, &mut self.engine);
+        }
+    }
+
+    /// Whether rows are laid out anew from now on.
+    fn hear_alter(&mut self) {
+        let engine = &mut self.engine;
+        match engine.pages.as_mut().and_then(|pages| pages.take_news()) {
+            Some(Altered::Done(page_rows)) => engine.marks.page_rows = Some(page_rows),
+            Some(Altered::Failed(why)) => {
+                self.notice = format!("rows are not laid out anew: {why}");
+            }
+            None => {}
         }
     }
 
@@ -160,6 +174,7 @@ impl Database {
         if self.may_release() {
             self.release_all(cx);
         }
+        self.give_turns(cx);
         let log = &self.engine.log;
         let done = log.durable() == log.last() || log.waits_for_space();
         if self.phase == Phase::Stopping && done {

@@ -5,6 +5,7 @@
 //! | `session` | a connection: its parser, transaction and replies that wait |
 //! | `serve` | requests of connections |
 //! | `replies` | when replies leave |
+//! | `turns` | requests that wait for their turn |
 //! | `engine`, `host` | content and log together, and for replication |
 //! | `log`, `storage` | where records go, and when they are durable |
 //! | `half` | being one half of an HA pair |
@@ -30,6 +31,7 @@ mod serve;
 mod session;
 mod storage;
 mod tokens;
+mod turns;
 
 pub(crate) use commands::COMMANDS;
 pub use session::Call;
@@ -50,6 +52,7 @@ use storytime_machine::{
     AddressError, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr,
     Listen, Machine, Open, ResolveError, Time, Token, Work,
 };
+use turns::Turns;
 
 /// Requests; one unit each.
 pub const WORK_REQUESTS: Work = Work { index: 0, name: "dbd_requests" };
@@ -87,6 +90,8 @@ pub struct Database {
     sessions: Vec<Option<Box<Session>>>,
     /// Connections whose replies wait.
     waiting: Vec<Conn>,
+    /// Connections whose requests wait.
+    turns: Turns,
     /// The last record that was durable when they were last looked at, and whether anything else
     /// that one of them waits for has come since.
     looked_at: Lsn,
@@ -145,6 +150,7 @@ impl Database {
             out: Out::default(),
             sessions: Vec::new(),
             waiting: Vec::new(),
+            turns: Turns::default(),
             looked_at: Lsn(0),
             thing_came: false,
             counters: Counters::default(),
@@ -371,6 +377,7 @@ impl Machine for Database {
         for session in self.sessions.iter().flatten() {
             session.invariants();
         }
+        self.turns_invariants();
     }
 
     fn memory(&self) -> u64 {

@@ -56,9 +56,11 @@ impl Database {
             }
             if session.leaving {
                 rx.clear();
+                self.take_turn_back(session);
                 break;
             }
             if Self::is_slow(cx, session) {
+                self.take_turn_back(session);
                 session.paused = true;
                 cx.pause(session.conn, true);
                 break;
@@ -72,6 +74,10 @@ impl Database {
                 Ok(Parsed::Partial) => break,
                 Ok(Parsed::Request { len }) => {
                     let args = parser.args(rx);
+                    if self.waits_for_turn(cx, session, args) {
+                        parser.reset();
+                        break;
+                    }
                     if !args.is_empty() {
                         requests += 1;
                         self.request(cx, session, args);
@@ -260,7 +266,7 @@ impl Database {
 
     pub(super) fn admit_data(&mut self, now: Time, spec: &Spec) -> Outcome {
         let limit = u64::from(self.config.runnable_max);
-        if limit > 0 && self.counters.running >= limit {
+        if limit > 0 && !self.config.runnable_waits && self.counters.running >= limit {
             self.counters.busy_replies += 1;
             return Err(Fault::of("BUSY too many requests are running; try again later"));
         }

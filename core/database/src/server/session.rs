@@ -1,5 +1,6 @@
 //! A connection: its parser, transaction and replies that wait.
 
+use super::turns::Turn;
 use crate::commands::Spec;
 use crate::config::REQUEST_BYTES_MAX;
 use crate::resp::{Args, Out, Parser};
@@ -103,8 +104,9 @@ pub struct Session {
     pub(super) first_held: u64,
     /// On the server's list of those whose replies wait.
     pub(super) waiting: bool,
-    /// Not read until its replies have left.
+    /// Not read until its replies have left, or its turn has come.
     pub(super) paused: bool,
+    pub(super) turn: Turn,
     /// Hung up on once its replies have left; reads nothing more.
     pub(super) leaving: bool,
 }
@@ -147,6 +149,7 @@ impl Session {
             first_held: 0,
             waiting: false,
             paused: false,
+            turn: Turn::None,
             leaving: false,
         }
     }

@@ -30,6 +30,38 @@ fn more_requests_than_may_run_are_told_busy() {
 }
 
 #[test]
+fn or_they_wait_for_their_turn_in_the_order_in_which_they_came() {
+    let mut rig = Rig::new("--max-runnable 2 --runnable-waits yes");
+    let clients: Vec<_> = (0..6).map(|_| rig.open()).collect();
+    for &client in &clients {
+        rig.lone.send(client, b"INCR n\r\nINCR m\r\n");
+    }
+    rig.lone.reset(clients[3]);
+    let operator = rig.open();
+    rig.lone.send(operator, b"INFO storytime\r\n");
+    let told = rig.take(operator);
+    assert!(told.contains(" running:2 "), "whatever is no request for content goes on: {told}");
+    assert!(told.contains(" requests_waiting:4 "), "{told}");
+    rig.rest();
+    let replies: Vec<_> = clients.iter().map(|&client| rig.take(client)).collect();
+    // Second requests get in line behind the others' first ones.
+    assert_eq!(replies, [":1 :1", ":2 :2", ":3 :3", "", ":4 :4", ":5 :5"]);
+    let told = rig.say(operator, "INFO storytime");
+    assert!(told.contains(" running_peak:2 ") && told.contains(" busy_replies:0 "), "{told}");
+}
+
+#[test]
+fn a_transaction_waits_with_its_exec_alone() {
+    let mut rig = Rig::new("--max-runnable 1 --runnable-waits yes");
+    let (first, second) = (rig.open(), rig.open());
+    rig.lone.send(first, b"INCR n\r\n");
+    rig.lone.send(second, b"MULTI\r\nINCR n\r\nINCR n\r\nEXEC\r\n");
+    assert_eq!(rig.take(second), "+OK +QUEUED +QUEUED");
+    rig.rest();
+    assert_eq!((rig.take(first), rig.take(second)), (":1".into(), "*2 :2 :3".into()));
+}
+
+#[test]
 fn memory_above_the_limit_is_refused_and_reads_and_deletes_go_on() {
     let mut rig = Rig::new("--maxmemory 1000");
     let client = rig.open();
