@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`apply`] | what each effect does |
 //! | [`dict`] | the map under keys, hashes and sets |
-//! | [`value`], [`sorted`] | what keys hold |
+//! | [`value`], [`text`], [`sorted`] | what keys hold |
 //! | [`rows`] | tables of rows by owner and item |
 //! | [`snapshot`] | the whole content as pieces, while it goes on changing |
 //! | `digest` | one number for the whole content |
@@ -18,12 +18,14 @@ mod order;
 pub mod rows;
 pub mod snapshot;
 pub mod sorted;
+pub mod text;
 pub mod value;
 
 pub use apply::Misfit;
 pub use dict::Dict;
 pub use rows::{Owner, Row, Table, TableSize};
 pub use sorted::{Place, Sorted};
+pub use text::Text;
 pub use value::{Entry, Value};
 
 use bytes::Bytes;
