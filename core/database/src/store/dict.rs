@@ -83,6 +83,15 @@ impl<V> Dict<V> {
         self.index.find(hash, |&at| self.entries[at as usize].0 == key).copied()
     }
 
+    /// Where a key is if it is there, as far as the index alone tells: hardly ever that of another.
+    #[inline]
+    pub(super) fn likely_place(&self, key: &[u8]) -> Option<usize> {
+        if self.index.is_empty() {
+            return None;
+        }
+        self.index.find(digest_bytes(self.secret, key), |_| true).map(|&at| at as usize)
+    }
+
     /// What a key maps to.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Option<&V> {

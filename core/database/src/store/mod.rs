@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`ahead`] | reading ahead for look-ups |
 //! | [`apply`] | what each effect does |
 //! | [`dict`] | the map under keys, hashes and sets |
 //! | [`value`], [`text`], [`sorted`] | what keys hold |
@@ -11,6 +12,7 @@
 //!
 //! The content knows no clock: whoever reads asks whether an entry has ended.
 
+pub mod ahead;
 pub mod apply;
 pub mod dict;
 mod digest;
@@ -21,6 +23,7 @@ pub mod sorted;
 pub mod text;
 pub mod value;
 
+pub use ahead::{AHEAD_MAX, Wanted};
 pub use apply::Misfit;
 pub use dict::Dict;
 pub use rows::{Owner, Row, Table, TableSize};
