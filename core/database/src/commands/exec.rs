@@ -4,8 +4,7 @@ use super::fault::{NO_KEY, TOO_MUCH, WRONG_TYPE};
 use super::{Fault, Marks, Numbers};
 use crate::record::{Effect, RecordWriter};
 use crate::resp::Out;
-use crate::store::{Entry, Owner, Row, Store, Value};
-use bytes::Bytes;
+use crate::store::{Entry, Owner, Row, Store, Text, Value};
 use storytime_machine::Rng;
 
 /// What commands keep to.
@@ -57,6 +56,15 @@ pub struct Exec<'a> {
     pub bounds: Bounds,
 }
 
+/// The string that an entry is.
+fn string_of(entry: Option<&Entry>) -> Result<Option<&Text>, Fault> {
+    match entry.map(|entry| &entry.value) {
+        None => Ok(None),
+        Some(Value::String(string)) => Ok(Some(string)),
+        Some(_) => Err(WRONG_TYPE),
+    }
+}
+
 impl Exec<'_> {
     /// Changes something: applied at once, and part of the record.
     pub fn effect(&mut self, effect: &Effect<'_>) {
@@ -94,6 +102,11 @@ impl Exec<'_> {
 
     /// The entry of a key that has not ended.
     pub fn entry(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.entry_to_tell(key).0
+    }
+
+    /// The same, and where the reply that tells of it goes.
+    pub fn entry_to_tell(&mut self, key: &[u8]) -> (Option<&Entry>, &mut Out) {
         self.marks.read_key(self.db, key);
         self.marks.touch_key(self.db, key, false);
         self.tally.reads += 1;
@@ -102,7 +115,7 @@ impl Exec<'_> {
             Some(_) => self.tally.hits += 1,
             None => self.tally.misses += 1,
         }
-        found
+        (found, self.out)
     }
 
     /// The entry of a key that is about to change: one that has ended is deleted first.
@@ -128,19 +141,25 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// If it holds something else.
-    pub fn string(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        match self.entry(key).map(|entry| &entry.value) {
-            None => Ok(None),
-            Some(Value::String(bytes)) => Ok(Some(bytes.clone())),
-            Some(_) => Err(WRONG_TYPE),
-        }
+    pub fn string(&mut self, key: &[u8]) -> Result<Option<&Text>, Fault> {
+        string_of(self.entry(key))
+    }
+
+    /// Replies with the string that a key holds.
+    ///
+    /// # Errors
+    /// If it holds something else; nothing is written then.
+    pub fn tell_string(&mut self, key: &[u8]) -> Result<(), Fault> {
+        let (entry, out) = self.entry_to_tell(key);
+        out.bulk_or_nil(string_of(entry)?.map(|string| &string[..]));
+        Ok(())
     }
 
     /// The string that a key holds, which is about to change.
     ///
     /// # Errors
     /// If it holds something else.
-    pub fn string_to_change(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+    pub fn string_to_change(&mut self, key: &[u8]) -> Result<Option<&Text>, Fault> {
         self.drop_ended(key);
         self.string(key)
     }

@@ -6,8 +6,8 @@ use super::scan::Scan;
 use super::spec::{Spec, grow_fast, read, read_fast, write_fast};
 use super::{Exec, Outcome};
 use crate::record::Effect;
-use crate::resp::{Args, request};
-use crate::store::{Dict, Value};
+use crate::resp::{Args, Decimal, request};
+use crate::store::{Dict, Entry, Text, Value};
 use bytes::Bytes;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -29,8 +29,13 @@ pub(super) const COMMANDS: &[Spec] = &[
 ];
 
 /// The hash that a key holds.
-fn hash<'a>(exec: &'a mut Exec<'_>, key: &[u8]) -> Result<Option<&'a Dict<Bytes>>, Fault> {
-    match exec.entry(key).map(|entry| &entry.value) {
+fn hash<'a>(exec: &'a mut Exec<'_>, key: &[u8]) -> Result<Option<&'a Dict<Text>>, Fault> {
+    hash_of(exec.entry(key))
+}
+
+/// The hash that an entry is.
+fn hash_of(entry: Option<&Entry>) -> Result<Option<&Dict<Text>>, Fault> {
+    match entry.map(|entry| &entry.value) {
         None => Ok(None),
         Some(Value::Hash(hash)) => Ok(Some(hash)),
         Some(_) => Err(WRONG_TYPE),
@@ -38,8 +43,16 @@ fn hash<'a>(exec: &'a mut Exec<'_>, key: &[u8]) -> Result<Option<&'a Dict<Bytes>
 }
 
 /// A field of the hash that a key holds.
-fn field(exec: &mut Exec<'_>, key: &[u8], field: &[u8]) -> Result<Option<Bytes>, Fault> {
-    Ok(hash(exec, key)?.and_then(|hash| hash.get(field)).cloned())
+fn field<'a>(exec: &'a mut Exec<'_>, key: &[u8], field: &[u8]) -> Result<Option<&'a Text>, Fault> {
+    Ok(hash(exec, key)?.and_then(|hash| hash.get(field)))
+}
+
+/// Replies with a field of the hash that a key holds.
+fn tell_field(exec: &mut Exec<'_>, key: &[u8], field: &[u8]) -> Outcome {
+    let (entry, out) = exec.entry_to_tell(key);
+    let value = hash_of(entry)?.and_then(|hash| hash.get(field));
+    out.bulk_or_nil(value.map(|value| &value[..]));
+    Ok(())
 }
 
 /// Sets fields; how many are new.
@@ -88,11 +101,11 @@ fn increment(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         None => 0,
         Some(text) => {
             let wrong = Fault::of("ERR hash value is not an integer");
-            request::integer(&text).ok_or(wrong)?
+            request::integer(text).ok_or(wrong)?
         }
     };
     let sum = now.checked_add(by).ok_or(OVERFLOW)?;
-    exec.effect(&Effect::HashSet { key, field: name, value: sum.to_string().as_bytes() });
+    exec.effect(&Effect::HashSet { key, field: name, value: Decimal::of(sum).as_bytes() });
     exec.out.integer(sum);
     Ok(())
 }
@@ -103,9 +116,9 @@ fn increment_by_float(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         return Err(Fault::of("ERR value is NaN or Infinity"));
     }
     exec.drop_ended(key);
-    let now = field(exec, key, name)?.unwrap_or(Bytes::from_static(b"0"));
-    float(&now).ok_or(Fault::of("ERR hash value is not a float"))?;
-    let sum = sum(&now, by)?.ok_or(NOT_FINITE)?;
+    let now = field(exec, key, name)?.map_or(&b"0"[..], |now| now);
+    float(now).ok_or(Fault::of("ERR hash value is not a float"))?;
+    let sum = sum(now, by)?.ok_or(NOT_FINITE)?;
     exec.make_room(sum.len())?;
     exec.effect(&Effect::HashSet { key, field: name, value: sum.as_bytes() });
     exec.out.bulk(sum.as_bytes());
@@ -127,22 +140,19 @@ fn delete(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn get(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
-    let value = field(exec, args.at(1), args.at(2))?;
-    exec.out.bulk_or_nil(value.as_deref());
-    Ok(())
+    tell_field(exec, args.at(1), args.at(2))
 }
 
 fn get_many(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     exec.out.array(args.len() - 2);
     for name in args.from(2).iter() {
-        let value = field(exec, args.at(1), name)?;
-        exec.out.bulk_or_nil(value.as_deref());
+        tell_field(exec, args.at(1), name)?;
     }
     Ok(())
 }
 
 /// All fields and values.
-fn pairs(exec: &mut Exec<'_>, key: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
+fn pairs(exec: &mut Exec<'_>, key: &[u8]) -> Result<Vec<(Bytes, Text)>, Fault> {
     let found = hash(exec, key)?;
     let all = found.into_iter().flat_map(|hash| hash.iter());
     Ok(all.map(|(name, value)| (name.clone(), value.clone())).collect())

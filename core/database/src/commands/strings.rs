@@ -35,9 +35,7 @@ pub(super) const COMMANDS: &[Spec] = &[
 ];
 
 fn get(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
-    let value = exec.string(args.at(1))?;
-    exec.out.bulk_or_nil(value.as_deref());
-    Ok(())
+    exec.tell_string(args.at(1))
 }
 
 /// What `SET` was asked for beside key and value.
@@ -85,7 +83,7 @@ fn set(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (key, value) = (args.at(1), args.at(2));
     let options = set_options(exec, args.from(3))?;
     exec.drop_ended(key);
-    let old = if options.tell_old { exec.string(key)? } else { None };
+    let old = if options.tell_old { exec.string(key)?.cloned() } else { None };
     let is_there = exec.exists(key);
     let refused = options.if_new && is_there || options.if_there && !is_there;
     if !refused {
@@ -143,7 +141,7 @@ fn set_for(exec: &mut Exec<'_>, args: Args<'_>, clock: Clock, name: &str) -> Out
 }
 
 fn get_and_set(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
-    let old = exec.string_to_change(args.at(1))?;
+    let old = exec.string_to_change(args.at(1))?.cloned();
     store(exec, args.at(1), args.at(2), 0);
     exec.out.bulk_or_nil(old.as_deref());
     Ok(())
@@ -151,7 +149,7 @@ fn get_and_set(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
 
 fn get_and_delete(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let old = exec.string_to_change(key)?;
+    let old = exec.string_to_change(key)?.cloned();
     if old.is_some() {
         exec.effect(&Effect::Delete { key });
     }
@@ -168,7 +166,7 @@ fn get_and_expire(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(SYNTAX),
     };
     // Without a key the amount is not looked at, as in the original.
-    let Some(old) = exec.string_to_change(key)? else {
+    let Some(old) = exec.string_to_change(key)?.cloned() else {
         exec.out.nil();
         return Ok(());
     };
@@ -208,8 +206,9 @@ fn get_many(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     exec.out.array(args.len() - 1);
     for key in args.from(1).iter() {
         // What is no string is told as nothing, as the original does.
-        let value = exec.string(key).unwrap_or(None);
-        exec.out.bulk_or_nil(value.as_deref());
+        if exec.tell_string(key).is_err() {
+            exec.out.nil();
+        }
     }
     Ok(())
 }
@@ -250,7 +249,7 @@ pub(super) fn clip(from: i64, to: i64, len: usize) -> Option<(usize, usize)> {
 
 fn get_range(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
     let (from, to) = (integer(args.at(2))?, integer(args.at(3))?);
-    let value = exec.string(args.at(1))?.unwrap_or_default();
+    let value = exec.string(args.at(1))?.cloned().unwrap_or_default();
     // Of strings, an end before the first byte is the first byte, unless both ends are.
     let backwards = from < 0 && to < 0 && from > to;
     let to = if to < 0 { to.max(-(value.len().max(1) as i64)) } else { to };

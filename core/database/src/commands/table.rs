@@ -2,6 +2,8 @@
 
 use super::spec::Spec;
 use super::{counters, expire, generic, hashes, lists, rows, scan, sets, sorted, strings};
+use hashbrown::HashTable;
+use storytime_machine::hash::digest_bytes;
 
 /// Longest name of a command, bytes.
 const NAME_BYTES_MAX: usize = 32;
@@ -21,10 +23,18 @@ const FAMILIES: &[&[Spec]] = &[
     crate::server::COMMANDS,
 ];
 
-/// All commands, in the order of their names.
+/// All commands.
 #[derive(Debug)]
 pub struct Commands {
+    /// In the order of their names.
     sorted: Vec<&'static Spec>,
+    /// By the hash of their names.
+    index: HashTable<&'static Spec>,
+}
+
+/// Names that peers ask for hash as they like: the table does not grow with them.
+fn hash(name: &[u8]) -> u64 {
+    digest_bytes(0, name)
 }
 
 impl Commands {
@@ -34,7 +44,13 @@ impl Commands {
         sorted.sort_by_key(|spec| spec.name);
         assert!(sorted.windows(2).all(|two| two[0].name < two[1].name), "names are unique");
         assert!(sorted.iter().all(|spec| spec.name.len() <= NAME_BYTES_MAX), "names are short");
-        Self { sorted }
+        let mut index = HashTable::with_capacity(sorted.len());
+        for &spec in &sorted {
+            index.insert_unique(hash(spec.name.as_bytes()), spec, |spec: &&Spec| {
+                hash(spec.name.as_bytes())
+            });
+        }
+        Self { sorted, index }
     }
 
     /// A command by its name, in any letters.
@@ -43,8 +59,7 @@ impl Commands {
         let small = small.get_mut(..name.len())?;
         small.copy_from_slice(name);
         small.make_ascii_lowercase();
-        let place = self.sorted.binary_search_by(|spec| spec.name.as_bytes().cmp(small)).ok()?;
-        Some(self.sorted[place])
+        self.index.find(hash(small), |spec| spec.name.as_bytes() == small).copied()
     }
 
     /// All of them.

@@ -2,10 +2,12 @@
 //!
 //! Not modelled: streamed strings and aggregates of RESP3, attributes, pushes of keyspace events.
 
+mod decimal;
 mod inline;
 pub mod out;
 pub mod request;
 
+pub use decimal::Decimal;
 pub use out::Out;
 pub use request::{Args, Parsed, Parser, ProtocolError};
 

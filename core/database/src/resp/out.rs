@@ -3,11 +3,9 @@
 //! A reply of more than [`OUTPUT_BYTES_MAX`] is never sent: whoever asked for it is hung up on. So
 //! nothing more is written behind that, however much a short request names.
 
+use super::Decimal;
 use crate::config::OUTPUT_BYTES_MAX;
 use bytes::{BufMut as _, BytesMut};
-
-/// Digits of the longest number.
-const DIGITS_MAX: usize = 20;
 
 /// Replies being written.
 #[derive(Debug, Default)]
@@ -148,26 +146,8 @@ impl Out {
         self.bytes.put_slice(b"\r\n");
     }
 
-    fn number(&mut self, mark: u8, mut n: u64, negative: bool) {
-        if !self.has_room() {
-            return;
-        }
-        let mut digits = [0; DIGITS_MAX];
-        let mut at = DIGITS_MAX;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        self.bytes.put_u8(mark);
-        if negative {
-            self.bytes.put_u8(b'-');
-        }
-        self.bytes.put_slice(&digits[at..]);
-        self.bytes.put_slice(b"\r\n");
+    fn number(&mut self, mark: u8, n: u64, negative: bool) {
+        self.line(mark, Decimal::new(n, negative).as_bytes());
     }
 }
 

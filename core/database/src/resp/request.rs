@@ -10,6 +10,10 @@ pub const WORDS_MAX: i64 = 1 << 20;
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 /// Most words of a request before the client has logged in.
 pub const WORDS_UNKNOWN_MAX: i64 = 10;
+/// Longest line that a parser has room for between requests, bytes.
+const LINE_KEPT_BYTES_MAX: usize = 1 << 10;
+/// Words whose places a parser has room for between requests.
+const SPANS_KEPT_MAX: usize = 128;
 /// Longest word before the client has logged in, bytes.
 pub const WORD_UNKNOWN_BYTES_MAX: i64 = 16 << 10;
 
@@ -258,6 +262,12 @@ impl Parser {
     /// The request is eaten: the next one begins at the front.
     pub fn reset(&mut self) {
         (self.state, self.at, self.inline) = (Await::Start, 0, false);
+        if self.spans.capacity() > SPANS_KEPT_MAX {
+            self.spans = Vec::new();
+        }
+        if self.line.capacity() > LINE_KEPT_BYTES_MAX {
+            self.line = Vec::new();
+        }
         self.spans.clear();
         self.line.clear();
     }

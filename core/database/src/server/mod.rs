@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `session` | a connection: its parser, transaction and replies that wait |
 //! | `serve` | requests of connections |
+//! | `ahead` | several of them together, as far as they can be |
 //! | `replies` | when replies leave |
 //! | `turns` | requests that wait for their turn |
 //! | `engine`, `host` | content and log together, and for replication |
@@ -16,6 +17,7 @@
 //! | `ask` | what commands ask of the server |
 //! | `commands` | commands on the server and on connections |
 
+mod ahead;
 mod ask;
 mod checkpoint;
 mod commands;
@@ -41,6 +43,7 @@ use crate::commands::{Commands, Tally};
 use crate::replication::{OtherMaster, Replication, ReplicationOptions};
 use crate::resp::Out;
 use crate::store::Store;
+use ahead::Ahead;
 use bytes::BytesMut;
 use counters::Counters;
 use engine::{Engine, Waiter};
@@ -84,6 +87,8 @@ pub struct Database {
     phase: Phase,
     engine: Engine,
     commands: Commands,
+    /// Requests of the connection that is served.
+    ahead: Option<Box<Ahead>>,
     /// The reply being made.
     out: Out,
     /// By slot of the connection.
@@ -147,6 +152,7 @@ impl Database {
             phase: Phase::Loading,
             engine: Engine::new(&config),
             commands: Commands::new(),
+            ahead: Some(Box::new(Ahead::new())),
             out: Out::default(),
             sessions: Vec::new(),
             waiting: Vec::new(),

@@ -1,5 +1,6 @@
 //! Requests of connections.
 
+use super::ahead::Ahead;
 use super::engine::Waiter;
 use super::replies::{Awaits, Wait};
 use super::session::{Call, Multi, Queued, Session};
@@ -9,7 +10,7 @@ use crate::commands::fault::{self, Fault};
 use crate::commands::{Flags, Outcome, Run, Spec};
 use crate::config::{REQUEST_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::resp::request::Bounds as Wire;
-use crate::resp::{Args, Parsed, Parser};
+use crate::resp::{Args, ProtocolError};
 use bytes::{Buf as _, BytesMut};
 use storytime_journal::Lsn;
 use storytime_machine::{Conn, Cx, Time};
@@ -25,9 +26,10 @@ impl Database {
             return;
         };
         let before = rx.len();
-        let mut parser = core::mem::take(&mut session.parser);
-        self.serve_all(cx, &mut session, &mut parser, rx);
-        session.parser = parser;
+        let mut ahead = self.ahead.take().expect("one connection is served at a time");
+        self.serve_all(cx, &mut session, &mut ahead, rx);
+        ahead.forget();
+        self.ahead = Some(ahead);
         self.counters.bytes_read += (before - rx.len()) as u64;
         session.last = cx.now();
         let (leaving, adopted) = (session.leaving, session.adopted);
@@ -46,7 +48,7 @@ impl Database {
         &mut self,
         cx: &mut Cx,
         session: &mut Session,
-        parser: &mut Parser,
+        ahead: &mut Ahead,
         rx: &mut BytesMut,
     ) {
         let mut requests = 0;
@@ -65,36 +67,47 @@ impl Database {
                 cx.pause(session.conn, true);
                 break;
             }
-            let wire = Wire {
-                word_bytes_max: VALUE_BYTES_MAX,
-                request_bytes_max: REQUEST_BYTES_MAX,
-                stranger: !session.known,
-            };
-            match parser.parse(rx, &wire) {
-                Ok(Parsed::Partial) => break,
-                Ok(Parsed::Request { len }) => {
-                    let args = parser.args(rx);
-                    if self.waits_for_turn(cx, session, args) {
-                        parser.reset();
-                        break;
+            if ahead.is_over() {
+                match self.find_requests(session, ahead, rx) {
+                    Ok(()) if ahead.is_over() => break,
+                    Ok(()) => {}
+                    Err(wrong) => {
+                        self.begin_reply(session);
+                        self.fail(&format!("ERR {wrong}").into());
+                        self.reply(cx, session, Wait::default());
+                        session.leaving = true;
+                        continue;
                     }
-                    if !args.is_empty() {
-                        requests += 1;
-                        self.request(cx, session, args);
-                    }
-                    rx.advance(len);
-                    parser.reset();
-                }
-                Err(wrong) => {
-                    self.begin_reply(session);
-                    self.fail(&format!("ERR {wrong}").into());
-                    self.reply(cx, session, Wait::default());
-                    session.leaving = true;
                 }
             }
+            let (args, spec) = ahead.next(rx);
+            if self.waits_for_turn(cx, session, args) {
+                break;
+            }
+            if !args.is_empty() {
+                requests += 1;
+                self.request(cx, session, spec, args);
+            }
+            rx.advance(ahead.took());
         }
         self.counters.requests += requests;
         cx.work(WORK_REQUESTS, requests);
+    }
+
+    fn find_requests(
+        &self,
+        session: &mut Session,
+        ahead: &mut Ahead,
+        rx: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let wire = Wire {
+            word_bytes_max: VALUE_BYTES_MAX,
+            request_bytes_max: REQUEST_BYTES_MAX,
+            stranger: !session.known,
+        };
+        ahead.find(&mut session.parser, rx, &wire, &self.commands)?;
+        ahead.read_ahead(rx, &self.engine.store, session.db);
+        Ok(())
     }
 
     fn begin_reply(&mut self, session: &Session) {
@@ -110,9 +123,15 @@ impl Database {
     }
 
     /// One request, from its words to its reply.
-    fn request(&mut self, cx: &mut Cx, session: &mut Session, args: Args<'_>) {
+    fn request(
+        &mut self,
+        cx: &mut Cx,
+        session: &mut Session,
+        spec: Option<&'static Spec>,
+        args: Args<'_>,
+    ) {
         self.begin_reply(session);
-        let spec = match self.admit(cx.now(), session, args) {
+        let spec = match self.admit(cx.now(), session, spec, args) {
             Ok(spec) => spec,
             Err(fault) => {
                 let fault = self.abandon(session, args, fault);
@@ -242,9 +261,10 @@ impl Database {
         &mut self,
         now: Time,
         session: &Session,
+        spec: Option<&'static Spec>,
         args: Args<'_>,
     ) -> Result<&'static Spec, Fault> {
-        let spec = self.commands.find(args.at(0)).ok_or_else(|| unknown(args))?;
+        let spec = spec.ok_or_else(|| unknown(args))?;
         if !spec.takes(args.len()) {
             return Err(fault::arity(spec.name));
         }

@@ -81,6 +81,8 @@ impl Database {
         match session.multi {
             Multi::Off => matches!(spec.run, Run::Data(_)),
             Multi::Collecting { .. } => spec.name == "exec",
+            // Its `EXEC` is refused.
+            Multi::Failed => false,
         }
     }
 

@@ -7,10 +7,10 @@
 use super::value::{Entry, Value};
 use super::{
     Db, Dict, ELEMENT_OVERHEAD_BYTES, KEY_OVERHEAD_BYTES, ROW_OVERHEAD_BYTES, Row, Sorted, Store,
-    Table,
+    Table, Text,
 };
 use crate::record::{Effect, End};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::fmt;
 use std::collections::VecDeque;
 
@@ -130,9 +130,8 @@ impl Db {
     fn apply_key(&mut self, effect: &Effect<'_>, secret: u64, epoch: u32) -> Result<(), Misfit> {
         match *effect {
             Effect::StringSet { key, value, expires_ms } => {
-                self.remove(key);
-                let value = Value::String(Bytes::copy_from_slice(value));
-                self.enter(Bytes::copy_from_slice(key), Entry { value, expires_ms, epoch });
+                let value = Value::String(Text::of(value));
+                self.set(key, Entry { value, expires_ms, epoch });
             }
             Effect::StringPatch { key, at, bytes } => self.patch(key, at, bytes, epoch)?,
             Effect::Delete { key } => drop(self.remove(key)),
@@ -171,31 +170,46 @@ impl Db {
         Some((key, entry))
     }
 
+    /// Has a key hold something, whatever it held.
+    fn set(&mut self, key: &[u8], entry: Entry) {
+        let Some(place) = self.keys.place(key) else {
+            return self.enter(Bytes::copy_from_slice(key), entry);
+        };
+        let (key, held) = self.keys.at_mut(place);
+        if held.expires_ms != entry.expires_ms {
+            if held.expires_ms != 0 {
+                let there = self.ends.remove(&(held.expires_ms, key.clone()));
+                assert!(there, "every end is noted");
+            }
+            if entry.expires_ms != 0 {
+                self.ends.insert((entry.expires_ms, key.clone()));
+            }
+        }
+        self.bytes = self.bytes - cost(key, held) + cost(key, &entry);
+        *held = entry;
+    }
+
     /// Enters a key that is not there.
     fn enter(&mut self, key: Bytes, entry: Entry) {
         self.bytes += cost(&key, &entry);
         if entry.expires_ms != 0 {
             self.ends.insert((entry.expires_ms, key.clone()));
         }
-        let before = self.keys.insert(key, entry);
-        assert!(before.is_none(), "what a key held is removed with its end first");
+        self.keys.add(key, entry);
     }
 
     fn patch(&mut self, key: &[u8], at: u64, bytes: &[u8], epoch: u32) -> Result<(), Misfit> {
         let end = at.checked_add(bytes.len() as u64).filter(|&end| end <= PATCHED_BYTES_MAX);
         let end = usize::try_from(end.ok_or(Misfit)?).map_err(|_| Misfit)?;
-        let value = self.value_of(key, epoch, || Value::String(Bytes::new()))?;
+        let value = self.value_of(key, epoch, || Value::String(Text::default()))?;
         let Value::String(string) = value else { return Err(Misfit) };
         let before = string.len();
-        let mut longer = match core::mem::take(string).try_into_mut() {
-            Ok(own) => own,
-            Err(shared) => BytesMut::from(&shared[..]),
-        };
+        let mut longer = core::mem::take(string).into_mut();
         if longer.len() < end {
             longer.resize(end, 0);
         }
         longer[end - bytes.len()..end].copy_from_slice(bytes);
-        *string = longer.freeze();
+        *string = longer.freeze().into();
         let grown = string.len() - before;
         self.bytes += grown as u64;
         Ok(())
@@ -302,14 +316,14 @@ impl Db {
 fn add_element(value: &mut Value, effect: &Effect<'_>) -> Option<(u64, u64)> {
     let (added, taken) = match (value, effect) {
         (Value::Hash(hash), Effect::HashSet { field, value, .. }) => {
-            let before = hash.insert(Bytes::copy_from_slice(field), Bytes::copy_from_slice(value));
+            let before = hash.set(field, Text::of(value));
             (field.len() + value.len(), before.map(|before| field.len() + before.len()))
         }
         (Value::Set(set), Effect::SetAdd { member, .. }) => {
             if set.place(member).is_some() {
                 return Some((0, 0));
             }
-            set.insert(Bytes::copy_from_slice(member), ());
+            set.add(Bytes::copy_from_slice(member), ());
             (member.len(), None)
         }
         (Value::Sorted(sorted), Effect::SortedAdd { member, score, .. }) => {

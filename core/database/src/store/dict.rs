@@ -5,8 +5,12 @@
 //! is there all the while is seen at least once.
 //!
 //! Keys come from peers, so the hash is keyed with a secret.
+//!
+//! A command looks at the same key several times: what type it has, what it holds, what it is to
+//! hold. So a map remembers where the last look-up ended and compares that entry first.
 
 use bytes::Bytes;
+use core::cell::Cell;
 use core::fmt;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -20,13 +24,16 @@ pub struct Dict<V> {
     entries: Vec<(Bytes, V)>,
     /// Places in `entries`, by the hash of their key; empty while there are few.
     index: HashTable<u32>,
+    /// Where the last look-up that found something ended. There may be another entry by now, or
+    /// none.
+    last: Cell<u32>,
     secret: u64,
 }
 
 impl<V> Dict<V> {
     /// An empty map with the secret of its hash.
     pub const fn new(secret: u64) -> Self {
-        Self { entries: Vec::new(), index: HashTable::new(), secret }
+        Self { entries: Vec::new(), index: HashTable::new(), last: Cell::new(0), secret }
     }
 
     /// How many entries there are.
@@ -59,12 +66,30 @@ impl<V> Dict<V> {
     /// The place of a key.
     #[inline]
     pub fn place(&self, key: &[u8]) -> Option<usize> {
+        let last = self.last.get();
+        if self.entries.get(last as usize).is_some_and(|(found, _)| found == key) {
+            return Some(last as usize);
+        }
+        let place = self.search(key)?;
+        self.last.set(place);
+        Some(place as usize)
+    }
+
+    fn search(&self, key: &[u8]) -> Option<u32> {
         if self.index.is_empty() {
-            return self.entries.iter().position(|(found, _)| found == key);
+            return self.entries.iter().position(|(found, _)| found == key).map(|at| at as u32);
         }
         let hash = digest_bytes(self.secret, key);
-        let found = self.index.find(hash, |&at| self.entries[at as usize].0 == key);
-        found.map(|&at| at as usize)
+        self.index.find(hash, |&at| self.entries[at as usize].0 == key).copied()
+    }
+
+    /// Where a key is if it is there, as far as the index alone tells: hardly ever that of another.
+    #[inline]
+    pub(super) fn likely_place(&self, key: &[u8]) -> Option<usize> {
+        if self.index.is_empty() {
+            return None;
+        }
+        self.index.find(digest_bytes(self.secret, key), |_| true).map(|&at| at as usize)
     }
 
     /// What a key maps to.
@@ -81,9 +106,29 @@ impl<V> Dict<V> {
 
     /// Maps a key to a value, and returns what it mapped to before.
     pub fn insert(&mut self, key: Bytes, value: V) -> Option<V> {
-        if let Some(at) = self.place(&key) {
-            return Some(core::mem::replace(&mut self.entries[at].1, value));
+        match self.place(&key) {
+            Some(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
+            None => {
+                self.add(key, value);
+                None
+            }
         }
+    }
+
+    /// The same, and copies a key that is not there yet.
+    pub fn set(&mut self, key: &[u8], value: V) -> Option<V> {
+        match self.place(key) {
+            Some(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
+            None => {
+                self.add(Bytes::copy_from_slice(key), value);
+                None
+            }
+        }
+    }
+
+    /// Maps a key that is not there to a value.
+    pub fn add(&mut self, key: Bytes, value: V) {
+        debug_assert!(self.place(&key).is_none(), "a key is added once");
         let place = u32::try_from(self.entries.len()).expect("memory ends before 2^32 entries");
         self.entries.push((key, value));
         if self.entries.len() > INDEX_FREE_MAX {
@@ -92,11 +137,11 @@ impl<V> Dict<V> {
             }
             self.enter(place);
         }
-        None
+        self.last.set(place);
     }
 
     fn enter(&mut self, place: u32) {
-        let Self { entries, index, secret } = self;
+        let Self { entries, index, secret, .. } = self;
         let hash = |&at: &u32| digest_bytes(*secret, &entries[at as usize].0);
         index.insert_unique(hash(&place), place, hash);
     }
@@ -120,7 +165,7 @@ impl<V> Dict<V> {
 
     /// Has the index find the entry at `from` at another place, or not at all.
     fn repoint(&mut self, from: usize, to: Option<usize>) {
-        let Self { entries, index, secret } = self;
+        let Self { entries, index, secret, .. } = self;
         let key = &entries[from].0;
         let hash = |&at: &u32| digest_bytes(*secret, &entries[at as usize].0);
         let own = digest_bytes(*secret, key);
@@ -160,10 +205,11 @@ mod tests {
         let mut rng = Rng::new(1, 1);
         for step in 0..20_000u32 {
             let key = Bytes::from(rng.index(40).to_string());
-            if rng.index(2) == 0 {
-                assert_eq!(dict.insert(key.clone(), step), model.insert(key, step));
-            } else {
-                assert_eq!(dict.remove(&key).map(|(_, v)| v), model.remove(&key));
+            match rng.index(4) {
+                0 => assert_eq!(dict.insert(key.clone(), step), model.insert(key, step)),
+                1 => assert_eq!(dict.set(&key, step), model.insert(key, step)),
+                2 => assert_eq!(dict.remove(&key).map(|(_, v)| v), model.remove(&key)),
+                _ => assert_eq!(dict.get(&key), model.get(&key)),
             }
             dict.invariants();
             assert_eq!(dict.len(), model.len());

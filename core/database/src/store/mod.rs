@@ -2,15 +2,17 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`ahead`] | reading ahead for look-ups |
 //! | [`apply`] | what each effect does |
 //! | [`dict`] | the map under keys, hashes and sets |
-//! | [`value`], [`sorted`] | what keys hold |
+//! | [`value`], [`text`], [`sorted`] | what keys hold |
 //! | [`rows`] | tables of rows by owner and item |
 //! | [`snapshot`] | the whole content as pieces, while it goes on changing |
 //! | `digest` | one number for the whole content |
 //!
 //! The content knows no clock: whoever reads asks whether an entry has ended.
 
+pub mod ahead;
 pub mod apply;
 pub mod dict;
 mod digest;
@@ -18,12 +20,15 @@ mod order;
 pub mod rows;
 pub mod snapshot;
 pub mod sorted;
+pub mod text;
 pub mod value;
 
+pub use ahead::{AHEAD_MAX, Wanted};
 pub use apply::Misfit;
 pub use dict::Dict;
 pub use rows::{Owner, Row, Table, TableSize};
 pub use sorted::{Place, Sorted};
+pub use text::Text;
 pub use value::{Entry, Value};
 
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What a key holds.
 
-use super::{Dict, Sorted};
+use super::{Dict, Sorted, Text};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub enum Value {
     /// Bytes, which may spell a number.
-    String(Bytes),
+    String(Text),
     /// Fields and values.
-    Hash(Dict<Bytes>),
+    Hash(Dict<Text>),
     /// Elements in order.
     List(VecDeque<Bytes>),
     /// Members.

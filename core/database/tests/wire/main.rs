@@ -7,6 +7,7 @@ mod hostile_peers;
 mod limits;
 mod model_keys;
 mod model_rows;
+mod pieces;
 mod rig;
 mod rows;
 mod same;
