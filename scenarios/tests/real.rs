@@ -189,6 +189,9 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Dbd(config) => {
             serve(host, || storytime_database::Database::new((*config).clone()))
         }
+        Program::Gearmand(config) => {
+            serve(host, || storytime_gearman::Gearmand::new((*config).clone()))
+        }
         Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
         Program::Mover(config) => serve(host, || mover::Named::new((*config).clone())),
         Program::MoveCoordinator(config) => serve(host, || mover::Named::new(config.clone())),

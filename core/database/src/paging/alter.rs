@@ -242,6 +242,6 @@ impl<W: Copy> Pages<W> {
 
     /// How it ended, if that is news.
     pub(crate) const fn take_news(&mut self) -> Option<Altered> {
-        mem::replace(&mut self.news, None)
+        self.news.take()
     }
 }

@@ -159,7 +159,7 @@ pub(crate) fn run(options: &BenchOptions) -> u8 {
         pid: options.pid,
         function: options.function.clone(),
         data_bytes: options.data_bytes as usize,
-        keys: options.keys.or(options.unique.then_some(0)),
+        keys: options.keys.or_else(|| options.unique.then_some(0)),
         salt: RandomState::new().hash_one(0),
     };
     allow_files(options.load.connections() + FILES_BESIDE);
@@ -185,15 +185,15 @@ impl LoadOptions {
     }
 
     fn run(&self, target: &Target) -> std::io::Result<Measured> {
-        match self {
-            &Self::Submit { connections, depth, ref length } => {
+        match *self {
+            Self::Submit { connections, depth, ref length } => {
                 let mut all = Submitters::connect(target, connections as usize, depth.into())?;
                 if !length.warmup.is_zero() {
                     all.run(Until::Time(length.warmup))?;
                 }
                 all.run(length.until())
             }
-            &Self::Foreground { clients, depth, workers, ref length } => {
+            Self::Foreground { clients, depth, workers, ref length } => {
                 let (clients, workers) = (clients as usize, workers as usize);
                 let mut all = Crowd::connect(target, clients, depth as usize, workers)?;
                 all.put_to_sleep()?;
@@ -202,7 +202,7 @@ impl LoadOptions {
                 }
                 all.foreground(length.until())
             }
-            &Self::Drain { workers, jobs } => {
+            Self::Drain { workers, jobs } => {
                 let (connections, depth) = FILL;
                 Submitters::connect(target, connections, depth)?.run(Until::Jobs(jobs))?;
                 Crowd::connect(target, 0, 0, workers as usize)?.drain(jobs)
