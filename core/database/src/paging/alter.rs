@@ -3,15 +3,14 @@
 //!
 //! The whole file is read, and written to a new one that takes its place. Until then whoever reads
 //! goes on with the old one, and whoever writes waits, a replica for its next record, too. For a
-//! moment in the end everybody waits: until nothing is under way with the old file. Then the pool is
-//! empty.
+//! moment in the end everybody waits: until nothing is under way with the old file. Then the pool
+//! is empty.
 //!
 //! A restart lays rows out as its command line says. A new file that was not finished stays until
 //! the next one overwrites it.
 
 use super::{ALTER, ALTERED, PAGE_BYTES, Pages, Touch};
 use bytes::Bytes;
-use core::mem;
 use storytime_machine::disk::parent;
 use storytime_machine::{Cx, DiskError, DiskOk, DiskOp, DiskResult, FileId, IO_BYTES_MAX, Token};
 

@@ -1,6 +1,7 @@
 //! What comes back to jobs, and what the timeline tells them.
 
-use super::hands::{Came, DETACHED};
+use super::desk::DETACHED;
+use super::hands::Came;
 use super::jobs::{Arrived, Jobs};
 use super::machine::{App, TELL, Why};
 use super::orders::Orders;

@@ -1,9 +1,9 @@
 //! Pages that call functions at the job servers, some one after the other or all at once.
 //!
-//! A page makes `calls` calls of `function`. In the foreground it waits for all results and compares
-//! each with what the workers' `does` makes of the data: `wrong` counts those that differ. A call
-//! that failed, or of which nobody knows what became, is made again, up to `tries` times in all:
-//! retries are the client's.
+//! A page makes `calls` calls of `function`. In the foreground it waits for all results and
+//! compares each with what the workers' `does` makes of the data: `wrong` counts those that differ.
+//! A call that failed, or of which nobody knows what became, is made again, up to `tries` times in
+//! all: retries are the client's.
 //!
 //! | `unique` | jobs are the same |
 //! |---|---|
