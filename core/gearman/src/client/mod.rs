@@ -21,8 +21,8 @@
 //! * There is one connection to each server, made when it is needed. When jobs wait on one that is
 //!   silent, an echo is asked for, so that a server without power is noticed. So it is before one
 //!   that was silent for long gets a job, because it may be gone without a word.
-//! * A connection that owes an answer for longer than a connect may take gets no more requests: they
-//!   wait, and go elsewhere if it breaks.
+//! * A connection that owes an answer for longer than a connect may take gets no more requests:
+//!   they wait, and go elsewhere if it breaks.
 //! * A request that is not answered in time leaves its place behind, and its answer is dropped when
 //!   it comes: the others are not harmed. A connection that was silent for all that time is broken.
 //! * Two jobs of one client may be the same job to the server, which then says everything twice;
