@@ -1,9 +1,10 @@
 //! gearmand against gearmand: the same load from the same generator, in turn.
 //!
-//! The load is `storytime gearman-bench`. Every turn has a server of its own, a child of this program
-//! at a loopback address that nobody else has, so that no queue of an earlier turn is in the way. The
-//! server has a core to itself and the load has another. Figures are the server's CPU time (user and
-//! kernel, from `/proc`) per job, jobs a second, round trips, and resident memory per queued job.
+//! The load is `storytime gearman-bench`. Every turn has a server of its own, a child of this
+//! program at a loopback address that nobody else has, so that no queue of an earlier turn is in
+//! the way. The server has a core to itself and the load has another. Figures are the server's CPU
+//! time (user and kernel, from `/proc`) per job, jobs a second, round trips, and resident memory
+//! per queued job.
 //!
 //! `--help` lists the options. A peer that is not there is named and left out.
 

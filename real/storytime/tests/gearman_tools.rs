@@ -99,7 +99,7 @@ fn said(out: &str, err: &str, code: i32) -> (String, String, Option<i32>) {
 
 /// Bytes of every kind, not the same at every place.
 fn picture(bytes: usize) -> Vec<u8> {
-    (0..bytes as u64).map(|at| (at * at / 251 >> (at % 3)) as u8).collect()
+    (0..bytes as u64).map(|at| ((at * at / 251) >> (at % 3)) as u8).collect()
 }
 
 #[test]

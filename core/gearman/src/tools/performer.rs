@@ -7,8 +7,8 @@
 //! * With `-n` each line of output is sent once; the original sends all lines so far, again and
 //!   again. A last line without its end loses nothing to `-N`.
 //! * A failed job counts once for `-c`; the original counts it twice.
-//! * A job server that cannot be reached is told of once and tried again after a while; the original
-//!   does both as fast as it can.
+//! * A job server that cannot be reached is told of once and tried again after a while; the
+//!   original does both as fast as it can.
 
 use super::options::{Lines, WorkerConfig};
 use super::places::LookUps;
@@ -282,8 +282,8 @@ impl Performer {
     fn begin(&mut self, cx: &mut Cx) {
         let State::AwaitAddresses = self.state else { return };
         let Some(servers) = self.look_ups.endpoints() else { return };
-        // The last is told first, as libgearman does: the original server prefers what it was told of
-        // last, so that the functions are served in the order of the command line.
+        // The last is told first, as libgearman does: the original server prefers what it was told
+        // of last, so that the functions are served in the order of the command line.
         let functions = self.config.common.functions.iter().rev().map(|name| (name.clone(), None));
         let options = WorkerOptions {
             servers,

@@ -1,8 +1,9 @@
 //! What a tool has beside its machine: standard input and output, and commands to run.
 //!
-//! A machine asks through [`Shell`] and never waits: an answer that is not there at once comes later
-//! through the tool's own methods. At any time a tool waits for at most one piece of input, and runs
-//! at most one command. A real shell answers from threads; [`Scripted`] is one for simulations.
+//! A machine asks through [`Shell`] and never waits: an answer that is not there at once comes
+//! later through the tool's own methods. At any time a tool waits for at most one piece of input,
+//! and runs at most one command. A real shell answers from threads; [`Scripted`] is one for
+//! simulations.
 
 use bytes::Bytes;
 use core::fmt;

@@ -20,7 +20,8 @@ use core::fmt;
 use core::time::Duration;
 use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
 
-/// Most jobs in the background that are under way at once; a set for all functions fits in any case.
+/// Most jobs in the background that are under way at once; a set for all functions fits in any
+/// case.
 pub const JOBS_UNDER_WAY_MAX: usize = 256;
 /// How long a server may take to be reached and to answer where no `-t` says.
 const PATIENCE: Duration = Duration::from_secs(60);
