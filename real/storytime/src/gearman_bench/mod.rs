@@ -159,7 +159,7 @@ pub(crate) fn run(options: &BenchOptions) -> u8 {
         pid: options.pid,
         function: options.function.clone(),
         data_bytes: options.data_bytes as usize,
-        keys: options.keys.or_else(|| options.unique.then_some(0)),
+        keys: if options.unique { Some(0) } else { options.keys },
         salt: RandomState::new().hash_one(0),
     };
     allow_files(options.load.connections() + FILES_BESIDE);
@@ -185,17 +185,18 @@ impl LoadOptions {
     }
 
     fn run(&self, target: &Target) -> std::io::Result<Measured> {
-        match *self {
-            Self::Submit { connections, depth, ref length } => {
-                let mut all = Submitters::connect(target, connections as usize, depth.into())?;
+        match self {
+            Self::Submit { connections, depth, length } => {
+                let (connections, depth) = (*connections as usize, u64::from(*depth));
+                let mut all = Submitters::connect(target, connections, depth)?;
                 if !length.warmup.is_zero() {
                     all.run(Until::Time(length.warmup))?;
                 }
                 all.run(length.until())
             }
-            Self::Foreground { clients, depth, workers, ref length } => {
-                let (clients, workers) = (clients as usize, workers as usize);
-                let mut all = Crowd::connect(target, clients, depth as usize, workers)?;
+            Self::Foreground { clients, depth, workers, length } => {
+                let (clients, workers) = (*clients as usize, *workers as usize);
+                let mut all = Crowd::connect(target, clients, *depth as usize, workers)?;
                 all.put_to_sleep()?;
                 if !length.warmup.is_zero() {
                     all.foreground(Until::Time(length.warmup))?;
@@ -204,8 +205,8 @@ impl LoadOptions {
             }
             Self::Drain { workers, jobs } => {
                 let (connections, depth) = FILL;
-                Submitters::connect(target, connections, depth)?.run(Until::Jobs(jobs))?;
-                Crowd::connect(target, 0, 0, workers as usize)?.drain(jobs)
+                Submitters::connect(target, connections, depth)?.run(Until::Jobs(*jobs))?;
+                Crowd::connect(target, 0, 0, *workers as usize)?.drain(*jobs)
             }
         }
     }
