@@ -21,199 +21,132 @@
 //! neither is left; and a submit that finds it by its unique key makes it wanted again, or
 //! background, whatever it was before. These two sentences are what the original gets wrong in four
 //! ways.
+//!
+//! # Where this follows neither original
+//!
+//! - A job that lost its worker keeps its place in the queue; the C server puts it at the end.
+//! - `CANT_DO` and `RESET_ABILITIES` leave the worker what it has begun; the C server gives it to
+//!   another one as well.
+//! - What a worker says of a job that is not its own (any more) is swallowed and counted. The C
+//!   server answers with an error, of which Perl workers die.
+//! - A worker that names a function twice can do it once.
+//! - A queued job that a submit finds by its key runs no later than that submit asks for.
+//! - A limit of a queue holds for functions that are new, too. As in the C server it is set by
+//!   priority and compared with all jobs of the function.
+//! - Woken are as many workers as there are jobs, the one that slept longest first; and another
+//!   one, if it does not come within [`Rules::wake_patience`].
 
-use bytes::Bytes;
-use core::time::Duration;
+mod calendar;
+mod calendars;
+mod check;
+mod function;
+mod held;
+mod job;
+mod leave;
+mod look;
+mod peer;
+mod restore;
+mod ring;
+mod rules;
+mod slab;
+mod submit;
+mod times;
+mod types;
+mod wake;
+mod work;
 
-/// A connection, by a small dense number that its owner reuses after [`Engine::gone`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer(pub u32);
+pub use calendar::{Calendar, FIELDS};
+pub use look::{Counters, FunctionView, JobView};
+pub use restore::Cursor;
+pub use rules::{Defect, Dialect, Retries, Rules};
+pub use types::{
+    Assign, Grab, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
+    Refusal, Reply, Submit, Ticket, Timeout, When, Work,
+};
 
-/// A job's number: the last part of its handle. Never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Number(pub u64);
+#[doc(hidden)]
+pub use check::Part;
 
-/// Up to where the journal must be durable before something may happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-impl Ticket {
-    /// Nothing to wait for.
-    pub const NOW: Self = Self(0);
-}
-
-/// Whose habits the server has where the originals disagree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Dialect {
-    /// The C server's.
-    #[default]
-    Gearmand,
-    /// The original Perl server's.
-    Danga,
-}
-
-/// Which job of a function goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Before all others.
-    High,
-    /// Neither.
-    Normal,
-    /// After all others.
-    Low,
-}
-
-/// When a job may run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum When {
-    /// At once.
-    Now,
-    /// From this wall-clock second on.
-    Epoch(u64),
-    /// At the times of a calendar, again and again: minute, hour, day of the month, month, day of
-    /// the week, in the words of cron.
-    Calendar(Box<[Bytes; 5]>),
-}
-
-/// A job that a client submits.
-#[derive(Clone, Debug)]
-pub struct Submit {
-    /// Its function.
-    pub function: Bytes,
-    /// Its unique key: empty for none, `-` for the data itself.
-    pub unique: Bytes,
-    /// Its data.
-    pub data: Bytes,
-    /// Its reducer, if it is to be split.
-    pub reducer: Option<Bytes>,
-    /// Its place in the queue.
-    pub priority: Priority,
-    /// Whether nobody waits for it.
-    pub background: bool,
-    /// When it may run.
-    pub when: When,
-}
-
-/// What goes to a connection. Handles are numbers here; the owner writes them out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// `JOB_CREATED`.
-    Created(Number),
-    /// `NOOP`.
-    Noop,
-    /// `NO_JOB`.
-    NoJob,
-    /// `JOB_ASSIGN`, or with the unique key, or with the reducer, as the worker asked.
-    Assign {
-        number: Number,
-        function: Bytes,
-        unique: Bytes,
-        reducer: Option<Bytes>,
-        data: Bytes,
-        how: Grab,
-    },
-    /// `WORK_STATUS`.
-    Status { number: Number, numerator: Bytes, denominator: Bytes },
-    /// `WORK_DATA`.
-    Data(Number, Bytes),
-    /// `WORK_WARNING`.
-    Warning(Number, Bytes),
-    /// `WORK_COMPLETE`.
-    Complete(Number, Bytes),
-    /// `WORK_FAIL`.
-    Fail(Number),
-    /// `WORK_EXCEPTION`.
-    Exception(Number, Bytes),
-    /// `ERROR`.
-    Error(Refusal),
-}
-
-/// What a worker wants to be told of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grab {
-    /// Handle, function, data.
-    Plain,
-    /// And the unique key.
-    Unique,
-    /// And the reducer, if there is one.
-    All,
-}
-
-/// Why something is not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The unique key is too long.
-    UniqueTooLong,
-    /// The queue is full.
-    QueueFull,
-    /// The durable queue takes nothing now: its disk is full, or too much waits for it.
-    QueueBusy(&'static str),
-    /// The calendar's words are none.
-    Calendar,
-    /// The job is not this worker's (any more): what it says of it is not passed on.
-    NotYours(Late),
-}
-
-/// What a worker said of a job that is not its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    /// A result or status.
-    Result,
-    /// A part of a result, or a warning.
-    Data,
-    /// An exception.
-    Exception,
-}
-
-/// What a durable queue must remember.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
-    /// A background job is in the queue.
-    Queued {
-        number: Number,
-        function: Bytes,
-        unique: Bytes,
-        reducer: Option<Bytes>,
-        data: Bytes,
-        priority: Priority,
-        when: When,
-    },
-    /// It ended, or was dropped.
-    Ended(Number),
-}
-
-/// Where the engine's replies and records go.
-pub trait Out {
-    /// A reply to a connection.
-    fn send(&mut self, to: Peer, reply: Reply);
-
-    /// A record for the durable queue; [`Ticket::NOW`] if there is none to wait for.
-    ///
-    /// # Errors
-    /// The queue takes nothing now.
-    fn keep(&mut self, record: Record) -> Result<Ticket, Refusal>;
-}
-
-/// Options and limits.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// Whose habits.
-    pub dialect: Dialect,
-    /// How often a job may be lost with its worker before it fails; none for no limit.
-    pub retries_max: Option<u32>,
-    /// How many sleeping workers are woken for a job; 0 for all.
-    pub wake_max: u32,
-    /// Whether functions take turns, instead of the order in which a worker named them.
-    pub round_robin: bool,
-    /// Longest unique key, bytes.
-    pub unique_bytes_max: usize,
-}
+use calendars::CalendarJob;
+use function::Functions;
+use held::Held;
+use job::{Index, Job};
+use peer::{Ability, Listener, Peers};
+use ring::Ring;
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet};
+use storytime_machine::Time;
 
 /// The state of a job server.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    _rules: Rules,
+    rules: Rules,
+    now: Time,
+    wall_seconds: u64,
+    next_number: u64,
+    next_turn: u64,
+    jobs: Slab<Job>,
+    index: Index,
+    /// Bytes of jobs' data and keys.
+    jobs_bytes: u64,
+    listeners: Slab<Listener>,
+    abilities: Slab<Ability>,
+    functions: Functions,
+    peers: Peers,
+    /// Workers that were woken and have yet to come, by when their time is up.
+    woken: Ring,
+    held: Held,
+    /// Jobs that lost their worker, by function, priority and turn.
+    returned: BTreeSet<(u32, u8, u64, u32)>,
+    /// Running jobs whose worker has a time-out.
+    deadlines: BTreeSet<(Time, Number)>,
+    /// Jobs and calendars by the second since 1970 at which they are due.
+    dues: BTreeSet<(u64, Number)>,
+    calendars: BTreeMap<Number, CalendarJob>,
+    counters: Counters,
 }
 
-/// How long a worker may take for a job of a function.
-pub type Timeout = Option<Duration>;
+impl Engine {
+    /// A server without jobs, whose first one will have this number (or 1).
+    pub fn new(rules: Rules, first: Number) -> Self {
+        Self {
+            now: Time::ZERO,
+            wall_seconds: 0,
+            next_number: first.0.max(1),
+            next_turn: 0,
+            jobs: Slab::default(),
+            index: Index::new(rules.secret),
+            jobs_bytes: 0,
+            listeners: Slab::default(),
+            abilities: Slab::default(),
+            functions: Functions::new(rules.secret),
+            peers: Peers::default(),
+            woken: Ring::default(),
+            held: Held::new(),
+            returned: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            dues: BTreeSet::new(),
+            calendars: BTreeMap::new(),
+            counters: Counters::default(),
+            rules,
+        }
+    }
+
+    /// Sets both clocks: to be called before the other methods whenever time went by. Seconds are
+    /// those since 1970.
+    pub fn clock(&mut self, now: Time, wall_seconds: u64) {
+        assert!(now >= self.now, "the monotonic clock does not go back");
+        self.now = now;
+        self.wall_seconds = wall_seconds;
+    }
+
+    /// The rules.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The number that the next job gets.
+    pub const fn next_number(&self) -> Number {
+        Number(self.next_number)
+    }
+}

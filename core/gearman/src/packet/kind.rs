@@ -62,6 +62,8 @@ kinds! {
     3 ResetAbilities "RESET_ABILITIES" 0 false,
     /// A worker goes to sleep; wake it with `Noop`.
     4 PreSleep "PRE_SLEEP" 0 false,
+    /// Means nothing.
+    5 Unused "UNUSED" 0 false,
     /// Wakes a worker.
     6 Noop "NOOP" 0 false,
     /// A job that the client waits for.

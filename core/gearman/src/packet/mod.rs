@@ -9,8 +9,8 @@ mod read;
 mod write;
 
 pub use kind::{Kind, Magic};
-pub use read::{Arguments, Bad, Packet, Parser};
-pub use write::{put, put_with_data};
+pub use read::{Arguments, Bad, Packet, Parser, View};
+pub use write::{SHARED_BYTES_MIN, put, put_with_data};
 
 /// Length of a header, bytes.
 pub const HEADER_BYTES: usize = 12;

@@ -5,12 +5,21 @@ use bytes::{Bytes, BytesMut};
 use core::fmt;
 use core::ops::Range;
 
-/// A whole packet.
+/// A whole packet, which owns its bytes together with what came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// What it is.
     pub kind: Kind,
     body: Bytes,
+    arguments: Arguments,
+}
+
+/// A whole packet where it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View<'a> {
+    /// What it is.
+    pub kind: Kind,
+    body: &'a [u8],
     arguments: Arguments,
 }
 
@@ -53,7 +62,37 @@ impl Parser {
     /// # Errors
     /// The bytes are no packet.
     pub fn next(&self, rx: &mut BytesMut) -> Result<Option<Packet>, Bad> {
-        let Some(header) = rx.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+        let Some((kind, len)) = self.header(rx)? else { return Ok(None) };
+        let mut whole = rx.split_to(HEADER_BYTES + len);
+        let body = whole.split_off(HEADER_BYTES).freeze();
+        let arguments = Arguments::find(kind, &body).ok_or(Bad::Arguments(kind))?;
+        Ok(Some(Packet { kind, body, arguments }))
+    }
+
+    /// The next packet, if all of it is there. It is not eaten, see [`View::packet_bytes`].
+    ///
+    /// # Errors
+    /// The bytes are no packet.
+    #[inline]
+    pub fn view<'a>(&self, rx: &'a [u8]) -> Result<Option<View<'a>>, Bad> {
+        let Some((kind, len)) = self.header(rx)? else { return Ok(None) };
+        let body = &rx[HEADER_BYTES..HEADER_BYTES + len];
+        let arguments = Arguments::find(kind, body).ok_or(Bad::Arguments(kind))?;
+        Ok(Some(View { kind, body, arguments }))
+    }
+
+    /// The kind and the body's length of the packet at the front, if all of it is there.
+    #[inline]
+    fn header(&self, rx: &[u8]) -> Result<Option<(Kind, usize)>, Bad> {
+        let Some(header) = rx.first_chunk::<HEADER_BYTES>() else {
+            // It need not be whole to be none.
+            let known = rx.len().min(4);
+            return if rx[..known] == self.magic.bytes()[..known] {
+                Ok(None)
+            } else {
+                Err(Bad::Magic)
+            };
+        };
         let word = |at: usize| {
             u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
@@ -61,17 +100,11 @@ impl Parser {
             return Err(Bad::Magic);
         }
         let kind = Kind::of(word(4)).ok_or(Bad::Kind(word(4)))?;
-        let len = word(8);
-        if len as usize > self.body_bytes_max {
-            return Err(Bad::TooLong(len));
+        let len = word(8) as usize;
+        if len > self.body_bytes_max {
+            return Err(Bad::TooLong(word(8)));
         }
-        if rx.len() - HEADER_BYTES < len as usize {
-            return Ok(None);
-        }
-        let mut whole = rx.split_to(HEADER_BYTES + len as usize);
-        let body = whole.split_off(HEADER_BYTES).freeze();
-        let arguments = Arguments::find(kind, &body).ok_or(Bad::Arguments(kind))?;
-        Ok(Some(Packet { kind, body, arguments }))
+        Ok((rx.len() - HEADER_BYTES >= len).then_some((kind, len)))
     }
 }
 
@@ -128,6 +161,38 @@ impl Packet {
     /// Length of all arguments with what separates them, bytes.
     pub fn body_bytes(&self) -> usize {
         self.body.len()
+    }
+
+    /// The packet as one that does not own its bytes.
+    pub fn view(&self) -> View<'_> {
+        View { kind: self.kind, body: &self.body, arguments: self.arguments }
+    }
+}
+
+impl<'a> View<'a> {
+    /// An argument, from 0.
+    ///
+    /// # Panics
+    /// If the kind has fewer.
+    #[inline]
+    pub fn argument(&self, nth: usize) -> &'a [u8] {
+        &self.body[self.arguments.range(nth)]
+    }
+
+    /// The data.
+    ///
+    /// # Panics
+    /// If the kind has none.
+    #[inline]
+    pub fn data(&self) -> &'a [u8] {
+        assert!(self.kind.has_data(), "{} has no data", self.kind.name());
+        self.argument(self.kind.arguments())
+    }
+
+    /// Length of the whole packet, bytes: to be eaten when it was looked at.
+    #[inline]
+    pub const fn packet_bytes(&self) -> usize {
+        HEADER_BYTES + self.body.len()
     }
 }
 

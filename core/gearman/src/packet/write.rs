@@ -5,7 +5,7 @@ use bytes::{BufMut as _, Bytes};
 use storytime_machine::Tx;
 
 /// Data from this length on is passed on by reference count, not copied. Bytes.
-const SHARED_BYTES_MIN: usize = 4 << 10;
+pub const SHARED_BYTES_MIN: usize = 4 << 10;
 
 /// Writes a packet without data, or whose data is the last of `arguments`.
 ///
