@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// Processor time of a process so far, nanoseconds; 0 if the system does not tell.
 ///
-/// Ticks are too coarse for a server that works for a few of them in a bucket of time; the scheduler
-/// counts nanoseconds, but forgets threads that have ended, which ticks do not.
+/// Ticks are too coarse for a server that works for a few of them in a bucket of time; the
+/// scheduler counts nanoseconds, but forgets threads that have ended, which ticks do not.
 pub(super) fn processor_ns(pid: u32) -> u64 {
     let process = Path::new("/proc").join(pid.to_string());
     let text = std::fs::read_to_string(process.join("stat")).unwrap_or_default();

@@ -262,8 +262,8 @@ impl Yard {
         self.engine.work(&mut self.book, Peer(worker), Number(number), work);
     }
 
-    /// A worker ends a job that was taken from it. It may have got the same one again: a handle does
-    /// not say for which time, so that this is the end of the job, and the other time is late.
+    /// A worker ends a job that was taken from it. It may have got the same one again: a handle
+    /// does not say for which time, so that this is the end of the job, and the other time is late.
     fn finish_late(&mut self, worker: u32, number: u64) {
         let party = &mut self.book.parties[worker as usize];
         let work = Work::Complete((&[]).into());
