@@ -2,7 +2,9 @@
 
 use std::mem::discriminant;
 use storytime_scenarios::catalog;
+use storytime_scenarios::models::results::Result as Figure;
 use storytime_scenarios::overlay::Override;
+use storytime_scenarios::read::File;
 use storytime_scenarios::run::{Run, kind_of};
 use storytime_scenarios::simulate::{Options, run_simulated};
 use storytime_scenarios::story::{Profile, Story};
@@ -76,5 +78,26 @@ fn every_canary_fails() {
         let failed = (1..=5).find_map(|seed| run(&story, seed).first_failure(&story));
         let failed = failed.unwrap_or_else(|| panic!("{id} holds with {set}"));
         assert!(failed.contains(expected), "{id} with {set}: {failed}");
+    }
+}
+
+/// Whoever tries again what a cache that is away answers at once would do so for ever.
+#[test]
+fn loads_whose_only_cache_is_gone_fail_and_go_on() {
+    for id in ["cas-loop", "flood-control", "list-of-items", "namespace-delete", "stampede"] {
+        let name = format!("{id}.toml");
+        let built_in = catalog::STORIES.iter().find(|(file, _)| *file == name);
+        let text = built_in.expect("a story of the catalog").1;
+        let gone = "[[timeline]]\nname = \"gone\"\nat = \"700ms\"\ndo = \"kill cache1\"\n";
+        let file = File::from_bytes(&name, format!("{text}\n{gone}").into_bytes());
+        let story = file.and_then(|file| file.story(Profile::Campaign, &[]));
+        let story = story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)));
+        for variant in &run(&story, 1).variants {
+            assert_eq!(variant.broken, None, "{id}");
+            let Figure::Series(errors) = &variant.measured.loads[0].0["cache_errors"] else {
+                panic!("{id} counts its errors over time")
+            };
+            assert!(errors.counts().iter().sum::<u64>() > 0, "{id} noticed it");
+        }
     }
 }
