@@ -12,8 +12,8 @@ use storytime_machine::{Conn, Cx};
 use storytime_memcached::client::{Event, Outcome};
 use storytime_sharding::Sharding;
 
-/// Most answers that are handed out in one step: more than all workers and all who wait for them can
-/// be given, unless a job asks again and again for what is answered on this host.
+/// Most answers that are handed out in one step: more than all workers and all who wait for them
+/// can be given, unless a job asks again and again for what is answered on this host.
 const STEP_ANSWERS_MAX: u32 = 10_000_000;
 
 impl<W: Workload> App<W> {

@@ -83,8 +83,8 @@ impl Workload for CasLoop {
         Self { method, ledger }
     }
 
-    /// A server that is away must not look like a list that somebody else has just changed: the loop
-    /// would begin again at once, and for ever.
+    /// A server that is away must not look like a list that somebody else has just changed: the
+    /// loop would begin again at once, and for ever.
     fn tune(_numbers: &Method, options: &mut ClientOptions) {
         options.dead_server = DeadServer::Fail;
     }
