@@ -3,7 +3,7 @@
 mod telling;
 
 const STORIES: &[telling::Told] = &[
-    ("alter-a-big-table", "load.web.map_spread=2s", "downtime-of-the-switch in switch"),
+    ("alter-a-big-table", "load.web.map_spread=2s", "both-are-altered in switch"),
     ("availability-flags", "timeline.open.at=2ms", "it-says-why in flags"),
     ("balance-the-clusters", "load.web.early_birds=false", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
