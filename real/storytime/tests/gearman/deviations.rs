@@ -200,17 +200,17 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         what: "a long handle, or key, that is not known is told to be so",
         script: &[
             "a GET_STATUS HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH",
-            "a GET_STATUS_UNIQUE kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk",
+            "b GET_STATUS_UNIQUE kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk",
         ],
-        theirs: "",
+        theirs: "a< closed; b< closed",
         ours: "a< STATUS_RES HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH \
-               0 0 0 0; a< STATUS_RES_UNIQUE \
+               0 0 0 0; b< STATUS_RES_UNIQUE \
                kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk 0 0 0 0 0",
     },
     Deviation {
         what: "an epoch that is no number of seconds is told to be none",
         script: &["a SUBMIT_JOB_EPOCH f _ 99999999999999999999 x"],
-        theirs: "",
+        theirs: "a< closed",
         ours: "a< ERROR INVALID_ARGUMENT Epoch not understood",
     },
     Deviation {

@@ -45,7 +45,9 @@ pub(crate) enum Said {
 
 impl Server {
     pub(crate) fn theirs(program: &Path) -> Self {
-        Self::start(Command::new(program), &[])
+        // With more threads than one, whether it hangs up after a command that failed depends on
+        // which of them is faster.
+        Self::start(Command::new(program), &["--threads", "0"])
     }
 
     pub(crate) fn ours(words: &[&str]) -> Self {
