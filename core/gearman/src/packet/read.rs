@@ -99,7 +99,8 @@ impl Parser {
         if header[..4] != self.magic.bytes() {
             return Err(Bad::Magic);
         }
-        let kind = Kind::of(word(4)).ok_or(Bad::Kind(word(4)))?;
+        let number = word(4);
+        let kind = Kind::of(number).ok_or(Bad::Kind(number))?;
         let len = word(8) as usize;
         if len > self.body_bytes_max {
             return Err(Bad::TooLong(word(8)));
