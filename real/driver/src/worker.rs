@@ -92,7 +92,8 @@ pub(crate) struct Life {
     pub(crate) signals: Vec<Signal>,
     pub(crate) killed: bool,
     pub(crate) panicked: bool,
-    /// What others of this program want done between two steps, in order.
+    /// What others of this program want done between two steps, in order; each of them waits for
+    /// its own.
     pub(crate) calls: VecDeque<Call>,
     /// Nobody looks at this any more.
     pub(crate) over: bool,
