@@ -8,7 +8,7 @@ use storytime_scenarios::story::{Profile, Story};
 
 /// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
 const STORIES: &[(&str, &str, &str)] = &[
-    ("alter-a-big-table", "load.web.map_spread=2s", "downtime-of-the-switch in switch"),
+    ("alter-a-big-table", "load.web.map_spread=600ms", "downtime-of-the-switch in switch"),
     ("availability-flags", "timeline.open.at=2ms", "it-says-why in flags"),
     ("balance-the-clusters", "load.web.early_birds=false", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),

@@ -136,7 +136,7 @@ fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
     marks.into_iter().map(|(_, mark)| mark).collect()
 }
 
-/// The variant of a run, whatever the point of the sweep: its first place in the file, and its name.
+/// The variant of a run, whatever the point of the sweep: its first place, and its name.
 fn base<'a>(story: &'a Story, run: &VariantRun) -> (usize, &'a str) {
     let base = story.variants[run.variant].base.as_deref();
     let place = story.variants.iter().position(|variant| variant.base.as_deref() == base);

@@ -2,9 +2,9 @@
 //! clustered key does, and what most other changes of a table did to databases of the time.
 //!
 //! The whole file is read, and written to a new one that takes its place. Until then whoever reads
-//! goes on with the old one, and whoever writes waits, a replica for its next record, too. For a
-//! moment in the end everybody waits: until nothing is under way with the old file. Then the pool is
-//! empty.
+//! goes on with the old one, and whoever writes waits; a replica for its next record, too. For a
+//! moment in the end everybody waits, until nothing is under way with the old file. Then the pool
+//! is empty.
 //!
 //! A restart lays rows out as its command line says. A new file that was not finished stays until
 //! the next one overwrites it.
