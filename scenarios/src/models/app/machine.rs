@@ -289,11 +289,11 @@ impl<W: Workload> App<W> {
     }
 
     fn arrive(&mut self, cx: &mut Cx) {
-        let Share::Open { gap } = self.config.arrivals else { return };
+        let Share::Open { gap, gaps } = self.config.arrivals else { return };
         while self.next_arrival <= cx.now() {
             self.came(cx, Why::Arrived);
             let gap = self.at_this_hour(gap, self.next_arrival);
-            self.next_arrival += cx.rng().exponential(gap);
+            self.next_arrival += gaps.next(cx.rng(), gap);
         }
         if !self.at_rest(cx.now()) {
             cx.at(ARRIVAL, self.next_arrival);
@@ -345,8 +345,8 @@ impl<W: Workload> Machine for App<W> {
         }
         let first = cx.now().max(self.began + self.config.warmup);
         match self.config.arrivals {
-            Share::Open { gap } => {
-                self.next_arrival = first + cx.rng().exponential(gap);
+            Share::Open { gap, gaps } => {
+                self.next_arrival = first + gaps.first(cx.rng(), gap);
                 cx.at(ARRIVAL, self.next_arrival);
             }
             Share::Asked => {}

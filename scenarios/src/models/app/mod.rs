@@ -179,7 +179,7 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "weights", "watchers", "watch_port", "watch_fresh", "placement", "database",
-            "processes", "rate", "users", "think", "timeout", "workers", "queue", "pause",
+            "processes", "rate", "gaps", "users", "think", "timeout", "workers", "queue", "pause",
             "warmup", "settle",
             $($own),*
         ]
