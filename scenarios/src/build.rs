@@ -66,6 +66,15 @@ impl Seat<'_> {
         hosts.chain(clusters).collect()
     }
 
+    /// Where the job server of a host is reached.
+    ///
+    /// # Panics
+    /// If the host runs none, which reading the file rules out.
+    pub fn job_server(&self, host: usize) -> Endpoint {
+        let port = self.setup.hosts[host].job_server_port();
+        self.endpoint(host, port.expect("the file was checked"))
+    }
+
     /// A list of caches as the client takes it.
     pub fn servers(&self, caches: &[Cache]) -> Vec<ServerSpec> {
         let spec = |cache: &Cache| ServerSpec {

@@ -162,6 +162,12 @@ impl Host {
         let programs = self.run.iter().map(|line| &line.program);
         programs.filter(|program| program.name() == "dbd").find_map(Program::port)
     }
+
+    /// The port of the job server that it runs.
+    pub fn job_server_port(&self) -> Option<u16> {
+        let programs = self.run.iter().map(|line| &line.program);
+        programs.filter(|program| program.name() == "gearmand").find_map(Program::port)
+    }
 }
 
 /// A host's disk.

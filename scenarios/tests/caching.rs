@@ -1,14 +1,8 @@
-//! The caching stories of 2009, simulated: their expectations, their determinism, their canaries.
+//! The caching stories of 2009, simulated.
 
-use std::mem::discriminant;
-use storytime_scenarios::catalog;
-use storytime_scenarios::overlay::Override;
-use storytime_scenarios::run::{Run, kind_of};
-use storytime_scenarios::simulate::{Options, run_simulated};
-use storytime_scenarios::story::{Profile, Story};
+mod telling;
 
-/// Each story; a change that must make it fail; and the failure, `EXPECTATION in VARIANT`.
-const STORIES: &[(&str, &str, &str)] = &[
+const STORIES: &[telling::Told] = &[
     ("buffered-writes", "load.web.buffer=1000", "buffered-loses-a-buffer in buffered"),
     ("cache-chain", "load.web.warm_keys=10", "the-warm-up-flattens-it in warm-up"),
     ("cas-loop", "load.clients.method=get-set", "cas-loses-none in gets-cas"),
@@ -29,52 +23,12 @@ const STORIES: &[(&str, &str, &str)] = &[
     ("where-to-cache", "load.web.updates=0%", "query-cache-is-flushed in query-cache"),
 ];
 
-fn story(id: &str, sets: &[&str]) -> Story {
-    let sets: Result<Vec<_>, _> = sets.iter().map(|set| Override::from_argument(set)).collect();
-    let story = sets.and_then(|sets| catalog::open(id)?.story(Profile::Campaign, &sets));
-    story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)))
-}
-
-fn run(story: &Story, seed: u64) -> Run {
-    run_simulated(story, seed, Options::default())
-}
-
-/// Two seeds: the campaigns have the others.
 #[test]
 fn every_story_holds_and_a_seed_is_a_run() {
-    for (id, ..) in STORIES {
-        let story = story(id, &[]);
-        let (first, again, other) = (run(&story, 1), run(&story, 1), run(&story, 2));
-        assert_eq!(first.first_failure(&story), None, "{id}, seed 1");
-        assert_eq!(other.first_failure(&story), None, "{id}, seed 2");
-        assert_eq!((first.digest(), first.events()), (again.digest(), again.events()), "{id}");
-        // A table of sizes has nothing to draw.
-        assert!(first.digest() != other.digest() || *id == "slab-table", "{id}");
-        tables_are_kept(id, &story, &first);
-    }
+    telling::all_hold(STORIES);
 }
 
-/// What a load measured is what its table promises.
-fn tables_are_kept(id: &str, story: &Story, run: &Run) {
-    let loads = &story.variants[0].setup.loads;
-    for (load, results) in loads.iter().zip(&run.variants[0].measured.loads) {
-        let table = load.spec.metrics();
-        for def in table {
-            // What a curve goes along is the table's to know.
-            let found = results.0.get(def.name).map(|result| discriminant(&kind_of(result)));
-            assert_eq!(found, Some(discriminant(&def.kind)), "{id}: {}", def.name);
-        }
-        assert_eq!(results.0.len(), table.len(), "{id}");
-    }
-}
-
-/// A story that must fail fails, or its other verdicts mean nothing.
 #[test]
 fn every_canary_fails() {
-    for (id, set, expected) in STORIES {
-        let story = story(id, &[set]);
-        let failed = (1..=5).find_map(|seed| run(&story, seed).first_failure(&story));
-        let failed = failed.unwrap_or_else(|| panic!("{id} holds with {set}"));
-        assert!(failed.contains(expected), "{id} with {set}: {failed}");
-    }
+    telling::canaries_fail(STORIES);
 }

@@ -8,9 +8,8 @@
 //! Arguments, both optional: rounds, and seconds of each turn. Called with a server's name it is
 //! that server: it says where it listens, and ends with its standard input.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::io::Read;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 use storytime_benches::cpu;
 use storytime_benches::echo::{Echo, SOCKET_MESSAGE_BYTES};
@@ -18,7 +17,7 @@ use storytime_benches::epoll_echo;
 use storytime_benches::socket_load::{Exchange, Load};
 use storytime_benches::spread::Spread;
 use storytime_machine::Endpoint;
-use storytime_real::{Host, Options};
+use storytime_real::{Host, Listening, Options};
 
 /// Rounds if not said otherwise.
 const ROUNDS: u32 = 7;
@@ -89,59 +88,29 @@ fn serve_machine() -> std::io::Result<()> {
     Ok(())
 }
 
-/// A server in a process of its own, ended with this handle.
-struct Server {
-    child: Child,
-    at: SocketAddr,
+fn start(name: &str) -> Result<Listening, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    Listening::announced(Command::new(program).arg(name))
 }
 
-impl Server {
-    fn start(name: &str) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut child = Command::new(program)
-            .arg(name)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{name}: {error}"))?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it was asked for");
-        let read = BufReader::new(stdout).read_line(&mut line);
-        match read.ok().and_then(|_| line.trim().parse().ok()) {
-            Some(at) => Ok(Self { child, at }),
-            None => {
-                let _ = child.kill();
-                Err(format!("{name}: says {line:?} in place of where it listens"))
-            }
-        }
+/// Nanoseconds of CPU time that a server takes per message under this load.
+fn measure(server: &Listening, shape: Shape, length: Duration) -> std::io::Result<f64> {
+    let exchange = Exchange::echo(shape.batch, SOCKET_MESSAGE_BYTES);
+    let mut load = Load::start(server.at(), shape.conns, [exchange].into())?;
+    load.run(WARM_UP)?;
+    let before = cpu::used_by(server.id())?;
+    let messages = load.run(length)?.operations;
+    let used = cpu::used_by(server.id())? - before;
+    if messages == 0 {
+        return Err(std::io::Error::other("no message came back"));
     }
-
-    /// Nanoseconds of CPU time per message under this load.
-    fn measure(&self, shape: Shape, length: Duration) -> std::io::Result<f64> {
-        let exchange = Exchange::echo(shape.batch, SOCKET_MESSAGE_BYTES);
-        let mut load = Load::start(self.at, shape.conns, [exchange].into())?;
-        load.run(WARM_UP)?;
-        let before = cpu::used_by(self.child.id())?;
-        let messages = load.run(length)?.operations;
-        let used = cpu::used_by(self.child.id())? - before;
-        if messages == 0 {
-            return Err(std::io::Error::other("no message came back"));
-        }
-        Ok(used.as_nanos() as f64 / messages as f64)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    Ok(used.as_nanos() as f64 / messages as f64)
 }
 
 // ---- comparison ---------------------------------------------------------------------------------
 
 fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
-    let servers = [Server::start("epoll")?, Server::start("machine")?];
+    let servers = [start("epoll")?, start("machine")?];
     let cores = cpu::two_cores().map_err(|error| error.to_string())?;
     if let Some([_, core]) = cores {
         cpu::pin_to(&[core]).map_err(|error| error.to_string())?;
@@ -153,7 +122,8 @@ fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
         let (mut bare, mut machine, mut ratio) = (Spread::new(), Spread::new(), Spread::new());
         for _ in 0..rounds {
             let length = Duration::from_secs(seconds);
-            let turn = |server: &Server| server.measure(shape, length).map_err(|e| e.to_string());
+            let turn =
+                |server: &Listening| measure(server, shape, length).map_err(|e| e.to_string());
             let [a, b] = [turn(&servers[0])?, turn(&servers[1])?];
             bare.add(a);
             machine.add(b);

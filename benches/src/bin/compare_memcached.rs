@@ -9,16 +9,16 @@
 //! `--help` lists the options. Peers that are not there are named and left out.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use storytime_benches::memcached_load::{Ask, BATCH, KEYS, exchanges, fill};
 use storytime_benches::socket_load::{Exchange, Load, Run};
 use storytime_benches::spread::Spread;
 use storytime_benches::{cpu, epoll_echo};
+use storytime_real::{Listening, nobodys_address};
 
 const HELP: &str = "\
 compare_memcached: this repository's memcached against others, same load, in turn
@@ -41,7 +41,6 @@ const SECONDS_MAX: u64 = 30;
 /// Before each turn: buffers have their size.
 const WARM_UP: Duration = Duration::from_millis(200);
 /// How long a server may take to listen.
-const START_PATIENCE: Duration = Duration::from_secs(5);
 /// Items for the figure of memory.
 const ITEMS: u64 = 1_000_000;
 /// Rate of the open loop, requests a second: well below what every server carries.
@@ -176,64 +175,30 @@ fn serve_echo() -> Result<(), String> {
     epoll_echo::serve(|at| println!("{at}")).map_err(|error| error.to_string())
 }
 
-/// A server in a process of its own, ended with this handle.
-struct Server {
-    child: Child,
-    at: SocketAddr,
+/// memcached, or this repository's program as memcached.
+fn memcached(program: &PathBuf, ours: bool, row: &Row) -> Result<Listening, String> {
+    let at = nobodys_address();
+    let mut command = Command::new(program);
+    if ours {
+        command.arg("memcached");
+    }
+    command.args(["-l", &at.ip().to_string(), "-p", &at.port().to_string()]);
+    command.args(["-U", "0", "-u", "root", "-t", &row.workers.to_string()]);
+    command.args(["-m", &row.megabytes.to_string()]);
+    Listening::start(&mut command, at)
 }
 
-impl Server {
-    /// memcached, or this repository's program as memcached.
-    fn memcached(program: &PathBuf, ours: bool, row: &Row) -> Result<Self, String> {
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let at = free.map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
-        if ours {
-            command.arg("memcached");
-        }
-        command.args(["-l", "127.0.0.1", "-U", "0", "-u", "root"]);
-        command.args(["-p", &at.port().to_string(), "-t", &row.workers.to_string()]);
-        command.args(["-m", &row.megabytes.to_string()]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("{}: {error}", program.display()))?;
-        let server = Self { child, at };
-        let start = Instant::now();
-        while TcpStream::connect(at).is_err() {
-            if start.elapsed() > START_PATIENCE {
-                return Err(format!("{} does not listen", program.display()));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(server)
-    }
-
-    fn echo() -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
-        let child = command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = child.map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        let read = BufReader::new(child.stdout.take().expect("asked for")).read_line(&mut line);
-        match read.ok().and_then(|_| line.trim().parse().ok()) {
-            Some(at) => Ok(Self { child, at }),
-            None => Err(format!("the echo says {line:?} in place of where it listens")),
-        }
-    }
-
-    /// Resident memory, bytes.
-    fn resident(&self) -> std::io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        Ok(kib.ok_or(std::io::ErrorKind::InvalidData)? << 10)
-    }
+fn echo() -> Result<Listening, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    Listening::announced(Command::new(program).arg("echo"))
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Resident memory, bytes.
+fn resident(server: &Listening) -> std::io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    Ok(kib.ok_or(std::io::ErrorKind::InvalidData)? << 10)
 }
 
 // ---- comparison ---------------------------------------------------------------------------------
@@ -241,7 +206,7 @@ impl Drop for Server {
 /// Server, its load, and what it measured so far.
 struct Side {
     name: String,
-    server: Server,
+    server: Listening,
     load: Load,
     figures: Spread,
 }
@@ -255,9 +220,9 @@ impl Side {
             return Ok(run.round_trips.value_at_quantile(quantile) as f64);
         }
         self.load.run(WARM_UP)?;
-        let before = cpu::used_by(self.server.child.id())?;
+        let before = cpu::used_by(self.server.id())?;
         let run: Run = self.load.run(length)?;
-        let used = cpu::used_by(self.server.child.id())? - before;
+        let used = cpu::used_by(self.server.id())? - before;
         if row.measure == Measure::Throughput {
             return Ok(run.per_second());
         }
@@ -295,21 +260,21 @@ fn compare(options: &Options) -> Result<(), String> {
 fn side(name: String, program: &PathBuf, ours: bool, row: &Row) -> Result<Side, String> {
     let shown = |error: std::io::Error| format!("{name}: {error}");
     place(row, 0).map_err(shown)?;
-    let server = Server::memcached(program, ours, row)?;
+    let server = memcached(program, ours, row)?;
     place(row, 1).map_err(shown)?;
     let exchanges = (row.exchanges)();
-    let empty = server.resident().map_err(shown)?;
+    let empty = resident(&server).map_err(shown)?;
     let keys = match row.measure {
         Measure::Memory => Arc::clone(&exchanges),
         _ => fill(KEYS, 100, 100),
     };
-    Load::start(server.at, 1, keys).and_then(|mut load| load.each_once()).map_err(shown)?;
+    Load::start(server.at(), 1, keys).and_then(|mut load| load.each_once()).map_err(shown)?;
     let mut figures = Spread::new();
     if row.measure == Measure::Memory {
-        let full = server.resident().map_err(shown)?;
+        let full = resident(&server).map_err(shown)?;
         figures.add((full - empty) as f64 / ITEMS as f64);
     }
-    let load = Load::start(server.at, row.conns, exchanges).map_err(shown)?;
+    let load = Load::start(server.at(), row.conns, exchanges).map_err(shown)?;
     Ok(Side { name, server, load, figures })
 }
 
@@ -320,9 +285,9 @@ fn floor(row: &Row) -> Result<Side, String> {
     let bytes = first.request.len().max(first.reply.len()) / first.operations as usize;
     let exchange = Exchange::echo(first.operations as usize, bytes);
     place(row, 0).map_err(shown)?;
-    let server = Server::echo()?;
+    let server = echo()?;
     place(row, 1).map_err(shown)?;
-    let load = Load::start(server.at, row.conns, [exchange].into()).map_err(shown)?;
+    let load = Load::start(server.at(), row.conns, [exchange].into()).map_err(shown)?;
     Ok(Side { name: "bare epoll echo".into(), server, load, figures: Spread::new() })
 }
 

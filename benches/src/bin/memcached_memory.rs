@@ -8,10 +8,11 @@
 //! servers with another allocator ignore). Exit status 1 if a bound does not hold.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+use storytime_real::{Listening, nobodys_address};
 
 const HELP: &str = "\
 memcached_memory: what memcached holds in memory, against its bounds
@@ -53,51 +54,34 @@ const fn bound_kib(megabytes: u64) -> u64 {
     megabytes * 1024 * 5 / 4 + 24 * 1024
 }
 
-struct Server {
-    child: Child,
-    at: SocketAddr,
-}
+struct Server(Listening);
 
 impl Server {
     fn start(program: &PathBuf, options: &str, huge_pages: bool) -> Self {
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let at = free.expect("the loopback has a free port");
+        let at = nobodys_address();
         let mut command = Command::new(program);
         if program.ends_with("storytime") {
             command.arg("memcached");
         }
-        let words = format!("-l 127.0.0.1 -U 0 -u root -t 2 -p {} {options}", at.port());
-        command.args(words.split_whitespace()).stdout(Stdio::null());
-        let child = command.envs((!huge_pages).then_some(("MIMALLOC_ALLOW_THP", "0"))).spawn();
-        let server = Self { child: child.expect("the server starts"), at };
-        let start = Instant::now();
-        while TcpStream::connect(at).is_err() {
-            assert!(start.elapsed() < PATIENCE, "{at} does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
+        let words = format!("-l {} -U 0 -u root -t 2 -p {} {options}", at.ip(), at.port());
+        command.args(words.split_whitespace());
+        command.envs((!huge_pages).then_some(("MIMALLOC_ALLOW_THP", "0")));
+        Self(Listening::start(&mut command, at).unwrap_or_else(|why| panic!("{why}")))
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.at).expect("the server listens");
+        let stream = TcpStream::connect(self.0.at()).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
         stream
     }
 
     /// A figure of the process's memory, KiB.
     fn kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
         let status = status.expect("the server runs, on Linux");
         let line = status.lines().find(|line| line.starts_with(name)).expect("a known figure");
         let figure = line.split_whitespace().nth(1).expect("a figure behind its name");
         figure.parse().expect("a number of KiB")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

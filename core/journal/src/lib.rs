@@ -57,7 +57,7 @@ mod writer;
 
 pub use event::{AppendError, JournalEvent, ReadError, Recovery, Refusal};
 pub use journal::Journal;
-pub use options::JournalOptions;
+pub use options::{JournalOptions, PIECE_BYTES_MAX};
 pub use rows::{Row, Rows};
 pub use storage::{Local, Storage};
 

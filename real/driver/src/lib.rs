@@ -22,6 +22,7 @@
 //! | `disk` | the executor, ordered per file; files of the system, or memory under madsim |
 //! | `net` | sockets of tokio or of madsim with one face |
 //! | `process`, `thread`, `service`, `metrics` | what users of this crate see |
+//! | `listening` | servers as child processes, for tests and benches |
 //!
 //! What a message costs beside its read, its write and its share of the wait for events: no lock
 //! that anybody contends for, no allocation, no copy between socket and process, one reading of the
@@ -58,6 +59,8 @@ mod host;
 mod link;
 mod listen;
 #[cfg(not(madsim))]
+mod listening;
+#[cfg(not(madsim))]
 mod metrics;
 mod net;
 mod process;
@@ -72,6 +75,8 @@ pub use clock::Clock;
 #[cfg(madsim)]
 pub use disk::MemoryDisk;
 pub use host::Host;
+#[cfg(not(madsim))]
+pub use listening::{Listening, nobodys_address};
 #[cfg(not(madsim))]
 pub use net::ServerTls;
 pub use net::TlsConfigs;

@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Mcproxy(Words),
     /// Be a database server (storytime dbd -h)
     Dbd(Words),
+    /// Be a job server (storytime gearmand -h)
+    Gearmand(Words),
     /// Decide which half of a database pair serves (storytime witness -h)
     Witness(Words),
     /// Move users between shards (storytime mover -h)

@@ -6,7 +6,10 @@
 mod build;
 mod campaign;
 mod cli;
+mod daemon;
 mod dbd;
+mod gearmand;
+mod identity;
 mod mc;
 mod mcproxy;
 mod memcached;
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Memcached(options) => memcached::memcached(&cli.host, &options.words),
         Command::Mcproxy(options) => mcproxy::mcproxy(&cli.host, &options.words),
         Command::Dbd(options) => dbd::dbd(&cli.host, &options.words),
+        Command::Gearmand(options) => gearmand::gearmand(&cli.host, &options.words),
         Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mover(options) => mover::mover(&cli.host, &options.words),
         Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),

@@ -11,8 +11,16 @@ use storytime_real::{Ending, Host, Options, run, spawn};
 use tracing::error;
 
 /// Names under which the program is one of the servers.
-pub(crate) const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
+pub(crate) const PROGRAMS: &[&str] = &[
+    "memcached",
+    "mcproxy",
+    "dbd",
+    "gearmand",
+    "witness",
+    "mover",
+    "move-coordinator",
+    "diskcheck",
+];
 
 /// The disk checker's three roles.
 pub(crate) fn diskcheck(host: &HostOptions, words: &[String]) -> u8 {
@@ -113,14 +121,22 @@ pub(crate) fn outcome(program: &str, ended: std::io::Result<Exit>) -> u8 {
 
 /// Sends logs to standard error. A filter that cannot be read counts as `warn`, aloud.
 pub(crate) fn log_to_stderr(filter: &str) {
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    log_to(filter, std::io::stderr, colour);
+}
+
+/// Sends logs to `writer`. A filter that cannot be read counts as `warn`, aloud.
+pub(crate) fn log_to<W>(filter: &str, writer: W, colour: bool)
+where
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
     use tracing_subscriber::EnvFilter;
     let parsed = EnvFilter::try_new(filter);
     let wrong = parsed.is_err();
     let filter_used = parsed.unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter_used)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(colour)
         .with_target(false);
     if subscriber.try_init().is_ok() && wrong {

@@ -3,46 +3,29 @@
 //! A few times here; `STORYTIME_KILLS=200` for more.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
+use storytime_real::{Listening, nobodys_address};
 
 /// Kills, unless `STORYTIME_KILLS` says another number.
 const KILLS: u32 = 3;
 /// Clients that write at a time.
 const CLIENTS: usize = 8;
-/// How long a server may take to listen or to answer.
+/// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Shortest time under load before a kill.
 const LOAD: Duration = Duration::from_millis(120);
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(at: SocketAddr, data_dir: &Path) -> Server {
+fn start(at: SocketAddr, data_dir: &Path) -> Listening {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
-    command.arg("--data-dir").arg(data_dir).args(["dbd", "--bind", "127.0.0.1", "--port"]);
+    command.arg("--data-dir").arg(data_dir).args(["dbd", "--bind", &at.ip().to_string()]);
     // Checkpoints are made all the time, so that kills hit them, too.
-    command.arg(at.port().to_string()).args(["--checkpoint-bytes", "64k"]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-    let mut server = Server(child.expect("the server starts"));
-    let begun = Instant::now();
-    loop {
-        let ended = server.0.try_wait().expect("our child");
-        assert!(ended.is_none() && begun.elapsed() < PATIENCE, "it serves: {ended:?}");
-        // While it recovers it says LOADING.
-        if ask(at, "GET nothing").is_some_and(|reply| reply.starts_with('$')) {
-            return server;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    command.args(["--port", &at.port().to_string(), "--checkpoint-bytes", "64k"]);
+    // While it recovers it says LOADING.
+    let serves = || ask(at, "GET nothing").is_some_and(|reply| reply.starts_with('$'));
+    Listening::start_when(&mut command, at, serves).unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// The first line of a reply.
@@ -91,21 +74,19 @@ fn a_server_that_is_killed_under_load_keeps_what_it_acknowledged() {
     let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("kill");
     let _none = std::fs::remove_dir_all(&data_dir);
     std::fs::create_dir_all(&data_dir).expect("a folder for the test");
-    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    let at = free.expect("the loopback has a free port");
+    let at = nobodys_address();
     let mut last = [0; CLIENTS];
     for kill in 0..kills {
-        let mut server = start(at, &data_dir);
+        let server = start(at, &data_dir);
         let books: Vec<_> = std::thread::scope(|scope| {
             let writers = last.iter().enumerate();
             let writers =
                 writers.map(|(client, &from)| scope.spawn(move || write(at, client, from)));
             let writers: Vec<_> = writers.collect();
             std::thread::sleep(LOAD + Duration::from_millis(u64::from(kill) * 7 % 60));
-            server.0.kill().expect("it is ours");
+            drop(server);
             writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()
         });
-        drop(server);
         let _server = start(at, &data_dir);
         for (client, (asked, acknowledged)) in books.into_iter().enumerate() {
             let rows = count(at, &format!("ROW.COUNT log {client}"));

@@ -102,6 +102,8 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::flood_control::FloodControl>(),
     app::kind::<workloads::friends::Friends>(),
     app::kind::<workloads::friends::FriendLists>(),
+    app::kind::<workloads::jobs::calls::Calls>(),
+    app::kind::<workloads::jobs::workers::Workers>(),
     app::kind::<workloads::large_objects::LargeObjects>(),
     app::kind::<workloads::list_of_items::ListOfItems>(),
     app::kind::<workloads::multi_get::MultiGet>(),

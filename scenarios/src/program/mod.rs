@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use storytime_database as database;
 use storytime_diskcheck as diskcheck;
+use storytime_gearman as gearman;
 use storytime_machine::{Drive, Limits, Process, Setup, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
@@ -24,15 +25,24 @@ use storytime_pair as pair;
 use storytime_sharding::mover;
 use storytime_sim::Factory;
 use tables::{
-    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, MCPROXY_METRICS, MCPROXY_WORKS, MEMCACHED_METRICS,
-    MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS, VERIFY_METRICS,
+    COORDINATOR_METRICS, DBD_METRICS, DBD_WORKS, GEARMAND_METRICS, GEARMAND_WORKS, MCPROXY_METRICS,
+    MCPROXY_WORKS, MEMCACHED_METRICS, MEMCACHED_WORKS, MOVER_METRICS, RECORD_METRICS,
+    VERIFY_METRICS,
 };
 
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
-pub const PROGRAMS: &[&str] =
-    &["memcached", "mcproxy", "dbd", "witness", "mover", "move-coordinator", "diskcheck"];
+pub const PROGRAMS: &[&str] = &[
+    "memcached",
+    "mcproxy",
+    "dbd",
+    "witness",
+    "gearmand",
+    "mover",
+    "move-coordinator",
+    "diskcheck",
+];
 
 /// A command line and what it starts.
 #[derive(Clone, Debug)]
@@ -56,6 +66,8 @@ pub enum Program {
     Dbd(Box<database::Config>),
     /// Who decides which half of a database pair serves.
     Witness(pair::WitnessConfig),
+    /// A job server.
+    Gearmand(Box<gearman::Config>),
     /// A mover of users between shards.
     Mover(Box<mover::MoverConfig>),
     /// What hands out moves.
@@ -174,6 +186,15 @@ fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     }
 }
 
+/// Reads a job server's words.
+fn gearmand_of(options: &[&str]) -> Result<Box<gearman::Config>, ProgramError> {
+    let usage = |what: String| ProgramError::Usage("gearmand", what);
+    match gearman::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
+        gearman::Command::Serve(config) => Ok(config),
+        _ => Err(usage("this prints something and serves nobody".to_owned())),
+    }
+}
+
 /// Reads a witness's words.
 fn witness_of(options: &[&str]) -> Result<pair::WitnessConfig, ProgramError> {
     let usage = |what: String| ProgramError::Usage("witness", what);
@@ -198,6 +219,7 @@ impl Program {
             "mcproxy" => mcproxy_of(options).map(Self::Mcproxy),
             "dbd" => dbd_of(options).map(Self::Dbd),
             "witness" => witness_of(options).map(Self::Witness),
+            "gearmand" => gearmand_of(options).map(Self::Gearmand),
             "mover" => described("mover", mover::MoverConfig::from_words(options))
                 .map(|config| Self::Mover(Box::new(config))),
             "move-coordinator" => {
@@ -218,6 +240,7 @@ impl Program {
             Self::Mcproxy(_) => "mcproxy",
             Self::Dbd(_) => "dbd",
             Self::Witness(_) => "witness",
+            Self::Gearmand(_) => "gearmand",
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
@@ -231,6 +254,7 @@ impl Program {
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
             Self::Witness(_) => "witness",
+            Self::Gearmand(_) => "job server",
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
@@ -249,6 +273,7 @@ impl Program {
             }
             Self::Dbd(_)
             | Self::Witness(_)
+            | Self::Gearmand(_)
             | Self::Mover(_)
             | Self::MoveCoordinator(_)
             | Self::Diskcheck(_) => None,
@@ -261,6 +286,7 @@ impl Program {
             Self::Diskcheck(diskcheck::Command::Record(config)) => Some(config.port),
             Self::Dbd(config) => Some(config.port),
             Self::Witness(config) => config.listen.port(),
+            Self::Gearmand(config) => Some(config.port()),
             Self::MoveCoordinator(config) => Some(config.port),
             _ => self.memcached_port(),
         }
@@ -286,6 +312,7 @@ impl Program {
             Self::Mcproxy(_)
             | Self::Dbd(_)
             | Self::Witness(_)
+            | Self::Gearmand(_)
             | Self::Mover(_)
             | Self::MoveCoordinator(_)
             | Self::Diskcheck(_) => 1,
@@ -298,6 +325,7 @@ impl Program {
             Self::Memcached(config) => config.limits(),
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
+            Self::Gearmand(config) => config.limits(),
             Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
                 Limits::default()
             }
@@ -310,6 +338,7 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_WORKS,
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
+            Self::Gearmand(_) => GEARMAND_WORKS,
             Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
                 &[]
             }
@@ -325,6 +354,7 @@ impl Program {
             Self::Memcached(_) => MEMCACHED_METRICS,
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
+            Self::Gearmand(_) => GEARMAND_METRICS,
             Self::Mover(_) => MOVER_METRICS,
             Self::MoveCoordinator(_) => COORDINATOR_METRICS,
         }
@@ -335,6 +365,7 @@ impl Program {
         match self {
             Self::Mcproxy(_) => "stats proxy\r\n",
             Self::Dbd(_) => "INFO\r\n",
+            Self::Gearmand(_) => "counters\r\n",
             _ => "stats\r\n",
         }
     }
@@ -359,6 +390,9 @@ impl Program {
             }),
             Self::Dbd(config) => {
                 Box::new(move |setup| boxed(database::Database::new((*config).clone()), setup))
+            }
+            Self::Gearmand(config) => {
+                Box::new(move |setup| boxed(gearman::Gearmand::new((*config).clone()), setup))
             }
             Self::Witness(config) => {
                 Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
@@ -388,7 +422,8 @@ fn boxed<M: storytime_machine::Machine>(machine: M, setup: Setup) -> Box<dyn Dri
 
 /// Every kind of work that `[costs]` may price.
 pub fn work_names() -> Vec<&'static str> {
-    let programs = MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS);
+    let programs =
+        MEMCACHED_WORKS.iter().chain(MCPROXY_WORKS).chain(DBD_WORKS).chain(GEARMAND_WORKS);
     programs.chain(models::kinds::works()).map(|work| work.name).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::metric::{Kind, MetricDef};
 use storytime_database as database;
+use storytime_gearman as gearman;
 use storytime_machine::Work;
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
@@ -156,4 +157,26 @@ pub(super) const COORDINATOR_METRICS: &[MetricDef] = &[
     MetricDef { name: "moves", kind: Kind::Level, label: "moves not ended" },
     MetricDef { name: "movers", kind: Kind::Level, label: "movers" },
     MetricDef { name: "read_only_ms_max", kind: Kind::Level, label: "longest read-only time, ms" },
+];
+
+pub(super) const GEARMAND_WORKS: &[Work] =
+    &[gearman::server::WORK_PACKETS, gearman::server::WORK_JOBS];
+
+/// Counters of a job server that both its machine and its `counters` tell.
+pub(super) const GEARMAND_METRICS: &[MetricDef] = &[
+    MetricDef { name: "packets", kind: Kind::Series, label: "packets" },
+    MetricDef { name: "submits", kind: Kind::Series, label: "jobs submitted" },
+    MetricDef { name: "refusals", kind: Kind::Series, label: "jobs refused" },
+    MetricDef { name: "assigned", kind: Kind::Series, label: "jobs handed out" },
+    MetricDef { name: "no_jobs", kind: Kind::Series, label: "workers that asked for nothing" },
+    MetricDef { name: "noops", kind: Kind::Series, label: "workers woken" },
+    MetricDef { name: "completes_told", kind: Kind::Series, label: "results told" },
+    MetricDef { name: "fails_told", kind: Kind::Series, label: "failures told" },
+    MetricDef { name: "errors", kind: Kind::Series, label: "errors told" },
+    MetricDef { name: "overrun_peers", kind: Kind::Series, label: "slow peers hung up on" },
+    MetricDef { name: "total_connections", kind: Kind::Series, label: "connections opened" },
+    MetricDef { name: "connections", kind: Kind::Level, label: "connections" },
+    MetricDef { name: "jobs", kind: Kind::Level, label: "jobs" },
+    MetricDef { name: "listeners", kind: Kind::Level, label: "clients that wait" },
+    MetricDef { name: "engine_memory", kind: Kind::Bytes, label: "memory of jobs" },
 ];

@@ -233,6 +233,22 @@ pub(super) fn cache(hosts: &[Host], host: usize, at: &Span) -> Checked<Cache> {
     })
 }
 
+/// The `job_servers` of a load: hosts that run one.
+pub(crate) fn job_servers(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec<usize>> {
+    let hosts = some_hosts(fields, "job_servers", parts)?;
+    let span = &fields.required("job_servers", "")?.span;
+    for &host in &hosts {
+        if parts.hosts[host].job_server_port().is_none() {
+            let title = format!("host `{}` runs no gearmand", parts.hosts[host].name);
+            let label = "expected hosts that are job servers";
+            return Err(Diagnostic::at(span, title, label)
+                .help("give it run = [\"gearmand --port 4730\"]")
+                .into());
+        }
+    }
+    Ok(hosts)
+}
+
 /// An open loop's rate, or a closed loop's users.
 pub(crate) fn arrivals(fields: &Fields<'_>) -> Checked<Arrivals> {
     match (fields.get("rate"), fields.get("users")) {

@@ -1,7 +1,8 @@
 //! What the server is told of its process, and has done by it.
 
 use super::encryption::Certificates;
-use super::{daemon, users};
+use super::users;
+use crate::daemon;
 use rustix::process::{Signal, getpid, kill_process};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

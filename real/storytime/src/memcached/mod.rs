@@ -1,14 +1,12 @@
 //! memcached as a program: what the original does around its server.
 
 mod around;
-mod daemon;
 mod encryption;
-mod identity;
 mod users;
 
 use crate::cli::HostOptions;
 use crate::serve::{complain, log_to_stderr, outcome, place, print};
-use crate::{FAILED, OK};
+use crate::{FAILED, OK, daemon, identity};
 use around::Around;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::{Path, PathBuf};
@@ -41,7 +39,7 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
         config.program.user = Some(identity::UNCHANGED.to_owned());
     }
     if config.program.daemon && !daemon::is_detached() {
-        return daemon::detach();
+        return daemon::detach("memcached");
     }
     log_to_stderr(level);
     match serve(host, config) {
@@ -54,7 +52,13 @@ pub(crate) fn memcached(host: &HostOptions, words: &[String]) -> u8 {
 fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     let data_dir = data_dir(host, &mut config)?;
     limits(&config)?;
-    let identity = identity::of(config.program.user.as_deref())?;
+    let user = config.program.user.as_deref().filter(|name| !name.is_empty());
+    let identity = match user {
+        None if identity::is_root() => {
+            return Err("as root it must be told whom to be: -u nobody, or -u root".to_owned());
+        }
+        user => identity::of(user.unwrap_or_default())?,
+    };
     let users = users::read(&config)?;
     let certificates = encryption::open(&config)?;
     identity.assume()?;

@@ -1,6 +1,7 @@
 //! What a job can do: ask the cache, ask the database, pause, count.
 
 use super::figures::Book;
+use super::jobs::{Assigned, Jobs, Said};
 use super::machine::AppConfig;
 use super::orders::Orders;
 use super::{WORK_CPU, lock};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use storytime_database::Reply;
 use storytime_database::client::{Client as Dbd, Failure, ServerId};
+use storytime_gearman::client::{Event as JobEvent, Job};
 use storytime_machine::{Conn, Cx, Endpoint, Gone, Open, Rng, Time, Token, nanos};
 use storytime_memcached::client::{
     Client, Count, FillId, Key, MetaGet, NotAccepted, Op, Outcome, Placement, Store,
@@ -36,10 +38,13 @@ const PAGES: Token = Token(1 << 43);
 /// The tokens of requests over shards begin here.
 const SHARDS: Token = Token(1 << 44);
 
+/// The tokens of jobs at job servers begin here.
+const JOBS: Token = Token(1 << 62);
+
 const _: () = assert!(PAUSES + (u32::MAX as u64) < DATABASES.0);
 const _: () = assert!(DATABASES.0 + storytime_database::client::CLIENT_TOKENS <= PAGES.0);
 const _: () = assert!(PAGES.0 + pages::TOKENS <= SHARDS.0);
-const _: () = assert!(SHARDS.0.checked_add(storytime_sharding::SHARDING_TOKENS).is_some());
+const _: () = assert!(SHARDS.0 + storytime_sharding::SHARDING_TOKENS <= JOBS.0);
 
 /// What came for a job.
 #[derive(Debug)]
@@ -58,6 +63,13 @@ pub enum Came {
     Shards(Result<Sharded, ShardsError>),
     /// What was said to an order; nothing if nobody answered.
     Ordered(Option<Line>),
+    /// Something happened to a job that it submitted.
+    Job {
+        /// Which of those that it submitted, as it said itself.
+        nth: u32,
+        /// What; the last event about a job is an end.
+        event: JobEvent,
+    },
 }
 
 /// What the jobs of a host share.
@@ -82,6 +94,8 @@ pub(super) struct Desk {
     pub(super) sharding: Option<Sharding>,
     /// Orders of moves.
     pub(super) orders: Option<Orders>,
+    /// Jobs of job servers.
+    pub(super) jobs: Option<Jobs>,
     /// What of the requests over shards was counted in the book.
     pub(super) sharding_counted: ShardingCounters,
     /// The databases, by the number of the host.
@@ -114,6 +128,10 @@ impl Desk {
                 .clone()
                 .map(|(options, map)| Sharding::new(options, map, SHARDS)),
             orders: config.coordinator.clone().map(|at| Orders::new(at, config.timeout)),
+            jobs: config
+                .job_servers
+                .as_ref()
+                .map(|(servers, at)| Jobs::new(servers, at, config.workers, JOBS)),
             sharding_counted: ShardingCounters::default(),
             computes: config.computes,
             computed_ns: 0,
@@ -135,6 +153,7 @@ impl Desk {
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_open(cx, conn, how))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_open(cx, conn, how))
             || self.orders.as_mut().is_some_and(|orders| orders.on_open(conn, how))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_open(cx, conn, how))
     }
 
     pub(super) fn on_data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) -> bool {
@@ -142,11 +161,13 @@ impl Desk {
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_data(cx, conn, rx))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_data(cx, conn, rx))
             || self.orders.as_mut().is_some_and(|orders| orders.on_data(cx, conn, rx))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_data(cx, conn, rx))
     }
 
     pub(super) fn on_eof(&mut self, cx: &mut Cx, conn: Conn) -> bool {
         self.dbd.as_mut().is_some_and(|dbd| dbd.on_eof(cx, conn))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_eof(cx, conn))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_eof(cx, conn))
     }
 
     pub(super) fn on_gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) -> bool {
@@ -154,6 +175,7 @@ impl Desk {
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_gone(cx, conn, why))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_gone(cx, conn, why))
             || self.orders.as_mut().is_some_and(|orders| orders.on_gone(cx, conn))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_gone(cx, conn, why))
     }
 
     pub(super) fn on_failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) -> bool {
@@ -161,6 +183,7 @@ impl Desk {
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_failed(cx, connect, why))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_failed(cx, connect, why))
             || self.orders.as_ref().is_some_and(|orders| orders.on_failed(cx, connect))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_failed(cx, connect, why))
     }
 
     pub(super) fn on_timer(&mut self, cx: &mut Cx, timer: Token) -> bool {
@@ -168,6 +191,7 @@ impl Desk {
             || self.dbd.as_mut().is_some_and(|dbd| dbd.on_timer(cx, timer))
             || self.sharding.as_mut().is_some_and(|shards| shards.on_timer(cx, timer))
             || self.orders.as_mut().is_some_and(|orders| orders.on_timer(cx, timer))
+            || self.jobs.as_mut().is_some_and(|jobs| jobs.on_timer(cx, timer))
     }
 
     pub(super) fn invariants(&self) {
@@ -182,6 +206,9 @@ impl Desk {
         }
         if let Some(sharding) = &self.sharding {
             sharding.invariants();
+        }
+        if let Some(jobs) = &self.jobs {
+            jobs.invariants();
         }
     }
 }
@@ -198,6 +225,10 @@ pub struct Hands<'a> {
     pub(super) path: Option<&'a str>,
     /// How long its page is to be.
     pub(super) page_bytes: Option<u32>,
+    /// Which of the job servers' jobs this is, if it is one.
+    pub(super) assigned: Option<u32>,
+    /// Its result.
+    pub(super) result: Option<Bytes>,
 }
 
 impl Hands<'_> {
@@ -298,6 +329,32 @@ impl Hands<'_> {
     pub fn order(&mut self, line: Line) {
         let orders = self.desk.orders.as_mut().expect("this workload has a coordinator");
         orders.say(self.cx, line, self.tag);
+    }
+
+    /// Submits a job to the load's job servers, as the `nth` of this one; see [`Came::Job`].
+    ///
+    /// # Panics
+    /// If the load has no job servers, which its reader ruled out.
+    pub fn submit(&mut self, nth: u32, job: Job) {
+        let jobs = self.desk.jobs.as_mut().expect("this workload has job servers");
+        jobs.submit(self.cx, job, self.tag, nth);
+    }
+
+    /// What a job server wants done; `None` if this is no job of a job server's.
+    pub fn assigned(&self) -> Option<&Assigned> {
+        self.desk.jobs.as_ref()?.assigned(self.assigned?)
+    }
+
+    /// Tells something of it to those who wait, before its end. A slow server does not take it.
+    pub fn say(&mut self, said: &Said) {
+        if let Some((jobs, number)) = self.desk.jobs.as_mut().zip(self.assigned) {
+            let _not_taken = jobs.say(self.cx, number, said);
+        }
+    }
+
+    /// The result that they are sent with the end of this step, if it is the last.
+    pub fn result(&mut self, data: Bytes) {
+        self.result = Some(data);
     }
 
     /// What the requests over shards of this host were like so far.

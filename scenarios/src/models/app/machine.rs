@@ -4,13 +4,14 @@ use super::day::Day;
 use super::figures::Book;
 use super::front::Front;
 use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
+use super::jobs::JobServers;
 use super::{COMPUTED_NS, LANES_MAX, Shards, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
 use crate::models::pages::Choose;
 use crate::models::watch::link::Watchers;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct AppConfig {
     pub sharding: Option<Shards>,
     /// Who hands out the moves that jobs order.
     pub coordinator: Option<Endpoint>,
+    /// What it has to do with job servers, and where these are.
+    pub job_servers: Option<(JobServers, Vec<Endpoint>)>,
     /// How the load changes over the day.
     pub day: Option<Day>,
     /// Whether computing takes the time of this machine, for nothing models it.
@@ -93,6 +96,8 @@ pub(super) enum Why {
     User(u32),
     /// A browser or a proxy asked for it: which of the front's requests.
     Asked(u32),
+    /// A job server gave it to this host: which of those.
+    Assigned(u32),
     /// It is the host's first.
     Prepare,
     /// The timeline told the load something: in which lane.
@@ -119,6 +124,8 @@ struct Running<J> {
     job: Option<J>,
     /// How long the page is that it was asked for.
     page_bytes: u32,
+    /// The result for those who wait for it at a job server.
+    result: Option<Bytes>,
 }
 
 /// A worker.
@@ -185,7 +192,8 @@ impl<W: Workload> App<W> {
 
     /// A job has come: to a worker, to the queue, or to nothing.
     pub(super) fn came(&mut self, cx: &mut Cx, why: Why) {
-        if self.at_rest(cx.now()) && !why.is_extra() {
+        let is_new = !why.is_extra() && !matches!(why, Why::Assigned(_));
+        if self.at_rest(cx.now()) && is_new {
             self.answer(cx, why, None);
             return;
         }
@@ -216,13 +224,13 @@ impl<W: Workload> App<W> {
         cx.work(WORK_JOBS, 1);
         let place = &mut self.workers[worker as usize];
         assert!(place.running.is_none(), "a worker has one job at a time");
-        place.running = Some(Running { began: came, why, job: None, page_bytes: 0 });
+        place.running = Some(Running { began: came, why, job: None, page_bytes: 0, result: None });
         let step = self.step(cx, worker, |work, hands| match why {
             Why::Prepare => work.prepare(hands),
             Why::Told(verb, _) => work.told(hands, verb),
             Why::Rest => work.rest(hands),
             Why::Check => work.check(hands),
-            Why::Arrived | Why::User(_) | Why::Asked(_) => work.begin(hands),
+            Why::Arrived | Why::User(_) | Why::Asked(_) | Why::Assigned(_) => work.begin(hands),
         });
         self.stepped(cx, worker, step);
     }
@@ -248,10 +256,27 @@ impl<W: Workload> App<W> {
             Some(Why::Asked(number)) => self.front.as_ref().and_then(|front| front.path(number)),
             _ => None,
         };
-        let hands =
-            &mut Hands { cx, desk: &mut self.desk, tag, user, lane, path, page_bytes: None };
+        let assigned = match why {
+            Some(Why::Assigned(number)) => Some(number),
+            _ => None,
+        };
+        let hands = &mut Hands {
+            cx,
+            desk: &mut self.desk,
+            tag,
+            user,
+            lane,
+            path,
+            page_bytes: None,
+            assigned,
+            result: None,
+        };
         let step = act(&mut self.work, hands);
-        let (bytes, place) = (hands.page_bytes, &mut self.workers[worker as usize]);
+        let (bytes, result) = (hands.page_bytes, hands.result.take());
+        let place = &mut self.workers[worker as usize];
+        if let (Some(result), Some(running)) = (result, &mut place.running) {
+            running.result = Some(result);
+        }
         if let (Some(bytes), Some(running)) = (bytes, &mut place.running) {
             running.page_bytes = bytes;
         }
@@ -295,6 +320,10 @@ impl<W: Workload> App<W> {
                 let ns = nanos(cx.now().since(running.began));
                 lock(&self.desk.book).time("job_time", ns);
             }
+        }
+        if let (Why::Assigned(number), Some(jobs)) = (running.why, &mut self.desk.jobs) {
+            let result = running.result.unwrap_or_default();
+            jobs.end(cx, number, done.then_some(result));
         }
         self.answer(cx, running.why, done.then_some(running.page_bytes));
         self.again(cx, running.why);
@@ -357,6 +386,9 @@ impl<W: Workload> Machine for App<W> {
         self.watchers.connect(cx);
         if let Some(orders) = &self.desk.orders {
             orders.connect(cx);
+        }
+        if let Some(jobs) = &mut self.desk.jobs {
+            jobs.start(cx);
         }
         if let Some(database) = &mut self.desk.database {
             database.connect(cx);
@@ -428,6 +460,13 @@ impl<W: Workload> Machine for App<W> {
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
         if !self.desk.on_eof(cx, conn) && !self.desk.cache.on_eof(cx, conn) {
             cx.close(conn, Close::Flush);
+        }
+        self.drain(cx);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        if let Some(jobs) = &mut self.desk.jobs {
+            jobs.on_drained(cx, conn);
         }
         self.drain(cx);
     }

@@ -32,6 +32,7 @@ mod day;
 mod figures;
 mod front;
 mod hands;
+mod jobs;
 mod machine;
 mod orders;
 mod returns;
@@ -39,6 +40,7 @@ mod spec;
 
 pub use figures::Book;
 pub use hands::{Came, Hands};
+pub use jobs::{Assigned, JobServers, Said};
 pub use machine::{App, AppConfig};
 pub use spec::{AppLoad, kind};
 
@@ -103,6 +105,8 @@ pub trait Workload: Send + 'static {
     const NEEDS_CACHES: bool = true;
     /// Whether its jobs ask web servers for pages.
     const NEEDS_SERVERS: bool = false;
+    /// Whether its jobs are those that job servers give it, and no others.
+    const TAKES_JOBS: bool = false;
     /// What the timeline may tell it.
     const VERBS: &'static [&'static str] = &[];
 
@@ -123,6 +127,11 @@ pub trait Workload: Send + 'static {
     /// The host that hands out the moves which its jobs order, and the port there.
     fn coordinator(_numbers: &Self::Numbers) -> Option<(usize, u16)> {
         None
+    }
+
+    /// What it has to do with job servers.
+    fn job_servers(_numbers: &Self::Numbers) -> JobServers {
+        JobServers::default()
     }
 
     /// Changes what it needs otherwise in the cache client.

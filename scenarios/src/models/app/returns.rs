@@ -1,6 +1,7 @@
 //! What comes back to jobs, and what the timeline tells them.
 
 use super::hands::{Came, DETACHED};
+use super::jobs::{Arrived, Jobs};
 use super::machine::{App, TELL, Why};
 use super::orders::Orders;
 use super::{LANES_MAX, PACKET_BYTES, Workload, lock};
@@ -36,6 +37,11 @@ impl<W: Workload> App<W> {
                 self.resume(cx, event.tag, Came::Shards(event.outcome));
             } else if let Some((tag, line)) = self.desk.orders.as_mut().and_then(Orders::next_end) {
                 self.resume(cx, tag, Came::Ordered(line));
+            } else if let Some(arrived) = self.desk.jobs.as_mut().and_then(Jobs::next_arrived) {
+                match arrived {
+                    Arrived::Job(number) => self.came(cx, Why::Assigned(number)),
+                    Arrived::For(tag, came) => self.resume(cx, tag, came),
+                }
             } else {
                 break;
             }

@@ -125,8 +125,8 @@ fn read<W: Workload>(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Arc<dyn 
         placement: fields.choice("placement", work::PLACEMENTS, Some(Placement::Modulo))?,
         database,
         arrivals: match fields.get("listen") {
-            Some(_) => Arrivals::Asked,
-            None => work::arrivals(fields)?,
+            None if !W::TAKES_JOBS => work::arrivals(fields)?,
+            _ => Arrivals::Asked,
         },
         timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         pause: fields.get("pause").map(|node| DURATION.read_range(node, "pause")).transpose()?,
@@ -265,6 +265,11 @@ impl<W: Workload> AppLoad<W> {
             sharding: self.sharding(&seat.databases(), &client, &database_client),
             databases: seat.databases(),
             database_client,
+            job_servers: {
+                let servers = W::job_servers(&self.numbers);
+                let at = servers.hosts.iter().map(|&host| seat.job_server(host)).collect();
+                (!servers.hosts.is_empty()).then_some((servers, at))
+            },
             coordinator: W::coordinator(&self.numbers)
                 .map(|(host, port)| seat.endpoint(host, port)),
             day: self.day.clone(),

@@ -8,6 +8,7 @@
 //! | [`cas_loop`] | appends to the one list |
 //! | [`flood_control`] | acts, if the rate limit lets it |
 //! | [`friends`] | shows the friends of somebody's friends, or of some of them |
+//! | [`jobs`] | calls functions at job servers, or is called |
 //! | [`large_objects`] | reads an object larger than an item |
 //! | [`list_of_items`] | shows or posts comments |
 //! | [`multi_get`] | builds a page of many values |
@@ -26,6 +27,7 @@ pub mod cache_chain;
 pub mod cas_loop;
 pub mod flood_control;
 pub mod friends;
+pub mod jobs;
 pub mod large_objects;
 pub mod list_of_items;
 pub mod multi_get;

@@ -17,12 +17,12 @@ const DETACHED: &str = "STORYTIME_DETACHED";
 const READY: &[u8] = b"listening\n";
 
 /// Whether this process is the one in the background.
-pub(super) fn is_detached() -> bool {
+pub(crate) fn is_detached() -> bool {
     std::env::var_os(DETACHED).is_some()
 }
 
-/// Starts the process in the background. Returns this one's exit status.
-pub(super) fn detach() -> u8 {
+/// Starts the process of this program in the background. Returns this one's exit status.
+pub(crate) fn detach(program: &str) -> u8 {
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| OsString::from("storytime"));
     let mut command = Command::new("/proc/self/exe");
@@ -31,7 +31,7 @@ pub(super) fn detach() -> u8 {
     let mut child = match child {
         Ok(child) => child,
         Err(why) => {
-            eprintln!("memcached: -d: cannot start in the background: {why}");
+            eprintln!("{program}: -d: cannot start in the background: {why}");
             return FAILED;
         }
     };
@@ -48,7 +48,7 @@ pub(super) fn detach() -> u8 {
 }
 
 /// The server listens: lets go of the terminal, and of whoever waits.
-pub(super) fn ready() {
+pub(crate) fn ready() {
     if !is_detached() {
         return;
     }

@@ -4,25 +4,27 @@ use rustix::process::{Gid, Uid, geteuid, getuid};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 /// The user that root stays.
-pub(super) const UNCHANGED: &str = "root";
+pub(crate) const UNCHANGED: &str = "root";
 
 /// Who the process is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// Who it is.
     Unchanged,
     /// Somebody else.
     User { user: u32, group: u32 },
 }
 
-/// Looks the user up. As root a user must be named, and be it root.
-pub(super) fn of(user: Option<&str>) -> Result<Identity, String> {
-    if !getuid().is_root() && !geteuid().is_root() {
+/// Whether the process may become somebody else, and so should.
+pub(crate) fn is_root() -> bool {
+    getuid().is_root() || geteuid().is_root()
+}
+
+/// Looks the user up. Who is not root stays what it is.
+pub(crate) fn of(name: &str) -> Result<Identity, String> {
+    if !is_root() {
         return Ok(Identity::Unchanged);
     }
-    let Some(name) = user.filter(|name| !name.is_empty()) else {
-        return Err("as root it must be told whom to be: -u nobody, or -u root".to_owned());
-    };
     let table = std::fs::read_to_string("/etc/passwd")
         .map_err(|why| format!("-u {name}: cannot read /etc/passwd: {why}"))?;
     find(&table, name).ok_or_else(|| format!("-u {name}: no such user in /etc/passwd"))
@@ -40,7 +42,7 @@ fn find(table: &str, name: &str) -> Option<Identity> {
 
 impl Identity {
     /// Becomes it. To be called while the process has one thread: it is threads that have users.
-    pub(super) fn assume(self) -> Result<(), String> {
+    pub(crate) fn assume(self) -> Result<(), String> {
         let Self::User { user, group } = self else { return Ok(()) };
         let failed = |what: &str, why: rustix::io::Errno| format!("-u: cannot {what}: {why}");
         match set_thread_groups(&[]) {

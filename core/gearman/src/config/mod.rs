@@ -1,0 +1,277 @@
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and three of ours.
+//!
+//! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
+//! is taken, its value is checked, and the log says so once. What would be missed if it were
+//! silently left out (`--ssl`, a protocol, a queue that keeps jobs) is refused.
+
+mod flags;
+mod help;
+mod parse;
+
+pub use help::HELP;
+pub use parse::version_line;
+
+use crate::PORT;
+use crate::engine::{Dialect, Rules};
+use core::fmt;
+use storytime_machine::{Limits, Listen};
+
+/// What `version` answers in the C server's dialect: the one that is followed.
+pub const VERSION_GEARMAND: &str = "1.1.20";
+/// What it answers in the Perl server's.
+pub const VERSION_DANGA: &str = "1.130.1";
+/// Where flags are read from if no other file is named, and nobody minds if it is not there.
+pub const CONFIG_FILE: &str = "/etc/gearmand.conf";
+
+/// Longest packet unless said otherwise, bytes.
+const PACKET_BYTES_MAX: usize = 256 << 20;
+/// Journal behind a checkpoint before the next one, unless said otherwise, bytes.
+const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// Room claimed ahead on the disk, bytes.
+const RESERVE_BYTES: usize = 1 << 20;
+/// Longest that can be asked for, bytes.
+const PACKET_BYTES_CAP: usize = 1 << 30;
+/// Pending output above which a connection is not read from, bytes.
+const TX_HIGH_BYTES: usize = 256 << 10;
+/// Pending output above which a connection is hung up on, bytes.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
+/// Pending output of all connections that are slow, and unread input of all, bytes each.
+pub const HELD_BYTES_MAX: usize = 2 << 30;
+/// The longest text reply that is written at once may pass the limit on output by so much, bytes.
+const REPLY_SLACK_BYTES: usize = 64 << 20;
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve.
+    Serve(Box<Config>),
+    /// `--check-args`, and all is well.
+    Checked,
+    /// `--help`.
+    Help,
+    /// `--version`.
+    Version,
+}
+
+/// Options of a job server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `--port`, if it was named.
+    pub port: Option<u16>,
+    /// `--listen`: an address, or a name that is looked up. Every address if none is named.
+    pub listen: Option<String>,
+    /// `--backlog`.
+    pub backlog: u32,
+    /// `--exceptions`: everybody is sent exceptions.
+    pub exceptions: bool,
+    /// `--job-retries`: which loss of its worker fails a job; none if no loss does.
+    pub losses_max: Option<u32>,
+    /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
+    pub wake_max: u32,
+    /// `--job-handle-prefix`.
+    pub handle_prefix: Option<String>,
+    /// `--dialect`.
+    pub dialect: Dialect,
+    /// `--queue-dir`: the folder of the durable queue; none to keep jobs in memory alone. One that
+    /// begins with `/` is as well below the process's data directory: the program makes that `/`.
+    pub queue_dir: Option<String>,
+    /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
+    /// the next one is made, bytes.
+    pub checkpoint_bytes: u64,
+    /// How far ahead the journal claims room on the disk, bytes.
+    pub reserve_bytes: usize,
+    /// `--max-packet`, bytes.
+    pub packet_bytes_max: usize,
+    /// `--verbose`.
+    pub verbosity: Verbosity,
+    /// What concerns the program around the server.
+    pub program: Program,
+    /// Flags that were taken and mean nothing here, each in words.
+    pub notes: Vec<String>,
+}
+
+/// What concerns the program around the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// `--daemon`.
+    pub daemon: bool,
+    /// `--pid-file`.
+    pub pid_file: Option<String>,
+    /// `--log-file`.
+    pub log: Log,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--file-descriptors`.
+    pub files_max: Option<u64>,
+    /// `--coredump`.
+    pub core_dumps: bool,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Log {
+    /// `stderr`.
+    #[default]
+    Stderr,
+    /// `none`.
+    Nowhere,
+    /// A file.
+    File(String),
+}
+
+/// `--verbose`: how much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// What ends the server.
+    Fatal,
+    /// The same: nothing is in between.
+    Alert,
+    /// The same.
+    Critical,
+    /// And what went wrong.
+    #[default]
+    Error,
+    /// And what may be wrong.
+    Warning,
+    /// And what an operator may want to know.
+    Notice,
+    /// And what happens.
+    Info,
+    /// And how.
+    Debug,
+}
+
+impl Verbosity {
+    /// All of them, the quietest first.
+    pub const ALL: [Self; 8] = [
+        Self::Fatal,
+        Self::Alert,
+        Self::Critical,
+        Self::Error,
+        Self::Warning,
+        Self::Notice,
+        Self::Info,
+        Self::Debug,
+    ];
+
+    /// Its name on the command line, and in the answer to `verbose`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fatal => "FATAL",
+            Self::Alert => "ALERT",
+            Self::Critical => "CRITICAL",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Notice => "NOTICE",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+}
+
+/// A mistake in the command line: the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError(pub String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            port: None,
+            listen: None,
+            backlog: 32,
+            exceptions: false,
+            losses_max: None,
+            wake_max: 1,
+            handle_prefix: None,
+            dialect: Dialect::default(),
+            queue_dir: None,
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            reserve_bytes: RESERVE_BYTES,
+            packet_bytes_max: PACKET_BYTES_MAX,
+            verbosity: Verbosity::default(),
+            program: Program::default(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Command {
+    /// Reads the words behind `gearmand`.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn from_words<W: AsRef<str>>(words: &[W]) -> Result<Self, UsageError> {
+        parse::command(words, "")
+    }
+
+    /// As [`Self::from_words`], with the text of a file of flags; the words go before it.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn from_words_and_file<W: AsRef<str>>(words: &[W], file: &str) -> Result<Self, UsageError> {
+        parse::command(words, file)
+    }
+
+    /// The file that the words name with `--config-file`.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
+        parse::config_file(words)
+    }
+}
+
+impl Config {
+    /// The port to listen on.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(PORT)
+    }
+
+    /// What `version` answers.
+    pub const fn version(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Gearmand => VERSION_GEARMAND,
+            Dialect::Danga => VERSION_DANGA,
+        }
+    }
+
+    /// What the engine is told.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            dialect: self.dialect,
+            losses_max: self.losses_max,
+            wake_max: self.wake_max,
+            exceptions: self.exceptions,
+            ..Rules::default()
+        }
+    }
+
+    /// What the process needs.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            // A whole packet, and what came with it.
+            rx_bytes_max: self.packet_bytes_max + (1 << 20),
+            tx_high: TX_HIGH_BYTES,
+            tx_low: TX_HIGH_BYTES / 4,
+            tx_bytes_max: OUTPUT_BYTES_MAX + REPLY_SLACK_BYTES + self.packet_bytes_max,
+            buffers_bytes_max: 4 * HELD_BYTES_MAX,
+            ..Limits::default()
+        }
+    }
+
+    /// The queue of connections that wait.
+    pub fn listen_at(&self, at: storytime_machine::Endpoint) -> Listen {
+        Listen { backlog: self.backlog, ..Listen::at(at) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

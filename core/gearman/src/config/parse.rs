@@ -1,0 +1,266 @@
+//! From flags to options.
+
+use super::flags::{self, Given};
+use super::{
+    Command, Config, Log, PACKET_BYTES_CAP, UsageError, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
+};
+use crate::PORT;
+use crate::engine::Dialect;
+use core::str::FromStr;
+use storytime_machine::disk::path_is_valid;
+
+/// What belongs together and may come in any order.
+#[derive(Default)]
+struct Loose {
+    help: bool,
+    version: bool,
+    check: bool,
+    ssl: bool,
+    retries: Option<i64>,
+    zero_is_none: bool,
+    protocol: Option<String>,
+    queue: Option<String>,
+    queue_dir: Option<String>,
+}
+
+pub(super) fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let given = flags::split(&words)?;
+    let named = given.iter().find(|given| given.flag.long == "config-file");
+    Ok(named.map(|given| given.value.to_owned()))
+}
+
+pub(super) fn command<W: AsRef<str>>(words: &[W], file: &str) -> Result<Command, UsageError> {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let given = flags::split(&words)?;
+    let lines = file.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let in_file: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let in_file = flags::split(&in_file)?;
+    let is_new = |one: &&Given<'_>| given.iter().all(|other| other.flag != one.flag);
+    let (mut config, mut loose) = (Config::default(), Loose::default());
+    for one in in_file.iter().filter(is_new).chain(&given) {
+        take(&mut config, &mut loose, *one)?;
+    }
+    if loose.check {
+        return Ok(Command::Checked);
+    }
+    if loose.help {
+        return Ok(Command::Help);
+    }
+    if loose.version {
+        return Ok(Command::Version);
+    }
+    together(&mut config, &loose)?;
+    Ok(Command::Serve(Box::new(config)))
+}
+
+/// What is only wrong once it is to be served.
+fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
+    if loose.ssl {
+        return Err(UsageError(
+            "--ssl: connections are not encrypted here; it would be silently left out".to_owned(),
+        ));
+    }
+    if let Some(protocol) = &loose.protocol {
+        return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+    }
+    config.queue_dir = match (loose.queue.as_deref(), loose.queue_dir.as_deref()) {
+        (None | Some("journal"), Some(dir)) => Some(dir.to_owned()),
+        (Some("journal"), None) => Some(QUEUE_DIR.to_owned()),
+        (None | Some("builtin"), None) => None,
+        (Some("builtin"), Some(_)) => {
+            let what = "--queue-dir is for -q journal; the builtin queue is in memory alone";
+            return Err(UsageError(what.to_owned()));
+        }
+        (Some(queue), _) => {
+            let advice = "there are builtin, in memory alone, and journal";
+            let what = format!("Error while initializing the queue : {queue} ({advice})");
+            return Err(UsageError(what));
+        }
+    };
+    config.losses_max = match loose.retries {
+        None | Some(-1) => None,
+        // No attempt after the first one.
+        Some(0) => loose.zero_is_none.then_some(1),
+        Some(n) => u32::try_from(n).ok(),
+    };
+    Ok(())
+}
+
+fn take(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<(), UsageError> {
+    if let Some(why) = given.flag.idle {
+        return note(config, given, why);
+    }
+    if !serving(config, loose, given)? {
+        beside(config, loose, given)?;
+    }
+    Ok(())
+}
+
+/// A flag that means nothing here.
+fn note(config: &mut Config, given: Given<'_>, why: &str) -> Result<(), UsageError> {
+    let long = given.flag.long;
+    match long {
+        "hashtable-buckets" if number::<u32>(given)? == 0 => {
+            return Err(UsageError("hashtable-buckets has to be greater than 0".to_owned()));
+        }
+        "threads" | "keepalive-idle" | "keepalive-interval" | "keepalive-count" => {
+            number::<i64>(given)?;
+        }
+        _ => {}
+    }
+    config.notes.push(format!("--{long} has no effect: {why}"));
+    Ok(())
+}
+
+/// What concerns the server. Whether it was that.
+fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<bool, UsageError> {
+    let value = given.value;
+    match given.flag.long {
+        "port" => config.port = port(given)?,
+        "listen" => config.listen = some(value),
+        "backlog" => config.backlog = number::<i32>(given)?.max(0).unsigned_abs(),
+        "exceptions" => config.exceptions = true,
+        "job-retries" => {
+            let retries = number::<i64>(given)?;
+            if retries < -1 {
+                let what = "job-retries must be -1 (no limit), 0, or a number of attempts";
+                return Err(UsageError(what.to_owned()));
+            }
+            loose.retries = Some(retries);
+        }
+        "zero-retries" => loose.zero_is_none = one_of(given, ["unlimited", "none"])? == 1,
+        "worker-wakeup" => config.wake_max = number(given)?,
+        "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
+        "dialect" => {
+            config.dialect = match one_of(given, ["gearmand", "danga"])? {
+                0 => Dialect::Gearmand,
+                _ => Dialect::Danga,
+            };
+        }
+        "max-packet" => config.packet_bytes_max = bytes(given)?,
+        "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
+        "queue-type" => loose.queue = some(value),
+        "queue-dir" => loose.queue_dir = Some(folder(given)?),
+        "protocol" => loose.protocol = some(value),
+        "ssl" => loose.ssl = true,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// What concerns the program around it.
+fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<(), UsageError> {
+    let program = &mut config.program;
+    let value = given.value;
+    match given.flag.long {
+        "daemon" => program.daemon = true,
+        "file-descriptors" => program.files_max = Some(number(given)?),
+        "log-file" => {
+            program.log = match value {
+                "" | "stderr" => Log::Stderr,
+                "none" => Log::Nowhere,
+                file => Log::File(file.to_owned()),
+            };
+        }
+        "pid-file" => program.pid_file = some(value),
+        "user" => program.user = some(value),
+        "coredump" => program.core_dumps = true,
+        "verbose" => {
+            let level = Verbosity::ALL.into_iter().find(|level| level.name() == value);
+            let wrong = || UsageError("Invalid value for --verbose supplied".to_owned());
+            config.verbosity = level.ok_or_else(wrong)?;
+        }
+        "help" => loose.help = true,
+        "version" => loose.version = true,
+        "check-args" => loose.check = true,
+        "http-port" => {
+            number::<u16>(given)?;
+        }
+        // Read before, or of no use without --ssl.
+        "config-file" | "ssl-ca-file" | "ssl-certificate" | "ssl-key" => {}
+        other => unreachable!("--{other} is on the list and means something"),
+    }
+    Ok(())
+}
+
+fn some(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn wrong(given: Given<'_>) -> UsageError {
+    let Given { flag, value } = given;
+    UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
+}
+
+fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
+    given.value.parse().map_err(|_| wrong(given))
+}
+
+/// A number, or the service's name.
+fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
+    match given.value {
+        "" => Ok(None),
+        "gearman" => Ok(Some(PORT)),
+        _ => number(given).map(Some),
+    }
+}
+
+fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
+    let found = words.iter().position(|word| *word == given.value);
+    let [one, other] = words;
+    let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));
+    found.ok_or_else(expected)
+}
+
+/// Handles are separated by NUL, tab and white space: none of these may be in them.
+fn prefix(given: Given<'_>) -> Result<String, UsageError> {
+    let word = given.value;
+    let fits = (1..=HANDLE_PREFIX_BYTES_MAX).contains(&word.len());
+    if fits && word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(word.to_owned());
+    }
+    Err(UsageError(format!(
+        "{}; expected 1 to {HANDLE_PREFIX_BYTES_MAX} letters, digits or signs",
+        wrong(given)
+    )))
+}
+
+/// What a handle's number and colon leave of 64 bytes.
+const HANDLE_PREFIX_BYTES_MAX: usize = 42;
+
+/// Where the durable queue is, unless said otherwise.
+const QUEUE_DIR: &str = "gearmand-queue";
+
+fn folder(given: Given<'_>) -> Result<String, UsageError> {
+    let dir = given.value.trim_end_matches('/');
+    let below = dir.trim_start_matches('/');
+    if !below.is_empty() && path_is_valid(below.as_bytes()) {
+        return Ok(dir.to_owned());
+    }
+    Err(UsageError(format!("{}; expected a folder, without . and ..", wrong(given))))
+}
+
+fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
+    let value = given.value.to_ascii_lowercase();
+    let (digits, shift) = match value.as_bytes().last() {
+        Some(b'k') => (&value[..value.len() - 1], 10),
+        Some(b'm') => (&value[..value.len() - 1], 20),
+        Some(b'g') => (&value[..value.len() - 1], 30),
+        _ => (&value[..], 0),
+    };
+    let n = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
+    let n = n.filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
+    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+}
+
+/// Shortest limit on packets that can be asked for, bytes.
+const PACKET_BYTES_LEAST: usize = 64 << 10;
+
+/// What `--version` prints.
+pub fn version_line() -> String {
+    format!(
+        "gearmand {VERSION_GEARMAND}, and {VERSION_DANGA} with --dialect danga - storytime {}",
+        env!("CARGO_PKG_VERSION")
+    )
+}

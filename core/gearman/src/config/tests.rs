@@ -1,0 +1,134 @@
+//! Command lines, right and wrong.
+
+use super::*;
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+fn serve(line: &str) -> Config {
+    match Command::from_words(&words(line)) {
+        Ok(Command::Serve(config)) => *config,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn mistake(line: &str) -> String {
+    Command::from_words(&words(line)).expect_err(line).to_string()
+}
+
+#[test]
+fn flags_are_read_in_every_way_in_which_they_can_be_written() {
+    let lines = [
+        "-p 4731 -L localhost -d -R",
+        "-p4731 -dRLlocalhost",
+        "--port 4731 --listen
+        localhost -dR",
+        "--port=4731 --listen=localhost --daemon --round-robin",
+    ];
+    for line in lines {
+        let config = serve(line);
+        assert_eq!((config.port(), config.listen.as_deref()), (4731, Some("localhost")), "{line}");
+        assert!(config.program.daemon && config.notes[0].starts_with("--round-robin"), "{line}");
+    }
+    let config = serve("--verbose=INFO --log-file=var/log/g.log --pid-file=var/g.pid -u root");
+    assert_eq!(config.verbosity, Verbosity::Info);
+    assert_eq!(config.program.log, Log::File("var/log/g.log".into()));
+    assert_eq!(config.program.pid_file.as_deref(), Some("var/g.pid"));
+    assert_eq!(config.program.user.as_deref(), Some("root"));
+}
+
+#[test]
+fn what_the_originals_tests_check_is_right_or_wrong_as_there() {
+    let right = "|--backlog=10|-b 10|--daemon|--coredump|-d|--file-descriptors=10|-f 10|--help|-h\
+        |--keepalive|--keepalive-idle=10|--keepalive-interval=3|--keepalive-count=10\
+        |--keepalive-idle=-1|--log-file=\"tmp/foo\"|--log-file=stderr|-l \"tmp/foo\"|--listen=10\
+        |-L 10|--port=10|-p 10|--pid-file=\"tmp/gearmand.pid\"|-P \"tmp/gearmand.pid\"|-R|--ssl\
+        |--round-robin|--syslog|--threads=10|-t 8|--user=nobody|-u nobody|--version|-V\
+        |--verbose=DEBUG|--verbose=FATAL|--worker-wakeup=4|--protocol=http|--queue-type=builtin\
+        |--job-retries=4|--job-handle-prefix=my_own_private_handle|--hashtable-buckets=2000|-j 6\
+        |--protocol=http --http-port=8090|--libsqlite3-db=x --store-queue-on-shutdown|-q nonesuch";
+    for line in right.split('|') {
+        let line = format!("--check-args {line}");
+        assert_eq!(Command::from_words(&words(&line)), Ok(Command::Checked), "{line}");
+    }
+    let wrong = "foo|--log|--verbose=BAD|--verbose=info|-vvv|-v|--config-file|--backlog=abc\
+        |--backlog|-R=1|--round-robin=1|--verb=INFO|--port 1 --port 2|--hashtable-buckets=0\
+        |--log-file=|-- foo|-d -d|--threads=x|--job-retries=-2";
+    for line in wrong.split('|') {
+        mistake(&format!("--check-args {line}"));
+    }
+}
+
+#[test]
+fn mistakes_say_what_is_wrong() {
+    insta_like(&[
+        ("foo", "unrecognised option 'foo'"),
+        ("--bogus", "unrecognised option '--bogus'"),
+        ("-vvv", "unrecognised option '-vvv'; -v is gone, please use --verbose INFO"),
+        ("--backlog=abc", "the argument ('abc') for option '--backlog' is invalid"),
+        ("--backlog", "the required argument for option '--backlog' is missing"),
+        ("-p 1 -p 2", "option '--port' cannot be specified more than once"),
+        ("--verbose=BAD", "Invalid value for --verbose supplied"),
+        ("-q nonesuch", "Error while initializing the queue : nonesuch"),
+        ("-r http", "-r http: there is no such protocol here"),
+        (
+            "--dialect perl",
+            "the argument ('perl') for option '--dialect' is invalid; expected gearmand or danga",
+        ),
+    ]);
+}
+
+fn insta_like(all: &[(&str, &str)]) {
+    for (line, said) in all {
+        assert_eq!(mistake(line), *said, "{line}");
+    }
+}
+
+#[test]
+fn retries_mean_what_either_version_of_the_original_means() {
+    assert_eq!(serve("").losses_max, None);
+    assert_eq!(serve("-j 0").losses_max, None);
+    assert_eq!(serve("-j -1").losses_max, None);
+    assert_eq!(serve("--job-retries=3").losses_max, Some(3));
+    assert_eq!(serve("-j 0 --zero-retries none").losses_max, Some(1));
+    assert_eq!(serve("--zero-retries none").losses_max, None);
+}
+
+#[test]
+fn a_file_of_flags_gives_what_the_command_line_does_not() {
+    let file = "--port 4740\n# by hand\n--listen=10.0.0.1 --exceptions\n";
+    let command = Command::from_words_and_file(&["-p", "4741"], file);
+    let Ok(Command::Serve(config)) = command else { panic!("{command:?}") };
+    assert_eq!((config.port(), config.listen.as_deref()), (4741, Some("10.0.0.1")));
+    assert!(config.exceptions);
+    assert_eq!(Command::config_file(&["--config-file=x"]), Ok(Some("x".to_owned())));
+    assert!(Command::from_words_and_file::<&str>(&[], "--nonsense").is_err());
+}
+
+#[test]
+fn what_has_no_effect_is_told_and_what_would_be_missed_is_refused() {
+    let config = serve("-t 8 --keepalive --libsqlite3-db=x");
+    assert_eq!(config.notes.len(), 3);
+    assert_eq!(config.notes[0], "--threads has no effect: one thread serves all connections");
+    assert!(mistake("--ssl").contains("not encrypted"));
+}
+
+#[test]
+fn limits_go_together() {
+    serve("").limits().assert_valid();
+    let config = serve("--max-packet 1g");
+    config.limits().assert_valid();
+    assert!(config.limits().rx_bytes_max > config.packet_bytes_max + crate::packet::HEADER_BYTES);
+    assert!(mistake("--max-packet 1").contains("64k to 1g"));
+}
+
+#[test]
+fn the_help_fits_a_screen_and_names_every_flag_that_means_something() {
+    assert!(HELP.lines().count() <= 40 && HELP.lines().all(|line| line.len() <= 100));
+    for flag in flags::FLAGS.iter().filter(|flag| flag.idle.is_none()) {
+        let refused = ["protocol", "ssl", "ssl-ca-file", "ssl-certificate", "ssl-key", "http-port"];
+        let named = HELP.contains(&format!("--{}", flag.long));
+        assert!(named || refused.contains(&flag.long), "--{} is in the help", flag.long);
+    }
+}

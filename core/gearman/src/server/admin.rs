@@ -1,0 +1,260 @@
+//! What operators ask for, in lines.
+
+use super::Gearmand;
+use crate::engine::{Dialect, FunctionView, JobView, NotDropped, Peer, Refusal};
+use crate::text::{Request, Wrong};
+use bytes::{BufMut as _, BytesMut};
+use core::fmt::Write as _;
+use storytime_machine::{Close, Conn, Cx, Endpoint, Exit};
+
+/// Longest reply, bytes: a list that would be longer ends early.
+const REPLY_BYTES_MAX: usize = 32 << 20;
+/// Replies from here on are made in memory of their own. Bytes.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
+
+const OK: &[u8] = b"OK\r\n";
+
+impl Gearmand {
+    /// Answers a line; false if its sender is to be hung up on.
+    pub(super) fn text(&mut self, cx: &mut Cx, conn: Conn, line: &[u8]) -> bool {
+        let mut out = core::mem::take(&mut self.scratch);
+        out.clear();
+        let dialect = self.config.dialect;
+        let read = Request::read(line, dialect);
+        match read {
+            Ok(request) => self.carry_out(cx, request, &mut out),
+            Err(wrong) => wrong.say(dialect, &mut out),
+        }
+        let (_, mut wire) = self.split(cx);
+        if let Some(tx) = wire.tx(Peer(conn.slot)) {
+            if out.len() < SCRATCH_BYTES_MAX {
+                tx.put(&out);
+            } else {
+                tx.push(core::mem::take(&mut out).freeze());
+            }
+        }
+        self.scratch = out;
+        read != Err(Wrong::TooManyWords)
+    }
+
+    fn carry_out(&mut self, cx: &mut Cx, request: Request<'_>, out: &mut BytesMut) {
+        match request {
+            Request::Workers => self.workers(out),
+            Request::Status => self.functions(out, status),
+            Request::PriorityStatus => self.functions(out, priority_status),
+            Request::ShowJobs => self.show_jobs(out),
+            Request::ShowUniqueJobs => self.show_unique_jobs(out),
+            Request::Jobs => self.perl_jobs(out),
+            Request::Clients => self.perl_clients(out),
+            Request::Gladiator => out.put_slice(b".\n"),
+            Request::CancelJob(handle) => {
+                let number = self.handles.read(handle);
+                let (engine, mut wire) = self.split(cx);
+                let found = number.is_some_and(|number| engine.cancel(&mut wire, number));
+                out.put_slice(if found { OK } else { b"ERR UNKNOWN_JOB\r\n" });
+            }
+            Request::CreateFunction(name) => {
+                let made = self.engine.create_function(name);
+                accepted(made, out);
+            }
+            Request::DropFunction(name) => out.put_slice(match self.engine.drop_function(name) {
+                Ok(()) => OK,
+                Err(NotDropped::Unknown) => b"ERR function not found\r\n",
+                Err(NotDropped::InUse) => {
+                    b"ERR there are still connected workers or executing clients\r\n"
+                }
+            }),
+            Request::MaxQueue(name, limits) => {
+                let set = self.engine.max_queue(name, limits);
+                if set.is_ok() && self.config.dialect == Dialect::Danga {
+                    return out.put_slice(b"OK\n");
+                }
+                accepted(set, out);
+            }
+            Request::GetPid => line(out, format_args!("OK {}", self.around.pid())),
+            Request::Verbose => line(out, format_args!("OK {}", self.config.verbosity.name())),
+            Request::Version => match self.config.dialect {
+                Dialect::Gearmand => line(out, format_args!("OK {}", self.config.version())),
+                Dialect::Danga => line(out, format_args!("{}", self.config.version())),
+            },
+            Request::Shutdown { graceful } => {
+                out.put_slice(b"OK\n");
+                if graceful {
+                    self.drain(cx);
+                } else {
+                    self.stopping = Some(Exit::Stopped);
+                }
+            }
+        }
+    }
+
+    /// All connections; the one that asks, too.
+    fn workers(&self, out: &mut BytesMut) {
+        for session in self.sessions.iter() {
+            if out.len() > REPLY_BYTES_MAX {
+                break;
+            }
+            write(out, format_args!("{} ", session.conn.slot));
+            match &session.peer {
+                Endpoint::Tcp(addr) => write(out, format_args!("{}", addr.ip().to_canonical())),
+                Endpoint::Unix(_) => out.put_u8(b'-'),
+            }
+            out.put_u8(b' ');
+            match session.client_id.is_empty() {
+                true => out.put_u8(b'-'),
+                false => name(out, &session.client_id),
+            }
+            out.put_slice(b" :");
+            for function in self.engine.abilities(session.peer()) {
+                out.put_u8(b' ');
+                name(out, function);
+            }
+            out.put_u8(b'\n');
+        }
+        out.put_slice(b".\n");
+    }
+
+    /// The C server lists all functions, the Perl server those that have jobs or workers, by name.
+    fn functions(&self, out: &mut BytesMut, each: fn(&mut BytesMut, &FunctionView<'_>)) {
+        match self.config.dialect {
+            Dialect::Gearmand => {
+                for function in self.engine.functions() {
+                    each(out, &function);
+                }
+            }
+            Dialect::Danga => {
+                let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
+                let mut functions: Vec<_> = self.engine.functions().filter(used).collect();
+                functions.sort_unstable_by_key(|function| function.name);
+                for function in &functions {
+                    each(out, function);
+                }
+            }
+        }
+        out.put_slice(b".\n");
+    }
+
+    fn jobs(&self, out: &mut BytesMut, each: impl Fn(&mut BytesMut, &JobView<'_>)) {
+        for job in self.engine.all_jobs() {
+            if out.len() > REPLY_BYTES_MAX {
+                break;
+            }
+            each(out, &job);
+        }
+        out.put_slice(b".\n");
+    }
+
+    fn show_jobs(&self, out: &mut BytesMut) {
+        self.jobs(out, |out, job| {
+            out.put_slice(self.handles.write(job.number).as_bytes());
+            let (ignored, queued) = (u8::from(job.ignored), u8::from(job.queued));
+            line(out, format_args!("\t{}\t{ignored}\t{queued}", job.losses));
+        });
+    }
+
+    fn show_unique_jobs(&self, out: &mut BytesMut) {
+        self.jobs(out, |out, job| {
+            name(out, job.unique);
+            out.put_u8(b'\n');
+        });
+    }
+
+    fn perl_jobs(&self, out: &mut BytesMut) {
+        self.jobs(out, |out, job| {
+            name(out, job.function);
+            out.put_u8(b'\t');
+            name(out, job.unique);
+            out.put_u8(b'\t');
+            self.worker_of(out, job);
+            line(out, format_args!("\t{}", job.listeners));
+        });
+    }
+
+    fn perl_clients(&self, out: &mut BytesMut) {
+        for session in self.sessions.iter() {
+            if out.len() > REPLY_BYTES_MAX {
+                break;
+            }
+            line(out, format_args!("{}", session.peer));
+            for job in self.engine.waits_of(session.peer()) {
+                out.put_u8(b'\t');
+                name(out, job.function);
+                out.put_u8(b'\t');
+                name(out, job.unique);
+                out.put_u8(b'\t');
+                self.worker_of(out, &job);
+                out.put_u8(b'\n');
+            }
+        }
+        out.put_slice(b".\n");
+    }
+
+    /// Where the worker of a job is.
+    fn worker_of(&self, out: &mut BytesMut, job: &JobView<'_>) {
+        let place = job.worker.map(|worker| worker.0 as usize);
+        match place.and_then(|place| self.sessions.look(place)) {
+            Some(session) => write(out, format_args!("{}", session.peer)),
+            None => out.put_u8(b'-'),
+        }
+    }
+
+    /// No more connections are taken; when the last one has gone, the server ends.
+    pub(super) fn drain(&mut self, cx: &mut Cx) {
+        for nth in 0..self.listeners.len() {
+            cx.unlisten(super::tokens::listener(nth));
+        }
+        self.phase = super::Phase::Draining;
+    }
+
+    /// Ends if it is to, and nothing is left to be said.
+    pub(super) fn end_if_due(&mut self, cx: &mut Cx) {
+        if let Some(exit) = self.stopping {
+            for session in self.sessions.iter() {
+                cx.close(session.conn, Close::Flush);
+            }
+            cx.exit(exit);
+        } else if self.phase == super::Phase::Draining && self.sessions.open() == 0 {
+            cx.exit(Exit::Stopped);
+        }
+    }
+}
+
+fn accepted(result: Result<(), Refusal>, out: &mut BytesMut) {
+    match result {
+        Ok(()) => out.put_slice(OK),
+        Err(why) => {
+            let why = why.to_string().replace(' ', "+");
+            write(out, format_args!("ERR NOT_ACCEPTED {why}\r\n"));
+        }
+    }
+}
+
+fn status(out: &mut BytesMut, function: &FunctionView<'_>) {
+    name(out, function.name);
+    let FunctionView { jobs, running, workers, .. } = function;
+    line(out, format_args!("\t{jobs}\t{running}\t{workers}"));
+}
+
+fn priority_status(out: &mut BytesMut, function: &FunctionView<'_>) {
+    name(out, function.name);
+    let [high, normal, low] = function.queued;
+    line(out, format_args!("\t{high}\t{normal}\t{low}\t{}", function.workers));
+}
+
+/// A name that somebody chose: one line stays one line, and a column a column.
+fn name(out: &mut BytesMut, name: &[u8]) {
+    if name.iter().any(u8::is_ascii_control) {
+        out.extend(name.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }));
+    } else {
+        out.put_slice(name);
+    }
+}
+
+fn write(out: &mut BytesMut, what: core::fmt::Arguments<'_>) {
+    out.write_fmt(what).expect("memory grows as needed");
+}
+
+fn line(out: &mut BytesMut, what: core::fmt::Arguments<'_>) {
+    write(out, what);
+    out.put_u8(b'\n');
+}

@@ -1,0 +1,64 @@
+//! What happened, in numbers.
+
+use super::Gearmand;
+
+/// What happened since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) total_connections: u64,
+    pub(super) packets: u64,
+    pub(super) text_requests: u64,
+    pub(super) bytes_read: u64,
+    /// Jobs that clients submitted, also those that met another one.
+    pub(super) submits: u64,
+    pub(super) refusals: u64,
+    pub(super) assigned: u64,
+    pub(super) no_jobs: u64,
+    pub(super) noops: u64,
+    /// Ends that listeners were told.
+    pub(super) completes_told: u64,
+    pub(super) fails_told: u64,
+    pub(super) exceptions_told: u64,
+    /// Errors that connections were sent.
+    pub(super) errors: u64,
+    /// Peers that did not read, and were hung up on.
+    pub(super) overrun_peers: u64,
+    /// Peers that broke the protocol, and were hung up on.
+    pub(super) broken_peers: u64,
+    /// Peers that were hung up on and did not go.
+    pub(super) lingering_peers: u64,
+}
+
+impl Gearmand {
+    pub(super) fn each_counter(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        let counters = &self.counters;
+        for (name, value) in [
+            ("total_connections", counters.total_connections),
+            ("connections", self.sessions.open() as u64),
+            ("packets", counters.packets),
+            ("text_requests", counters.text_requests),
+            ("bytes_read", counters.bytes_read),
+            ("submits", counters.submits),
+            ("refusals", counters.refusals),
+            ("assigned", counters.assigned),
+            ("no_jobs", counters.no_jobs),
+            ("noops", counters.noops),
+            ("completes_told", counters.completes_told),
+            ("fails_told", counters.fails_told),
+            ("exceptions_told", counters.exceptions_told),
+            ("errors", counters.errors),
+            ("overrun_peers", counters.overrun_peers),
+            ("broken_peers", counters.broken_peers),
+            ("lingering_peers", counters.lingering_peers),
+            ("jobs", u64::from(self.engine.jobs())),
+            ("listeners", u64::from(self.engine.listeners())),
+            ("replies_held", self.engine.held() as u64),
+            ("engine_memory", self.engine.memory()),
+        ] {
+            each(name, value);
+        }
+        if let Some(log) = &self.log {
+            log.counters(each);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The job server, as a machine: connections around the [`engine`](crate::engine).
+//!
+//! Packets and lines may come on one connection, in any order. A packet ends where its header says;
+//! one that lies about that is told so and hung up on, and never takes bytes of the next.
+//!
+//! # What is bounded
+//!
+//! A packet by `--max-packet`, a line by [`LINE_BYTES_MAX`](crate::text::LINE_BYTES_MAX). Who does
+//! not read is not read from; who is sent more than
+//! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
+//! unfinished packets together, and all output that waits, by
+//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX). Jobs, functions and listeners are the
+//! engine's to bound.
+//!
+//! # Where it differs from the originals
+//!
+//! | what | C server 1.1.20 | here |
+//! |---|---|---|
+//! | a packet shorter than its arguments | swallows the next one | `ERROR INVALID_PACKET`, closed |
+//! | a result of a job that was lost, or has ended | `ERROR JOB_NOT_FOUND` | counted |
+//! | `GET_STATUS` of a handle, unique key longer than 64 bytes | no answer | all zeros |
+//! | an epoch beyond 64 bits | no answer | `ERROR INVALID_ARGUMENT` |
+//! | `SUBMIT_JOB_SCHED` | `ERROR INVALID_COMMAND` | fires as its calendar says |
+//! | names in text replies | as they came | control characters become `?` |
+//! | `maxqueue` for a function that is not there | forgotten | kept |
+//! | first column of `workers` | the file descriptor | the connection's place |
+//!
+//! Not modelled: `gladiator`, for which the Perl server needs a module that hardly anybody has.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `serve` | input, cut into packets and lines; hanging up |
+//! | `request` | what packets ask for |
+//! | `admin` | what lines ask for |
+//! | `out` | replies on their way to connections |
+//! | `session` | connections by their place |
+//! | `handle` | names of jobs |
+//! | `life` | listeners, timers |
+//! | `recall` | jobs from the durable queue, and what waits for its disk |
+//! | `vigil` | workers that may be gone without a word |
+//! | `around` | what the machine wants of the program around it |
+//! | `counters`, `tokens` | numbers and names |
+
+mod admin;
+mod around;
+mod counters;
+mod handle;
+mod life;
+mod out;
+mod recall;
+mod request;
+mod serve;
+mod session;
+mod tokens;
+mod vigil;
+
+pub use around::{Nowhere, Surroundings};
+
+use crate::config::Config;
+use crate::engine::{Engine, Number};
+use crate::queue::Log;
+use bytes::BytesMut;
+use counters::Counters;
+use handle::Handles;
+use life::{Alarms, Door};
+use out::Wire;
+use session::Sessions;
+use std::sync::Arc;
+use storytime_machine::{
+    BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Machine, Open,
+    ResolveError, Signal, Token, Work,
+};
+
+/// Packets and lines; one unit each.
+pub const WORK_PACKETS: Work = Work { index: 0, name: "gearmand_packets" };
+/// Jobs submitted; one unit each.
+pub const WORK_JOBS: Work = Work { index: 1, name: "gearmand_jobs" };
+
+/// Where a server's life is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Jobs are being read from the durable queue.
+    Recovering,
+    /// It does not listen everywhere yet.
+    Starting,
+    /// As it should be.
+    Serving,
+    /// It takes no connections any more, and ends when the last one has gone.
+    Draining,
+}
+
+/// A job server.
+#[derive(Debug)]
+pub struct Gearmand {
+    config: Config,
+    around: Arc<dyn Surroundings>,
+    phase: Phase,
+    engine: Engine,
+    handles: Handles,
+    sessions: Sessions,
+    /// The durable queue, if there is one.
+    log: Option<Box<Log>>,
+    counters: Counters,
+    listeners: Vec<Door>,
+    alarms: Alarms,
+    /// The next look at workers is set.
+    vigil: bool,
+    /// It ends after this callback.
+    stopping: Option<Exit>,
+    /// A text reply being made.
+    scratch: BytesMut,
+}
+
+impl Gearmand {
+    /// A server that has not started.
+    pub fn new(config: Config) -> Self {
+        Self::within(config, Arc::new(Nowhere))
+    }
+
+    /// A server that has not started, in a program.
+    pub fn within(config: Config, around: Arc<dyn Surroundings>) -> Self {
+        Self {
+            around,
+            phase: Phase::Starting,
+            engine: Engine::new(config.rules(), Number(1)),
+            handles: Handles::new(""),
+            sessions: Sessions::default(),
+            log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
+            counters: Counters::default(),
+            listeners: Vec::new(),
+            alarms: Alarms::default(),
+            vigil: false,
+            stopping: None,
+            scratch: BytesMut::new(),
+            config,
+        }
+    }
+
+    /// The options.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The jobs, functions and workers.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What ends every callback.
+    fn settle(&mut self, cx: &mut Cx) {
+        if let Some(log) = &mut self.log
+            && self.phase != Phase::Recovering
+        {
+            log.commit(cx, &self.engine);
+        }
+        self.set_alarms(cx);
+        self.keep_vigil(cx);
+        if self.stopping.is_some() || self.phase == Phase::Draining {
+            self.end_if_due(cx);
+        }
+    }
+}
+
+impl Machine for Gearmand {
+    fn start(&mut self, cx: &mut Cx, boot: Boot) {
+        let rules = crate::engine::Rules { secret: cx.rng().u64(), ..self.config.rules() };
+        self.engine = Engine::new(rules, Number(1));
+        self.handles = match &self.config.handle_prefix {
+            Some(prefix) => Handles::new(prefix),
+            None => Handles::new(&format!("H:host{}", boot.host)),
+        };
+        self.clock(cx);
+        match &mut self.log {
+            Some(log) => {
+                self.phase = Phase::Recovering;
+                log.open(cx);
+            }
+            None => self.begin_to_listen(cx),
+        }
+    }
+
+    fn stop(&mut self, cx: &mut Cx) {
+        self.stopping = Some(Exit::Stopped);
+        self.settle(cx);
+    }
+
+    fn signal(&mut self, cx: &mut Cx, signal: Signal) {
+        match signal {
+            Signal::Reload => self.around.reopen_log(),
+            Signal::User1 => self.drain(cx),
+        }
+        self.settle(cx);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        let Open::Accepted { peer, .. } = how else {
+            unreachable!("a job server connects to nobody");
+        };
+        self.clock(cx);
+        self.counters.total_connections += 1;
+        self.sessions.insert(conn, peer);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        self.clock(cx);
+        self.serve(cx, conn, rx);
+        self.settle(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        self.clock(cx);
+        self.hang_up(cx, conn, Close::Flush);
+        self.settle(cx);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        self.resume(cx, conn);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, _why: Gone) {
+        self.clock(cx);
+        self.forget(cx, conn);
+        self.settle(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        self.clock(cx);
+        match tokens::leaving_slot(timer) {
+            Some(slot) => self.lingers(cx, slot),
+            None if timer == tokens::VIGIL => self.look_around(cx),
+            None => self.tick(cx),
+        }
+        self.settle(cx);
+    }
+
+    fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
+        self.clock(cx);
+        self.disk_done(cx, op, result);
+        self.settle(cx);
+    }
+
+    fn resolved(&mut self, cx: &mut Cx, _lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
+        self.name_found(cx, result);
+    }
+
+    fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
+        let nth = usize::try_from(socket.0).expect("listeners are few");
+        self.door(cx, nth, result);
+    }
+
+    fn invariants(&self) {
+        if self.phase != Phase::Recovering {
+            // Jobs that come back are in no queue before the last of them is there.
+            self.engine.invariants();
+        }
+        self.sessions.invariants();
+        if let Some(log) = &self.log {
+            log.invariants();
+        }
+    }
+
+    fn memory(&self) -> u64 {
+        self.engine.memory() + self.sessions.memory() + self.scratch.capacity() as u64
+    }
+
+    fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        self.each_counter(each);
+    }
+}

@@ -1,0 +1,188 @@
+//! The engine's replies, on their way to connections.
+
+use super::counters::Counters;
+use super::handle::Handles;
+use super::session::{End, Sessions};
+use crate::config::{HELD_BYTES_MAX, OUTPUT_BYTES_MAX};
+use crate::engine::{
+    Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+};
+use crate::packet::{Kind, Magic, put, put_with_data};
+use crate::queue::Log;
+use storytime_machine::{Close, Cx, Tx};
+
+/// What is needed to reach connections.
+#[derive(Debug)]
+pub(super) struct Wire<'a> {
+    pub(super) cx: &'a mut Cx,
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) handles: &'a Handles,
+    pub(super) counters: &'a mut Counters,
+    pub(super) dialect: Dialect,
+    /// Where background jobs are remembered, if anywhere.
+    pub(super) log: Option<&'a mut Log>,
+}
+
+/// An error's name, and what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault<'a> {
+    /// The C server's name of it.
+    pub(super) code: &'static str,
+    /// The Perl server's.
+    pub(super) danga: &'static str,
+    pub(super) text: &'a str,
+}
+
+/// A refusal's two names.
+const fn codes(refusal: Refusal) -> (&'static str, &'static str) {
+    match refusal {
+        Refusal::UniqueTooLong | Refusal::FunctionTooLong => ("ARGUMENT_TOO_LARGE", "invalid_args"),
+        Refusal::Calendar => ("INVALID_ARGUMENT", "invalid_args"),
+        Refusal::TooManyFunctions
+        | Refusal::TooManyAbilities
+        | Refusal::QueueFull
+        | Refusal::QueueBusy(_)
+        | Refusal::TooManyCalendars => ("QUEUE_ERROR", "server_error"),
+    }
+}
+
+impl Wire<'_> {
+    /// The output of a connection that is served. One that has not read for too long is hung up on
+    /// instead: what waits for it has to stay bounded.
+    #[inline]
+    pub(super) fn tx(&mut self, to: Peer) -> Option<&mut Tx> {
+        let session = self.sessions.at(to.0 as usize)?;
+        if session.end != End::None {
+            return None;
+        }
+        let conn = session.conn;
+        let pending = self.cx.pending(conn);
+        if pending > self.cx.limits().tx_high {
+            let all = self.sessions.note_behind(conn, pending);
+            if pending > OUTPUT_BYTES_MAX || all > HELD_BYTES_MAX {
+                if let Some(session) = self.sessions.get(conn) {
+                    session.end = End::Closed;
+                }
+                self.counters.overrun_peers += 1;
+                self.cx.reached("gearmand: a peer that does not read was hung up on");
+                self.cx.close(conn, Close::Abort);
+                return None;
+            }
+        }
+        self.cx.tx(conn)
+    }
+
+    /// Sends a packet that is all arguments.
+    #[inline]
+    pub(super) fn put(&mut self, to: Peer, kind: Kind, arguments: &[&[u8]]) {
+        if let Some(tx) = self.tx(to) {
+            put(tx, Magic::Response, kind, arguments);
+        }
+    }
+
+    /// Sends a packet with data.
+    #[inline]
+    fn put_data<const N: usize>(
+        &mut self,
+        to: Peer,
+        kind: Kind,
+        arguments: [&[u8]; N],
+        data: Payload<'_>,
+    ) {
+        let Some(tx) = self.tx(to) else { return };
+        match data {
+            Payload::Shared(data) => put_with_data(tx, Magic::Response, kind, &arguments, data),
+            Payload::Slice(data) => {
+                let mut all: [&[u8]; 5] = [&[]; 5];
+                all[..N].copy_from_slice(&arguments);
+                all[N] = data;
+                put(tx, Magic::Response, kind, &all[..=N]);
+            }
+        }
+    }
+
+    pub(super) fn error(&mut self, to: Peer, fault: Fault<'_>) {
+        self.counters.errors += 1;
+        let code = match self.dialect {
+            Dialect::Gearmand => fault.code,
+            Dialect::Danga => fault.danga,
+        };
+        self.put(to, Kind::Error, &[code.as_bytes(), fault.text.as_bytes()]);
+    }
+
+    fn assign(&mut self, to: Peer, job: Assign<'_>) {
+        self.counters.assigned += 1;
+        let Assign { function, unique, data, .. } = job;
+        let handle = self.handles.write(job.number);
+        let handle = handle.as_bytes();
+        match (job.how, job.reducer) {
+            (Grab::Plain, _) => self.put_data(to, Kind::JobAssign, [handle, function], data),
+            (Grab::All, Some(reducer)) => {
+                self.put_data(to, Kind::JobAssignAll, [handle, function, unique, reducer], data);
+            }
+            (Grab::Unique | Grab::All, _) => {
+                self.put_data(to, Kind::JobAssignUniq, [handle, function, unique], data);
+            }
+        }
+    }
+
+    fn work(&mut self, to: Peer, number: Number, work: Work<'_>) {
+        let handle = self.handles.write(number);
+        let handle = handle.as_bytes();
+        match work {
+            Work::Status { numerator, denominator } => {
+                self.put(to, Kind::WorkStatus, &[handle, numerator, denominator]);
+            }
+            Work::Data(data) => self.put_data(to, Kind::WorkData, [handle], data),
+            Work::Warning(data) => self.put_data(to, Kind::WorkWarning, [handle], data),
+            Work::Complete(data) => {
+                self.counters.completes_told += 1;
+                self.put_data(to, Kind::WorkComplete, [handle], data);
+            }
+            Work::Fail => {
+                self.counters.fails_told += 1;
+                self.put(to, Kind::WorkFail, &[handle]);
+            }
+            Work::Exception(data) => {
+                self.counters.exceptions_told += 1;
+                self.put_data(to, Kind::WorkException, [handle], data);
+            }
+        }
+    }
+}
+
+impl Out for Wire<'_> {
+    fn send(&mut self, to: Peer, reply: Reply<'_>) {
+        match reply {
+            Reply::Created(number) => {
+                let handle = self.handles.write(number);
+                self.put(to, Kind::JobCreated, &[handle.as_bytes()]);
+            }
+            Reply::Noop => {
+                self.counters.noops += 1;
+                self.put(to, Kind::Noop, &[]);
+            }
+            Reply::NoJob => {
+                self.counters.no_jobs += 1;
+                self.put(to, Kind::NoJob, &[]);
+            }
+            Reply::Assign(job) => self.assign(to, job),
+            Reply::Work(number, work) => self.work(to, number, work),
+            Reply::Error(refusal) => {
+                self.counters.refusals += 1;
+                let (code, danga) = codes(refusal);
+                self.error(to, Fault { code, danga, text: &refusal.to_string() });
+            }
+        }
+    }
+
+    fn keep(&mut self, job: Kept<'_>) -> Result<Ticket, Refusal> {
+        self.log.as_mut().map_or(Ok(Ticket::NOW), |log| log.keep(&job))
+    }
+
+    fn forget(&mut self, number: Number) {
+        if let Some(log) = &mut self.log {
+            log.forget(number);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Connections, by their place.
+
+use crate::engine::{Number, Peer};
+use bytes::Bytes;
+use storytime_machine::{Conn, Endpoint};
+
+/// Longest name of a worker, bytes.
+const CLIENT_ID_BYTES_MAX: usize = 127;
+/// What a connection costs beside its buffers, bytes.
+const SESSION_BYTES: u64 = size_of::<Session>() as u64 + 64;
+
+/// How far the end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is served.
+    None,
+    /// It was hung up on; the engine hears of it when it is gone.
+    Closed,
+    /// It was hung up on, and the engine knows.
+    Told,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) conn: Conn,
+    pub(super) peer: Endpoint,
+    /// The name that it gave itself; empty for none.
+    pub(super) client_id: Bytes,
+    pub(super) end: End,
+    /// Not read from until its output has left.
+    pub(super) paused: bool,
+    /// The job that it has had longest, when it was last looked at.
+    pub(super) job_seen: Option<Number>,
+    /// Input that waits for its rest, bytes.
+    unread: usize,
+    /// Output that waits, as far as it was noticed to be much, bytes.
+    behind: usize,
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    places: Vec<Option<Box<Session>>>,
+    open: usize,
+    unread: usize,
+    behind: usize,
+}
+
+impl Session {
+    /// Which connection of the engine's it is.
+    pub(super) const fn peer(&self) -> Peer {
+        Peer(self.conn.slot)
+    }
+
+    /// Takes a name: what is before a NUL, and no more than fits.
+    pub(super) fn name(&mut self, id: &[u8], keeps_spaces: bool) {
+        let id = id.split(|byte| *byte == 0).next().unwrap_or_default();
+        let kept = id.iter().copied().filter(|byte| keeps_spaces || !byte.is_ascii_whitespace());
+        self.client_id = kept.take(CLIENT_ID_BYTES_MAX).collect();
+    }
+}
+
+impl Sessions {
+    /// A connection came.
+    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint) {
+        if self.places.len() <= conn.index() {
+            self.places.resize_with(conn.index() + 1, || None);
+        }
+        let place = &mut self.places[conn.index()];
+        assert!(place.is_none(), "a place is freed before it is used again");
+        *place = Some(Box::new(Session {
+            conn,
+            peer,
+            client_id: Bytes::new(),
+            end: End::None,
+            paused: false,
+            job_seen: None,
+            unread: 0,
+            behind: 0,
+        }));
+        self.open += 1;
+    }
+
+    /// A connection is gone.
+    pub(super) fn remove(&mut self, conn: Conn) -> Option<Box<Session>> {
+        self.get(conn)?;
+        let session = self.places[conn.index()].take()?;
+        self.open -= 1;
+        self.unread -= session.unread;
+        self.behind -= session.behind;
+        Some(session)
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, conn: Conn) -> Option<&mut Session> {
+        self.at(conn.index()).filter(|session| session.conn == conn)
+    }
+
+    /// The connection at a place.
+    #[inline]
+    pub(super) fn at(&mut self, place: usize) -> Option<&mut Session> {
+        self.places.get_mut(place)?.as_deref_mut()
+    }
+
+    /// The connection at a place, to look at.
+    pub(super) fn look(&self, place: usize) -> Option<&Session> {
+        self.places.get(place)?.as_deref()
+    }
+
+    /// All of them, in the order of their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.places.iter().flatten().map(Box::as_ref)
+    }
+
+    /// How many places there are.
+    pub(super) const fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many there are.
+    pub(super) const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Notes how much input of a connection waits. The sum of all.
+    pub(super) fn note_unread(&mut self, conn: Conn, unread: usize) -> usize {
+        let Some(session) = self.get(conn) else { return self.unread };
+        let before = core::mem::replace(&mut session.unread, unread);
+        self.unread = self.unread - before + unread;
+        self.unread
+    }
+
+    /// Notes how much output of a connection waits. The sum of all that have much.
+    pub(super) fn note_behind(&mut self, conn: Conn, behind: usize) -> usize {
+        let Some(session) = self.get(conn) else { return self.behind };
+        let before = core::mem::replace(&mut session.behind, behind);
+        self.behind = self.behind - before + behind;
+        self.behind
+    }
+
+    /// Bytes that they cost.
+    pub(super) const fn memory(&self) -> u64 {
+        self.open as u64 * SESSION_BYTES
+    }
+
+    pub(super) fn invariants(&self) {
+        assert_eq!(self.iter().count(), self.open, "connections are counted");
+        let unread: usize = self.iter().map(|session| session.unread).sum();
+        let behind: usize = self.iter().map(|session| session.behind).sum();
+        assert_eq!((unread, behind), (self.unread, self.behind), "what waits is counted");
+    }
+}

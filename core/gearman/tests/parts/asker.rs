@@ -1,0 +1,166 @@
+//! An application with a client in it, that asks what a script says.
+
+use crate::toy::PORT;
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use storytime_gearman::client::{Client, ClientOptions, Event, Handle, Job, ServerId};
+use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Token};
+
+/// First token of the client; the application's own lie below.
+const BASE: Token = Token(1 << 40);
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Submit(Job),
+    /// How far is the job with this tag?
+    StatusOf(u64),
+    StatusUnique(&'static str),
+    Echo(u32, &'static str),
+    Close,
+}
+
+/// What is asked, and when, in milliseconds. Its place in the script is its tag.
+pub(crate) type Ask = (u64, What);
+
+/// A job of a function with this data, at a time.
+pub(crate) fn job(at_ms: u64, function: &'static str, data: &'static str) -> Ask {
+    (at_ms, What::Submit(Job::new(function, data)))
+}
+
+pub(crate) struct Asker {
+    pub(crate) client: Client,
+    script: Vec<Ask>,
+    handles: BTreeMap<u64, Handle>,
+    ended: BTreeSet<u64>,
+    pub(crate) refused: BTreeSet<u64>,
+    /// What happened, and when.
+    pub(crate) events: Vec<(Duration, Event)>,
+}
+
+impl Asker {
+    pub(crate) fn new(mut options: ClientOptions, servers: &[IpAddr], script: Vec<Ask>) -> Self {
+        options.servers = servers.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
+        Self {
+            client: Client::new(options, BASE),
+            script,
+            handles: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// What happened to a request, in order.
+    pub(crate) fn of(&self, tag: u64) -> Vec<Event> {
+        let events = self.events.iter().filter(|(_, event)| event.tag() == tag);
+        events.map(|(_, event)| event.clone()).collect()
+    }
+
+    /// How a request ended.
+    pub(crate) fn end(&self, tag: u64) -> Option<&Event> {
+        let mut events = self.events.iter().rev();
+        let found = events.find(|(_, event)| event.tag() == tag && event.is_end());
+        found.map(|(_, event)| event)
+    }
+
+    /// When a request ended.
+    pub(crate) fn ended_at(&self, tag: u64) -> Option<Duration> {
+        let found = self.events.iter().find(|(_, event)| event.tag() == tag && event.is_end());
+        found.map(|(at, _)| *at)
+    }
+
+    /// Requests that ended.
+    pub(crate) fn ends(&self) -> usize {
+        self.ended.len()
+    }
+
+    fn ask(&mut self, cx: &mut Cx, place: usize) {
+        let tag = place as u64;
+        let taken = match self.script[place].1.clone() {
+            What::Submit(job) => self.client.submit(cx, job, tag),
+            What::StatusOf(of) => self.client.status(cx, self.handles[&of], tag),
+            What::StatusUnique(key) => {
+                self.client.status_unique(cx, Bytes::from_static(key.as_bytes()), tag)
+            }
+            What::Echo(server, data) => {
+                let data = Bytes::from_static(data.as_bytes());
+                self.client.echo(cx, ServerId(server), data, tag)
+            }
+            What::Close => {
+                self.client.close(cx);
+                Ok(())
+            }
+        };
+        if taken.is_err() {
+            self.refused.insert(tag);
+        }
+        self.collect(cx);
+    }
+
+    fn collect(&mut self, cx: &Cx) {
+        while let Some(event) = self.client.next_event() {
+            let tag = event.tag();
+            assert!(!self.ended.contains(&tag), "{event:?} after the end");
+            if let Event::Created { handle, .. } = event {
+                let before = self.handles.insert(tag, handle);
+                assert!(before.is_none(), "{tag} was created twice");
+            }
+            if event.is_end() {
+                self.ended.insert(tag);
+            }
+            self.events.push((Duration::from_nanos(cx.now().0), event));
+        }
+    }
+}
+
+impl Machine for Asker {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        for (place, (at, _)) in self.script.iter().enumerate() {
+            cx.after(Token(place as u64), Duration::from_millis(*at));
+        }
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        assert!(self.client.on_open(cx, conn, &how));
+        self.collect(cx);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        assert!(self.client.on_data(cx, conn, rx));
+        self.collect(cx);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.client.on_drained(cx, conn));
+        self.collect(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.client.on_eof(cx, conn));
+        self.collect(cx);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        assert!(self.client.owns(conn) && self.client.on_gone(cx, conn, why));
+        self.collect(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        assert!(self.client.on_failed(cx, connect, why));
+        self.collect(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        if timer < BASE {
+            return self.ask(cx, timer.0 as usize);
+        }
+        assert!(self.client.owns_token(timer) && self.client.on_timer(cx, timer));
+        self.collect(cx);
+    }
+
+    fn invariants(&self) {
+        self.client.invariants();
+    }
+}

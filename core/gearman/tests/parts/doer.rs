@@ -1,0 +1,182 @@
+//! A process that is a worker: each job takes as many milliseconds as its data says.
+
+use crate::toy::PORT;
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use storytime_gearman::worker::{Down, JobId, NotTaken, Worker, WorkerEvent, WorkerOptions};
+use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Token};
+
+/// First token of the worker; the process's own lie below.
+const BASE: Token = Token(1 << 40);
+
+/// A job being done.
+#[derive(Clone, Debug)]
+struct Doing {
+    job: JobId,
+    function: Bytes,
+    data: Bytes,
+    gone: bool,
+    /// Parts of the result still to be sent.
+    parts: u64,
+}
+
+pub(crate) struct Doer {
+    pub(crate) worker: Worker,
+    doing: BTreeMap<u64, Doing>,
+    last: u64,
+    /// Jobs begun: function, key, reducer, server.
+    pub(crate) begun: Vec<(Bytes, Option<Bytes>, Option<Bytes>, u32)>,
+    pub(crate) done: u64,
+    pub(crate) gone: u64,
+    /// Ends that came when the job was somebody else's.
+    pub(crate) in_vain: u64,
+    pub(crate) downs: Vec<Down>,
+    pub(crate) most: usize,
+    /// Leaves when it has begun so many jobs.
+    pub(crate) leaves_after: usize,
+    /// From then on the worker can do this.
+    pub(crate) learns: Option<(Duration, Bytes)>,
+}
+
+impl Doer {
+    pub(crate) fn new(mut options: WorkerOptions, servers: &[IpAddr]) -> Self {
+        options.servers = servers.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
+        Self {
+            worker: Worker::new(options, BASE),
+            doing: BTreeMap::new(),
+            last: 0,
+            begun: Vec::new(),
+            done: 0,
+            gone: 0,
+            in_vain: 0,
+            downs: Vec::new(),
+            most: 0,
+            leaves_after: usize::MAX,
+            learns: None,
+        }
+    }
+
+    fn collect(&mut self, cx: &mut Cx) {
+        while let Some(event) = self.worker.next_event() {
+            match event {
+                WorkerEvent::Job { job, handle, function, unique, reducer, data } => {
+                    let span = core::str::from_utf8(&data).ok().and_then(|ms| ms.parse().ok());
+                    let parts = if function == "parts" { span.unwrap_or(0) } else { 0 };
+                    let server = handle.server.0;
+                    self.begun.push((function.clone(), unique, reducer, server));
+                    self.last += 1;
+                    let doing = Doing { job, function, data, gone: false, parts };
+                    self.doing.insert(self.last, doing);
+                    let span = if parts > 0 { 0 } else { span.unwrap_or(0) };
+                    cx.after(Token(self.last), Duration::from_millis(span));
+                    if self.begun.len() == self.leaves_after {
+                        self.worker.leave(cx);
+                    }
+                }
+                WorkerEvent::JobGone { job } => {
+                    self.gone += 1;
+                    let found = self.doing.values_mut().find(|doing| doing.job == job);
+                    if let Some(doing) = found {
+                        assert!(!doing.gone, "a job goes once");
+                        doing.gone = true;
+                    }
+                }
+                WorkerEvent::Room { job } => {
+                    let found = self.doing.iter().find(|(_, doing)| doing.job == job);
+                    let place = *found.expect("who waits for room has a job").0;
+                    self.go_on(cx, place);
+                }
+                WorkerEvent::Up { .. } => {}
+                WorkerEvent::Down { why, .. } => self.downs.push(why),
+            }
+        }
+        self.most = self.most.max(self.doing.len());
+    }
+
+    fn go_on(&mut self, cx: &mut Cx, place: u64) {
+        let part = Bytes::from(vec![b'p'; 100_000]);
+        let doing = self.doing.get_mut(&place).expect("a job is done once");
+        while doing.parts > 0 {
+            match self.worker.data(cx, doing.job, &part) {
+                Ok(()) => doing.parts -= 1,
+                Err(NotTaken::Full) => return,
+                Err(_) => break,
+            }
+        }
+        let Doing { job, function, data, gone, .. } = doing.clone();
+        self.doing.remove(&place);
+        self.done += 1;
+        if function == "stream" {
+            let part = Bytes::from_static(b"s");
+            (0..2).for_each(|_| self.worker.data(cx, job, &part).expect("there is room"));
+        }
+        let ended = match &function[..] {
+            b"fail" => self.worker.fail(cx, job),
+            b"exception" => self.worker.exception(cx, job, data),
+            b"swallow" | b"length" => self.worker.complete(cx, job, data.len().to_string().into()),
+            b"grow" => self.worker.complete(cx, job, Bytes::from(vec![b'g'; 300_000])),
+            _ => self.worker.complete(cx, job, data),
+        };
+        let told = if gone { Err(NotTaken::Gone) } else { Ok(()) };
+        assert_eq!(ended, told, "a job that is gone is told before");
+        self.in_vain += u64::from(gone);
+        let again = self.worker.fail(cx, job);
+        assert!(again == Err(NotTaken::Unknown), "a job ends once");
+    }
+}
+
+impl Machine for Doer {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        self.worker.start(cx);
+        if let Some((at, _)) = &self.learns {
+            cx.after(Token(0), *at);
+        }
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        assert!(self.worker.on_open(cx, conn, &how));
+        self.collect(cx);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        assert!(self.worker.on_data(cx, conn, rx));
+        self.collect(cx);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.worker.on_drained(cx, conn));
+        self.collect(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.worker.on_eof(cx, conn));
+        self.collect(cx);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        assert!(self.worker.owns(conn) && self.worker.on_gone(cx, conn, why));
+        self.collect(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        assert!(self.worker.on_failed(cx, connect, why));
+        self.collect(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        if timer == Token(0) {
+            let (_, function) = self.learns.clone().expect("the timer is for this");
+            self.worker.can_do(cx, function, None);
+        } else if timer < BASE {
+            self.go_on(cx, timer.0);
+        } else {
+            assert!(self.worker.owns_token(timer) && self.worker.on_timer(cx, timer));
+        }
+        self.collect(cx);
+    }
+
+    fn invariants(&self) {
+        self.worker.invariants();
+    }
+}

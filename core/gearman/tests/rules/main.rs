@@ -1,0 +1,14 @@
+//! The rules of the job server, one sentence at a time.
+
+mod cancelling;
+mod danga;
+mod desk;
+mod durable;
+mod joining;
+mod later;
+mod leaving;
+mod limits;
+mod looking;
+mod restarting;
+mod waking;
+mod working;

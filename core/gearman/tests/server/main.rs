@@ -1,0 +1,11 @@
+//! Dialogues with a job server, over the wire.
+
+mod admin;
+mod crash_points;
+mod cuts;
+mod dialogues;
+mod hostile;
+mod life;
+mod perl;
+mod refusals;
+mod rig;

@@ -1,0 +1,11 @@
+//! Jobs of a job server: who calls, and who works.
+//!
+//! | module | a job |
+//! |---|---|
+//! | [`calls`] | calls functions at the job servers, and waits for the results |
+//! | [`workers`] | does what the job servers have to be done |
+//! | [`deed`] | what workers make of data |
+
+pub mod calls;
+pub mod deed;
+pub mod workers;

@@ -1,0 +1,126 @@
+//! Workers: they take jobs from the job servers and do them.
+//!
+//! Each of the load's `workers` has one job at a time. A job computes for `cpu` on its host's core,
+//! then waits for `wait` (a database, a disk, a friend), and ends with what `does` makes of the
+//! data; or it fails.
+//!
+//! The ledger knows how often each job was begun and done, by its name at its server.
+//!
+//! Not modelled: what the work needs besides, and a worker that is wrong.
+
+use super::deed::Deed;
+use crate::diagnostic::Checked;
+use crate::fields::{CHANCE, DURATION, Fields};
+use crate::metric::MetricDef;
+use crate::models::app::{Came, Hands, JobServers, Step, Workload};
+use crate::read::{Parts, work};
+use crate::{app_fields, app_metrics};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storytime_machine::Ratio;
+
+/// Its numbers.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    hosts: Vec<usize>,
+    functions: Vec<Bytes>,
+    /// How long the job servers let a job take.
+    limit: Option<Duration>,
+    timeout: Duration,
+    deed: Deed,
+    cpu: (Duration, Duration),
+    wait: (Duration, Duration),
+    fails: Ratio,
+}
+
+/// The workload.
+#[derive(Debug)]
+pub struct Workers {
+    numbers: Numbers,
+}
+
+/// A job, by what it awaits.
+#[derive(Debug)]
+pub enum Job {
+    /// That it has waited.
+    AwaitWake,
+}
+
+impl Workload for Workers {
+    type Numbers = Numbers;
+    type Ledger = ();
+    type Job = Job;
+
+    const KIND: &'static str = "workers";
+    const FIELDS: &'static [&'static str] =
+        app_fields!["job_servers", "functions", "limit", "does", "cpu", "wait", "fails"];
+    const METRICS: &'static [MetricDef] = app_metrics![("worked", Series, "jobs begun by workers")];
+    const NEEDS_DATABASE: bool = false;
+    const NEEDS_CACHES: bool = false;
+    const TAKES_JOBS: bool = true;
+
+    fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
+        let nothing = (Duration::ZERO, Duration::ZERO);
+        let span = |key: &str| match fields.get(key) {
+            Some(node) => DURATION.read_range(node, key),
+            None => Ok(nothing),
+        };
+        let functions = fields.texts("functions", "the name of a function")?;
+        Ok(Numbers {
+            hosts: work::job_servers(fields, parts)?,
+            functions: functions.into_iter().map(|word| word.text.into()).collect(),
+            limit: fields.quantity_if("limit", DURATION)?,
+            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
+            deed: Deed::read(fields)?,
+            cpu: span("cpu")?,
+            wait: span("wait")?,
+            fails: fields.quantity("fails", CHANCE, Some(Ratio::NEVER))?,
+        })
+    }
+
+    fn new(numbers: Numbers, _part: u32, _ledger: Arc<Mutex<()>>) -> Self {
+        Self { numbers }
+    }
+
+    fn job_servers(numbers: &Numbers) -> JobServers {
+        let functions = numbers.functions.iter();
+        JobServers {
+            hosts: numbers.hosts.clone(),
+            functions: functions.map(|name| (name.clone(), numbers.limit)).collect(),
+            timeout: numbers.timeout,
+            ..JobServers::default()
+        }
+    }
+
+    fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
+        hands.count("worked", 1);
+        let (cpu, wait) = (self.numbers.cpu, self.numbers.wait);
+        let cpu = hands.rng().duration(cpu.0, cpu.1);
+        hands.compute(cpu);
+        let wait = hands.rng().duration(wait.0, wait.1);
+        if wait.is_zero() {
+            return self.end(hands);
+        }
+        hands.pause(wait);
+        Step::Await(Job::AwaitWake)
+    }
+
+    fn resume(&mut self, hands: &mut Hands<'_>, job: Job, _came: Came) -> Step<Job> {
+        match job {
+            Job::AwaitWake => self.end(hands),
+        }
+    }
+}
+
+impl Workers {
+    fn end(&self, hands: &mut Hands<'_>) -> Step<Job> {
+        if hands.rng().chance(self.numbers.fails) {
+            return Step::Failed;
+        }
+        let assigned = hands.assigned().expect("a worker is given its jobs");
+        let result = self.numbers.deed.of(&assigned.data);
+        hands.result(result.into());
+        Step::Done
+    }
+}
