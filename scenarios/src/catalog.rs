@@ -59,7 +59,15 @@ pub const STORIES: &[(&str, &str)] = &[
     ("friends-of-friends.toml", include_str!("../friends-of-friends.toml")),
     ("virtual-shards.toml", include_str!("../virtual-shards.toml")),
     ("netlog-day.toml", include_str!("../netlog-day.toml")),
+    ("alter-a-big-table.toml", include_str!("../alter-a-big-table.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
+    ("hello-reverse.toml", include_str!("../hello-reverse.toml")),
+    ("ten-databases.toml", include_str!("../ten-databases.toml")),
+    ("two-hostnames.toml", include_str!("../two-hostnames.toml")),
+    ("coalescing.toml", include_str!("../coalescing.toml")),
+    ("no-single-point.toml", include_str!("../no-single-point.toml")),
+    ("no-promises.toml", include_str!("../no-promises.toml")),
+    ("queue-survives.toml", include_str!("../queue-survives.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

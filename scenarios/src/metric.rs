@@ -74,6 +74,13 @@ pub struct Metric {
     pub def: MetricDef,
 }
 
+impl Metric {
+    /// Its source as written: `web` of `web.hit_ratio`.
+    pub fn source(&self) -> &str {
+        self.text.rsplit_once('.').map_or(self.text.as_str(), |(source, _)| source)
+    }
+}
+
 /// What can be measured about a fitted law.
 pub const FIT_METRICS: &[MetricDef] = &[
     MetricDef { name: "contention", kind: Kind::Share, label: "contention" },

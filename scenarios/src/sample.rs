@@ -130,6 +130,16 @@ impl Samples {
         more.then(|| Duration::from_nanos(at).min(self.duration))
     }
 
+    /// The hosts whose counters are read.
+    pub fn hosts(&self) -> Vec<usize> {
+        self.watched.hosts()
+    }
+
+    /// Whether the next reading is the last.
+    pub const fn is_last(&self) -> bool {
+        self.taken + 1 == self.buckets
+    }
+
     /// Takes the readings at the end of one bucket.
     pub fn take(&mut self, mut read: impl FnMut(usize) -> Reading) {
         for host in self.watched.hosts() {

@@ -279,7 +279,8 @@ impl<'a> Stage<'a> {
                 }
             }
             // The load carries its own list of changes.
-            Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
+            Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+            Action::Tell { .. } | Action::Mark => {}
         }
     }
 

@@ -17,6 +17,7 @@ use crate::program::{CommandLine, Program};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use storytime_machine::Rng;
 use storytime_sim::{DiskConfig, Link};
 
 /// Most hosts of a story: on real sockets each gets an address of one block of 256.
@@ -237,10 +238,12 @@ pub enum Placement {
 /// When pages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
-    /// An open loop: a Poisson stream that does not wait for answers.
+    /// An open loop: a stream that does not wait for answers.
     Open {
         /// Pages per second from all hosts together, in thousandths.
         rate_milli: u64,
+        /// How long one comes behind the other.
+        gaps: Gaps,
     },
     /// A closed loop: each user waits for the page, thinks, and asks for the next one.
     Closed {
@@ -253,11 +256,38 @@ pub enum Arrivals {
     Asked,
 }
 
+/// The times between the jobs of an open loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gaps {
+    /// As of many people who know nothing of each other: a Poisson stream.
+    Random,
+    /// All alike, on each host.
+    Even,
+}
+
+impl Gaps {
+    /// The time before the first job.
+    pub fn first(self, rng: &mut Rng, mean: Duration) -> Duration {
+        match self {
+            Self::Random => rng.exponential(mean),
+            Self::Even => rng.duration(Duration::ZERO, mean),
+        }
+    }
+
+    /// The time between a job and the next.
+    pub fn next(self, rng: &mut Rng, mean: Duration) -> Duration {
+        match self {
+            Self::Random => rng.exponential(mean),
+            Self::Even => mean,
+        }
+    }
+}
+
 impl Arrivals {
     /// In a few words: `2000/s`, `100 users`.
     pub fn words(self) -> String {
         match self {
-            Self::Open { rate_milli } => Figure::Rate(rate_milli).show(),
+            Self::Open { rate_milli, .. } => Figure::Rate(rate_milli).show(),
             Self::Closed { users, .. } => format!("{users} users"),
             Self::Asked => "when asked".to_owned(),
         }

@@ -2,6 +2,12 @@
 
 mod telling;
 
+use storytime_scenarios::catalog;
+use storytime_scenarios::models::results::Result as Figure;
+use storytime_scenarios::read::File;
+use storytime_scenarios::simulate::{Options, run_simulated};
+use storytime_scenarios::story::Profile;
+
 const STORIES: &[telling::Told] = &[
     ("buffered-writes", "load.web.buffer=1000", "buffered-loses-a-buffer in buffered"),
     ("cache-chain", "load.web.warm_keys=10", "the-warm-up-flattens-it in warm-up"),
@@ -31,4 +37,25 @@ fn every_story_holds_and_a_seed_is_a_run() {
 #[test]
 fn every_canary_fails() {
     telling::canaries_fail(STORIES);
+}
+
+/// Whoever tries again what a cache that is away answers at once would do so for ever.
+#[test]
+fn loads_whose_only_cache_is_gone_fail_and_go_on() {
+    for id in ["cas-loop", "flood-control", "list-of-items", "namespace-delete", "stampede"] {
+        let name = format!("{id}.toml");
+        let built_in = catalog::STORIES.iter().find(|(file, _)| *file == name);
+        let text = built_in.expect("a story of the catalog").1;
+        let gone = "[[timeline]]\nname = \"gone\"\nat = \"700ms\"\ndo = \"kill cache1\"\n";
+        let file = File::from_bytes(&name, format!("{text}\n{gone}").into_bytes());
+        let story = file.and_then(|file| file.story(Profile::Campaign, &[]));
+        let story = story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)));
+        for variant in &run_simulated(&story, 1, Options::default()).variants {
+            assert_eq!(variant.broken, None, "{id}");
+            let Figure::Series(errors) = &variant.measured.loads[0].0["cache_errors"] else {
+                panic!("{id} counts its errors over time")
+            };
+            assert!(errors.counts().iter().sum::<u64>() > 0, "{id} noticed it");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod telling;
 
 const STORIES: &[telling::Told] = &[
+    ("alter-a-big-table", "load.web.map_spread=2s", "both-are-altered in switch"),
     ("availability-flags", "timeline.open.at=2ms", "it-says-why in flags"),
     ("balance-the-clusters", "load.web.early_birds=false", "uneven-before"),
     ("caching-modes", "load.web.updates=0", "insert-loses in read-insert"),
@@ -12,7 +13,7 @@ const STORIES: &[telling::Told] = &[
     ("latest-of-everyone", "load.web.creates=0", "some-are-missing in writer-dies"),
     ("move-a-user", "load.web.writes=look-first", "nothing-is-lost in calm"),
     ("move-to-sharding", "load.web.warmup=2s", "before in table-api"),
-    ("netlog-day", "costs.dbd_requests=30ms", "four-are-enough in all-day"),
+    ("netlog-day", "costs.dbd_requests=6500us", "four-are-enough in all-day"),
     ("one-host-down", "load.web.workers=6", "nobody-turned-away in power"),
     ("photos-mod-10", "load.web.at_once=1", "at-once-is-quicker in at-once"),
     ("revision-numbers", "load.web.creates=0", "stale-without in no-number"),

@@ -23,7 +23,7 @@ const STORIES: &[telling::Told] = &[
     ("scaling-efficiency", "class.page.writes=0", "replicas-do-not in replicas"),
     ("too-many-connections", "load.people.rate=40/s", "too-many in persistent"),
     ("two-servers", "class.view.reads=40", "the-web-is-the-limit in two-boxes"),
-    ("user-clusters", "costs.dbd_requests=1ms", "twice-is-twice in growth"),
+    ("user-clusters", "costs.dbd_requests=3ms", "twice-is-twice in growth"),
 ];
 
 #[test]

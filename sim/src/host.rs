@@ -204,6 +204,8 @@ pub(crate) struct Proc {
     pub(crate) incarnation: u32,
     /// Inputs that wait while it is frozen.
     pub(crate) parked: VecDeque<Input>,
+    /// When it last took a step, and how many it has taken at that instant.
+    pub(crate) stepped: (Time, u32),
     /// The end of each connection slot.
     pub(crate) ends: Vec<u32>,
     /// Ends of connects that it does not yet know the outcome of.

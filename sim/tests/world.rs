@@ -386,6 +386,40 @@ fn a_machine_that_ignores_back_pressure_breaks_the_run() {
     assert_eq!(failure.who, "flood@server");
 }
 
+/// Is called again and again, each time so much later.
+struct Ticker(Duration);
+
+impl Machine for Ticker {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        cx.after(Token(0), self.0);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        cx.after(timer, self.0);
+    }
+}
+
+fn tick_every(pause: Duration, instant_steps_max: u32) -> Ran {
+    let mut world = World::new(Config { instant_steps_max, ..Config::new(1) });
+    let host = world.add_host(HostConfig::new("server"));
+    let ticker = move |setup| Box::new(Process::new(Ticker(pause), setup)) as _;
+    world.add_program(host, ProgramConfig::new("ticker", ticker));
+    world.power_on(host);
+    world.run_until(Time(SECOND))
+}
+
+#[test]
+fn a_machine_that_lets_no_time_pass_breaks_the_run() {
+    let Ran::Broken(failure) = tick_every(Duration::ZERO, 1_000) else { panic!("it spins") };
+    assert_eq!((failure.who.as_str(), failure.at), ("ticker@server", Time::ZERO));
+    assert!(failure.what.contains("no time passes"), "{failure}");
+}
+
+#[test]
+fn steps_between_which_time_passes_are_not_held_against_a_machine() {
+    assert_eq!(tick_every(Duration::from_micros(1), 1), Ran::Reached);
+}
+
 #[test]
 fn workers_of_a_program_share_a_port_and_another_program_may_not() {
     let mut world = World::new(Config::new(1));

@@ -26,7 +26,7 @@ pub mod store;
 
 mod glob;
 
-pub use config::{Command, Config, HELP, UsageError, VERSION};
+pub use config::{Command, Config, HELP, VERSION};
 pub use resp::Reply;
 pub use server::Database;
 

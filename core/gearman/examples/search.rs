@@ -1,6 +1,6 @@
 //! The rules searched deeper than the tests do, one plan after the other:
-//! `cargo run --release -p storytime-gearman --example search` takes minutes; `… -- 2` is as deep as
-//! the tests, and each number more takes some five times as long.
+//! `cargo run --release -p storytime-gearman --example search` takes a minute or two; `… -- 3` is
+//! about as deep as the tests, and each number more takes some five times as long.
 
 #![allow(dead_code, reason = "the yard is that of the tests, which use all of it")]
 
@@ -36,8 +36,9 @@ fn main() {
         ("comings and goings", plans::comings_and_goings(submits + 3)),
         ("sleepers", plans::sleepers(submits + 1)),
         ("tired workers", plans::tired_workers(submits + 1)),
-        ("disk", plans::disk(submits)),
-        ("everything", plans::everything(submits - 1)),
+        ("disk", yard::Plan { keys: b"u", ..plans::disk(submits) }),
+        ("disk, and jobs without a key", plans::disk(submits - 1)),
+        ("everything", yard::Plan { keys: b"u", ..plans::everything(submits - 1) }),
     ] {
         match explore::explore(&plan) {
             Ok(seen) => println!("{name}, {} submits: {seen:?}", plan.submits),

@@ -10,6 +10,7 @@
 //! | [`server`] | the job server, as a machine |
 //! | [`client`] | submits jobs, as a part of other machines |
 //! | [`worker`] | takes jobs, as a part of other machines |
+//! | [`tools`] | `gearman` and `gearadmin`, as machines |
 //!
 //! # Two layers
 //!
@@ -27,6 +28,7 @@ pub mod packet;
 pub mod queue;
 pub mod server;
 pub mod text;
+pub mod tools;
 pub mod worker;
 
 pub use config::{Command, Config};

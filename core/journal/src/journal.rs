@@ -200,6 +200,12 @@ impl Journal {
         self.writer.full
     }
 
+    /// Whether records that were appended found no room and wait for it: until there is some, they
+    /// do not become durable.
+    pub fn waits_for_space(&self) -> bool {
+        self.writer.is_parked()
+    }
+
     /// Asserts what must hold between calls.
     pub fn invariants(&self) {
         assert!(self.writer.durable <= self.writer.last, "durable records were appended");

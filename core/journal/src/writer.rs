@@ -104,15 +104,19 @@ impl Writer {
         (self.last, self.durable) = (last, last);
     }
 
-    /// Drops what is not on its way.
-    pub(crate) fn drop_waiting(&mut self) {
-        self.batches.clear();
-        let parked = match &self.writing {
+    /// Whether the batch that is next waits for the disk to have room.
+    pub(crate) fn is_parked(&self) -> bool {
+        match &self.writing {
             Writing::Space => true,
             Writing::Segment(making) => making.is_parked(),
             _ => false,
-        };
-        if parked {
+        }
+    }
+
+    /// Drops what is not on its way.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.batches.clear();
+        if self.is_parked() {
             (self.writing, self.in_flight) = (Writing::Idle, None);
         }
         let sent = self.in_flight.as_ref();

@@ -17,6 +17,7 @@
 //! | [`disk`] | disk operations, order, durability |
 //! | [`limits`] | byte caps, water marks, listeners, kinds of work |
 //! | [`time`], [`addr`], [`token`], [`rng`], [`hash`], [`buggify`] | the small vocabulary |
+//! | [`usage`] | what is wrong with a command line |
 //!
 //! # What each driver does for each effect
 //!
@@ -60,6 +61,7 @@ pub mod time;
 mod timers;
 pub mod token;
 pub mod tx;
+pub mod usage;
 
 pub use addr::{ANY, Addr, Endpoint, IpAddr, Ipv4Addr, Ipv6Addr};
 pub use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -80,3 +82,4 @@ pub use rng::{Ratio, Rng};
 pub use time::{Now, Time, WallTime, nanos};
 pub use token::{Conn, FileId, Token};
 pub use tx::Tx;
+pub use usage::UsageError;

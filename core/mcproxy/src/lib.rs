@@ -92,7 +92,7 @@ mod stats;
 pub mod table;
 mod warm;
 
-pub use config::words::{Command, FileCommand, HELP, UsageError};
+pub use config::words::{Command, FileCommand, HELP};
 pub use config::{Config, ConfigError, Place};
 pub use proxy::Proxy;
 pub use setup::Loader;

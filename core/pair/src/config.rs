@@ -20,7 +20,8 @@ pub const DRIFT_PPM: u32 = 10_000;
 /// Options of one half of a pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairConfig {
-    /// Where this half listens for the other one.
+    /// Where this half listens for the other one; on a private network, as there is no
+    /// authentication.
     pub listen: Endpoint,
     /// Where the other half listens.
     pub peer: Endpoint,
@@ -138,7 +139,8 @@ Decides which half of a database pair serves. Runs on a third host.
   --port PORT   where the halves ask (7000)
   --dir DIR     where its record is kept (witness)
 
-The two halves are told of it with dbd --witness HOST:PORT.
+The two halves are told of it with dbd --witness HOST:PORT. There is no authentication, here
+or at their --pair-listen ports: whoever reaches one is believed. Keep them on a private network.
 ";
 
 /// What a witness's command line asks for.
@@ -234,6 +236,13 @@ mod tests {
             let error = WitnessCommand::from_words(&words).map_err(|error| error.to_string());
             assert_eq!(error, Err(says.to_owned()), "{line}");
         }
+    }
+
+    #[test]
+    fn the_help_says_where_a_witness_may_be() {
+        assert!(WITNESS_HELP.contains("no authentication"));
+        assert!(WITNESS_HELP.contains("private network"));
+        assert!(WITNESS_HELP.lines().all(|line| line.len() <= 100));
     }
 
     #[test]

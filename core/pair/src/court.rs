@@ -236,6 +236,23 @@ mod tests {
             Self { court: Court::new(None, Time::ZERO), now: Time::ZERO, seq: 0 }
         }
 
+        /// A fresh pair, a lease after the witness came up: both halves, in these processes, have
+        /// asked, and the first one leads.
+        fn led([first, second]: [u64; 2]) -> Self {
+            let mut rig = Self::new();
+            rig.now += LATER;
+            assert_eq!(rig.ask(Half::Second, second, 0, Want::Lease), no(Denial::Unknown));
+            assert_eq!(rig.ask(Half::First, first, 0, Want::Lease), yes(1, false));
+            rig
+        }
+
+        /// The same, and the second one has been brought up to date.
+        fn equal(processes: [u64; 2]) -> Self {
+            let mut rig = Self::led(processes);
+            assert_eq!(rig.ask(Half::First, processes[0], 1, Want::KeepBoth), yes(1, true));
+            rig
+        }
+
         fn ask(&mut self, half: Half, life: u64, epoch: u64, want: Want) -> Ruling {
             self.seq += 1;
             let current = Generation { epoch, id: epoch };
@@ -277,10 +294,7 @@ mod tests {
 
     #[test]
     fn the_other_half_is_left_behind_until_the_holder_says_that_it_is_equal() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 2, 0, Want::Lease);
-        assert_eq!(rig.ask(Half::First, 1, 0, Want::Lease), yes(1, false));
+        let mut rig = Rig::led([1, 2]);
         rig.now += LATER;
         assert_eq!(rig.ask(Half::Second, 2, 0, Want::Lease), no(Denial::Behind));
         assert_eq!(rig.ask(Half::First, 1, 1, Want::KeepBoth), yes(1, true));
@@ -293,11 +307,7 @@ mod tests {
 
     #[test]
     fn another_half_counts_its_questions_anew_even_if_it_drew_the_same_number() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 7, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 7, 0, Want::Lease);
-        assert_eq!(rig.ask(Half::First, 7, 1, Want::KeepBoth), yes(1, true));
+        let mut rig = Rig::equal([7, 7]);
         (rig.now, rig.seq) = (rig.now + LATER, 0);
         assert_eq!(rig.ask(Half::Second, 7, 1, Want::Lease), yes(2, false));
         assert_eq!(rig.ask(Half::Second, 7, 1, Want::KeepAlone), yes(2, false));
@@ -305,11 +315,7 @@ mod tests {
 
     #[test]
     fn leaving_the_other_half_behind_survives_a_restart_and_begins_an_epoch() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 2, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        let mut rig = Rig::equal([1, 2]);
         assert_eq!(rig.ask(Half::First, 1, 1, Want::KeepAlone), yes(2, false));
         rig.restart();
         rig.now += LATER;
@@ -319,11 +325,7 @@ mod tests {
 
     #[test]
     fn a_restarted_witness_grants_nobody_else_what_may_still_be_held() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 2, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        let mut rig = Rig::equal([1, 2]);
         rig.now += LATER;
         rig.restart();
         assert_eq!(rig.ask(Half::Second, 2, 1, Want::Lease), no(Denial::Held));
@@ -332,11 +334,7 @@ mod tests {
 
     #[test]
     fn an_equal_half_whose_disk_was_emptied_is_not_equal() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 2, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        let mut rig = Rig::equal([1, 2]);
         rig.now += LATER;
         assert_eq!(rig.ask(Half::Second, 5, 0, Want::Lease), no(Denial::Behind));
         assert_eq!(rig.ask(Half::First, 6, 1, Want::Lease), yes(2, false));
@@ -344,11 +342,7 @@ mod tests {
 
     #[test]
     fn a_new_holder_is_heard_from_its_first_question_even_if_its_process_has_the_same_number() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 1, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 1, Want::KeepBoth);
+        let mut rig = Rig::equal([1, 1]);
         rig.now += LATER;
         // Each process counts its questions from one.
         rig.seq = 0;
@@ -358,10 +352,7 @@ mod tests {
 
     #[test]
     fn a_late_question_does_not_undo_a_newer_one() {
-        let mut rig = Rig::new();
-        rig.now += LATER;
-        let _ = rig.ask(Half::Second, 2, 0, Want::Lease);
-        let _ = rig.ask(Half::First, 1, 0, Want::Lease);
+        let mut rig = Rig::led([1, 2]);
         let standing = Standing::default();
         let half = Half::First;
         let late = Ask { seq: 50, half, life: 1, lease: LEASE, standing, want: Want::KeepBoth };

@@ -100,6 +100,14 @@
 //! goes on with what it has, and brings the liar up to date. A power cut of both loses what both
 //! disks lied about.
 //!
+//! # Where its ports may be
+//!
+//! Whoever reaches them is believed. There is no authentication and no encryption between the
+//! halves, nor between them and the witness: a stranger at a half's port can pass for the active
+//! half and have the standby write what it likes, one at the witness's port can take the lease, and
+//! one who listens in between reads everything. All of these ports belong on a private network,
+//! such as a cable between the two hosts. A password of the tenant's protects its own port alone.
+//!
 //! # Considered and rejected
 //!
 //! *Completing writes only when both disks have them*: only flushes promise anything, so only they
@@ -110,7 +118,7 @@
 //!
 //! # Not modelled
 //!
-//! More than two halves; encryption or authentication between them; a rate limit of the resync;
+//! More than two halves; encryption or authentication (see above); a rate limit of the resync;
 //! directories in mirrored directories; repair of sectors of the active half's own disk from the
 //! other. Contents of ranges whose write *failed* on the active half (a full disk) may differ until
 //! they are written again; the next comparison makes them equal.

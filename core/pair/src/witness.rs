@@ -1,4 +1,6 @@
 //! Who decides between two halves: connections and disk around the `Court`.
+//!
+//! Whoever connects is believed to be a half: its port belongs on a private network.
 
 use crate::WitnessConfig;
 use crate::cell::{Cell, CellEvent};

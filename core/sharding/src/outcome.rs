@@ -186,7 +186,7 @@ impl std::error::Error for Error {}
 impl Error {
     /// Whether a write that ended so may have happened nevertheless.
     pub const fn may_have_happened(&self) -> bool {
-        matches!(self, Self::Failed { why: Failure::Unknown | Failure::Garbled, .. })
+        matches!(self, Self::Failed { why, .. } if !matches!(why, Failure::NotSent))
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use storytime_machine::{Boot, Exit, Machine, Process};
+use std::sync::mpsc::sync_channel;
+use storytime_machine::{Boot, Cx, Drive, Exit, Machine, Process};
 
 /// A running process, seen from outside.
 ///
@@ -55,6 +56,30 @@ impl<M: Machine> Control<M> {
         let mut all = BTreeMap::new();
         self.worker.counters(&mut |name, value| *all.entry(name).or_default() += value);
         all
+    }
+
+    /// Calls into the machine between two steps, in the process's own thread, gives it its hands,
+    /// and waits for the result: for what reaches it through no socket, such as standard input.
+    /// `None` if the process has ended. Must not be called in the process's own thread, which
+    /// would wait for itself.
+    pub fn call<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut M, &mut Cx) -> R + Send + 'static,
+    ) -> Option<R> {
+        let (done, result) = sync_channel(1);
+        let call = move |drive: &mut dyn Drive, now| {
+            let process = drive.as_any().downcast_mut::<Process<M>>();
+            let process = process.expect("the process was made with this kind of machine");
+            if let Some(result) = process.call(now, call) {
+                done.send(result).expect("the caller waits");
+            }
+        };
+        self.worker.tell(|life| {
+            if !life.over {
+                life.calls.push_back(Box::new(call));
+            }
+        });
+        result.recv().ok()
     }
 
     /// Looks at the machine between two steps, also after the end. Keep it short: the process

@@ -11,7 +11,7 @@ use crate::clock::Readings;
 use crate::disk::Disk;
 use crate::net::{Datagrams, Doors, Socket};
 use crate::{Host, address, alarm, connect, datagram, link, listen, resolve};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -84,17 +84,25 @@ pub(crate) struct Alarm {
     pub(crate) waker: Option<Waker>,
 }
 
-/// How the process is to end, and who waits for it.
-#[derive(Debug, Default)]
+/// How the process is to end, what it is asked from outside, and who waits for it.
+#[derive(Default)]
 pub(crate) struct Life {
     pub(crate) stop: bool,
     /// Signals not yet passed on; one of each kind is enough.
     pub(crate) signals: Vec<Signal>,
     pub(crate) killed: bool,
     pub(crate) panicked: bool,
+    /// What others of this program want done between two steps, in order; each of them waits for
+    /// its own.
+    pub(crate) calls: VecDeque<Call>,
+    /// Nobody looks at this any more.
+    pub(crate) over: bool,
     pub(crate) exit: Option<Exit>,
     pub(crate) waker: Option<Waker>,
 }
+
+/// Something to be done with the process in its own thread.
+pub(crate) type Call = Box<dyn FnOnce(&mut dyn Drive, Now) + Send>;
 
 impl Life {
     /// A signal for the machine. Like the operating system's, it counts once until it is heard.
@@ -416,6 +424,7 @@ pub(crate) async fn live(worker: Arc<Worker>) -> Option<Exit> {
         turn.drive.start(now, worker.boot);
         turn.settle(None);
     }
+    let over = Over(&worker);
     let mut stopping = false;
     let ending = std::future::poll_fn(|cx| {
         let mut turn = worker.turn();
@@ -426,6 +435,11 @@ pub(crate) async fn live(worker: Arc<Worker>) -> Option<Exit> {
         for signal in core::mem::take(&mut turn.life.signals) {
             let now = turn.now;
             turn.drive.signal(now, signal);
+            turn.settle(None);
+        }
+        while let Some(call) = turn.life.calls.pop_front() {
+            let core = &mut *turn.core;
+            call(&mut *core.drive, core.now);
             turn.settle(None);
         }
         if turn.life.stop && !stopping {
@@ -441,6 +455,18 @@ pub(crate) async fn live(worker: Arc<Worker>) -> Option<Exit> {
         std::task::Poll::Pending
     })
     .await;
+    drop(over);
     worker.look().close();
     ending
+}
+
+/// Lets go of those who wait for calls into a process that has ended, also by a panic.
+struct Over<'a>(&'a Worker);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        let mut core = self.0.look();
+        core.life.over = true;
+        core.life.calls.clear();
+    }
 }

@@ -376,3 +376,37 @@ fn errors_of_the_operating_system_are_told_in_the_contracts_words() {
     assert!(missing.iter().all(|r| *r == Err(DiskError::NotFound)), "{missing:?}");
     assert!(wrong.iter().all(|r| *r == Err(DiskError::Invalid)), "{wrong:?}");
 }
+
+/// Sets a timer when it is called, and tells when it came.
+#[derive(Default)]
+struct Called {
+    steps: Vec<&'static str>,
+}
+
+impl Machine for Called {
+    fn start(&mut self, _: &mut Cx, _: Boot) {
+        self.steps.push("start");
+    }
+
+    fn timer(&mut self, cx: &mut Cx, _: Token) {
+        self.steps.push("timer");
+        cx.exit(Exit::Stopped);
+    }
+}
+
+#[test]
+fn a_call_from_outside_is_a_step_like_any_other() {
+    let mut handle = spawn(Host::new("unused"), Called::default()).expect("a thread");
+    let control = handle.control();
+    let asked = std::thread::spawn(move || {
+        control.call(|called, cx| {
+            called.steps.push("call");
+            cx.after(Token(0), Duration::from_millis(1));
+            called.steps.len()
+        })
+    });
+    assert_eq!(asked.join().expect("it does not panic"), Some(2));
+    assert_eq!(handle.wait(), Ending::Exited(Exit::Stopped));
+    assert_eq!(handle.with_machine(|called| called.steps.clone()), ["start", "call", "timer"]);
+    assert_eq!(handle.call(|called, _| called.steps.len()), None, "it has ended");
+}

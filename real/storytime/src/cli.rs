@@ -73,6 +73,12 @@ pub(crate) enum Command {
     Mover(Words),
     /// Hand out moves to movers (storytime move-coordinator -h)
     MoveCoordinator(Words),
+    /// Submit Gearman jobs, or do them (storytime gearman -H)
+    Gearman(Words),
+    /// Ask a Gearman job server (storytime gearadmin --help)
+    Gearadmin(Words),
+    /// Load a Gearman job server and measure it: submit, foreground, drain
+    GearmanBench(crate::gearman_bench::BenchOptions),
     /// Be a memcached client: get, set, stats, top, a load generator
     Mc(crate::mc::McOptions),
     /// Make, check and ask a map of shards

@@ -1,4 +1,4 @@
-//! `-d`: the server in the background.
+//! `-d`: a program in the background.
 //!
 //! The program starts itself once more, in a session of its own, and waits until that process
 //! listens: so whoever started it sees why it could not, and finds the sockets there when it can.
@@ -12,8 +12,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 /// Says that this process is the one in the background.
-const DETACHED: &str = "STORYTIME_DETACHED";
-/// What it says on its standard output when it listens.
+pub(crate) const DETACHED: &str = "STORYTIME_DETACHED";
+/// What it says on its standard output when it serves.
 const READY: &[u8] = b"listening\n";
 
 /// Whether this process is the one in the background.
@@ -47,7 +47,7 @@ pub(crate) fn detach(program: &str) -> u8 {
     status.and_then(|code| u8::try_from(code).ok()).filter(|&code| code != OK).unwrap_or(FAILED)
 }
 
-/// The server listens: lets go of the terminal, and of whoever waits.
+/// It is where it wants to be: lets go of the terminal, and of whoever waits.
 pub(crate) fn ready() {
     if !is_detached() {
         return;

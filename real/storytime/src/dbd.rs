@@ -1,11 +1,9 @@
 //! The database server under its own name.
 
 use crate::cli::HostOptions;
-use crate::serve::{complain, log_to_stderr, outcome, place, print};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use crate::serve::{allow_files, complain, log_to_stderr, outcome, place, print};
 use storytime_database::{Command, Database, HELP, VERSION};
 use storytime_real::{Host, Options, run};
-use tracing::warn;
 
 /// Files that a server has open beside its connections.
 const FILES_BESIDE: u64 = 256;
@@ -23,17 +21,4 @@ pub(crate) fn dbd(host: &HostOptions, words: &[String]) -> u8 {
     let options = Options { metrics: host.metrics, ..Options::default() };
     let place = Host { limits: config.limits(), ..place(host) };
     outcome("dbd", run(place, &options, |_| Database::new(config.clone())))
-}
-
-/// Each connection is an open file.
-fn allow_files(wanted: u64) {
-    let files = getrlimit(Resource::Nofile);
-    if files.current.is_none_or(|now| now >= wanted) {
-        return;
-    }
-    let current = files.maximum.map_or(wanted, |most| most.min(wanted));
-    let raised = Rlimit { current: Some(current), maximum: files.maximum };
-    if setrlimit(Resource::Nofile, raised).is_err() || current < wanted {
-        warn!("only {current} files may be open: fewer connections than --maxclients fit");
-    }
 }

@@ -8,6 +8,8 @@ mod campaign;
 mod cli;
 mod daemon;
 mod dbd;
+mod gearman;
+mod gearman_bench;
 mod gearmand;
 mod identity;
 mod mc;
@@ -59,6 +61,9 @@ fn main() -> ExitCode {
         Command::Witness(options) => witness::witness(&cli.host, &options.words),
         Command::Mover(options) => mover::mover(&cli.host, &options.words),
         Command::MoveCoordinator(options) => mover::coordinator(&cli.host, &options.words),
+        Command::Gearman(options) => gearman::gearman(&cli.host, &options.words),
+        Command::Gearadmin(options) => gearman::gearadmin(&cli.host, &options.words),
+        Command::GearmanBench(options) => gearman_bench::run(&options),
         Command::Mc(options) => mc::run(&cli.host, &options),
         Command::Shards(options) => shards::run(&options.ask),
         Command::Diskcheck(options) => serve::diskcheck(&cli.host, &options.words),

@@ -2,8 +2,9 @@
 
 use crate::cli::HostOptions;
 use crate::serve::{complain, log_to_stderr, outcome, place, print};
+use storytime_machine::UsageError;
 use storytime_real::{Options, run};
-use storytime_sharding::mover::config::{COORDINATOR_HELP, MOVER_HELP, UsageError};
+use storytime_sharding::mover::config::{COORDINATOR_HELP, MOVER_HELP};
 use storytime_sharding::mover::named::Described;
 use storytime_sharding::mover::{CoordinatorConfig, MoverConfig, Named};
 

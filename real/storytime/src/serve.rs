@@ -2,13 +2,13 @@
 
 use crate::cli::HostOptions;
 use crate::{FAILED, OK, WRONG};
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use std::io::Write as _;
 use std::path::PathBuf;
 use storytime_diskcheck as diskcheck;
 use storytime_machine::{Exit, Machine};
 use storytime_real::{Ending, Host, Options, run, spawn};
-use tracing::error;
+use tracing::{error, warn};
 
 /// Names under which the program is one of the servers.
 pub(crate) const PROGRAMS: &[&str] = &[
@@ -16,6 +16,8 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "mcproxy",
     "dbd",
     "gearmand",
+    "gearman",
+    "gearadmin",
     "witness",
     "mover",
     "move-coordinator",
@@ -89,7 +91,7 @@ pub(crate) fn place(options: &HostOptions) -> Host {
         // One of a story's servers: it ends with the run, however that ends.
         let ended = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
         if let Err(why) = ended {
-            tracing::warn!("this server may outlive its story: {why}");
+            warn!("this server may outlive its story: {why}");
         }
     }
     let names = options.host_name.iter().map(|(name, ip)| (name.clone(), vec![*ip])).collect();
@@ -140,7 +142,7 @@ where
         .with_ansi(colour)
         .with_target(false);
     if subscriber.try_init().is_ok() && wrong {
-        tracing::warn!("--log {filter}: not a filter; using warn");
+        warn!("--log {filter}: not a filter; using warn");
     }
 }
 
@@ -157,6 +159,19 @@ pub(crate) fn print(text: &str) -> u8 {
 pub(crate) fn complain(program: &str, what: &str) -> u8 {
     eprintln!("{program}: {what}\nTry `storytime {program} -h`.");
     WRONG
+}
+
+/// Each connection is an open file.
+pub(crate) fn allow_files(wanted: u64) {
+    let files = getrlimit(Resource::Nofile);
+    if files.current.is_none_or(|now| now >= wanted) {
+        return;
+    }
+    let current = files.maximum.map_or(wanted, |most| most.min(wanted));
+    let raised = Rlimit { current: Some(current), maximum: files.maximum };
+    if setrlimit(Resource::Nofile, raised).is_err() || current < wanted {
+        warn!("only {current} files may be open, {wanted} are wanted: fewer connections fit");
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,10 @@ use std::fmt::Write as _;
 /// Height of a lane of mark labels, in pixels.
 const LANE: f64 = 19.0;
 
+/// From the base of the vertical axis's title to the plot, or to the labels of marks above it, in
+/// pixels: the uppermost tick's label is not to touch the title.
+const TITLE_GAP: f64 = 20.0;
+
 /// Room for the labels of the vertical axis at least, so that charts above each other line up.
 const LABELS_WIDTH_MIN: f64 = 44.0;
 
@@ -113,7 +117,7 @@ impl Frame {
             legend,
         };
         frame.lanes = marks::place(&frame.labels(chart), right - left);
-        frame.top = title_y + 12.0 + frame.lanes.count as f64 * LANE;
+        frame.top = title_y + TITLE_GAP + frame.lanes.count as f64 * LANE;
         frame.bottom = frame.top + canvas.plot_height();
         frame.height = frame.bottom + 48.0;
         frame.y = Ruler::new(frame.y.ticks.clone(), scale_y, frame.bottom, frame.top);

@@ -6,8 +6,12 @@
 
 use super::measure;
 
-/// At most this many lanes of labels.
+/// At most this many lanes of labels; of numbers, which are short and say where to look.
 const LANES_MAX: usize = 4;
+const NUMBER_LANES_MAX: usize = 8;
+
+/// Labels are bold, and wider by this factor than a text of their letters.
+const BOLD: f64 = 1.12;
 
 /// Space between a line and its label, and after a label, in pixels.
 const GAP: f64 = 5.0;
@@ -44,12 +48,16 @@ struct Taken {
 pub(crate) fn place(labels: &[(f64, &str)], width: f64) -> Lanes {
     assert!(width > 0.0, "a plot has a width");
     let words: Vec<String> = labels.iter().map(|(_, label)| (*label).to_owned()).collect();
-    let lanes = attempt(labels, words, width);
+    let lanes = attempt(labels, words, width, LANES_MAX);
     if lanes.places.iter().all(|place| place.lane.is_some()) {
         return lanes;
     }
     let numbers = (1..=labels.len()).map(|number| number.to_string()).collect();
-    attempt(labels, numbers, width)
+    attempt(labels, numbers, width, NUMBER_LANES_MAX)
+}
+
+fn bold_width(text: &str) -> f64 {
+    measure::width(text) * BOLD
 }
 
 /// Whether the labels had to give way to numbers.
@@ -58,7 +66,7 @@ pub(crate) fn numbered(labels: &[(f64, &str)], width: f64) -> bool {
     lanes.texts.iter().zip(labels).any(|(text, (_, label))| text != label)
 }
 
-fn attempt(labels: &[(f64, &str)], texts: Vec<String>, width: f64) -> Lanes {
+fn attempt(labels: &[(f64, &str)], texts: Vec<String>, width: f64, lanes_max: usize) -> Lanes {
     let mut order: Vec<usize> = (0..labels.len()).collect();
     // From right to left: a label then only meets lines to its right whose lanes are known.
     order.sort_by(|a, b| labels[*b].0.total_cmp(&labels[*a].0).then(b.cmp(a)));
@@ -66,7 +74,7 @@ fn attempt(labels: &[(f64, &str)], texts: Vec<String>, width: f64) -> Lanes {
     let mut taken: Vec<Taken> = Vec::with_capacity(labels.len());
     for index in order {
         let x = labels[index].0;
-        let room = measure::width(&texts[index]) + 2.0 * GAP;
+        let room = bold_width(&texts[index]) + 2.0 * GAP;
         let left = x + room > width && x - room >= 0.0;
         let (from, to) = if left { (x - room, x) } else { (x, x + room) };
         if to > width + GAP {
@@ -79,7 +87,7 @@ fn attempt(labels: &[(f64, &str)], texts: Vec<String>, width: f64) -> Lanes {
                 std::cmp::Ordering::Greater => other.x <= from || other.x >= to,
             })
         };
-        if let Some(lane) = (0..LANES_MAX).find(free) {
+        if let Some(lane) = (0..lanes_max).find(free) {
             places[index] = Place { lane: Some(lane), left };
             taken.push(Taken { lane, x, from, to });
         }
@@ -131,7 +139,7 @@ mod tests {
             let lanes = place(&labels, 800.0);
             let spans: Vec<_> = lanes.places.iter().zip(&lanes.texts).zip(&labels)
                 .filter_map(|((place, text), (x, _))| {
-                    let room = measure::width(text) + GAP;
+                    let room = bold_width(text) + GAP;
                     let from = if place.left { x - room } else { *x };
                     place.lane.map(|lane| (lane, *x, from, from + room))
                 })

@@ -102,6 +102,7 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::flood_control::FloodControl>(),
     app::kind::<workloads::friends::Friends>(),
     app::kind::<workloads::friends::FriendLists>(),
+    app::kind::<workloads::jobs::background::Background>(),
     app::kind::<workloads::jobs::calls::Calls>(),
     app::kind::<workloads::jobs::workers::Workers>(),
     app::kind::<workloads::large_objects::LargeObjects>(),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use storytime_database as database;
 use storytime_diskcheck as diskcheck;
 use storytime_gearman as gearman;
-use storytime_machine::{Drive, Limits, Process, Setup, Work};
+use storytime_machine::{Drive, Limits, Process, Setup, UsageError, Work};
 use storytime_mcproxy as mcproxy;
 use storytime_memcached as memcached;
 use storytime_pair as pair;
@@ -169,7 +169,7 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
 /// A command line that was read; help is not for scenarios.
 fn described<C>(
     name: &'static str,
-    read: Result<Option<C>, mover::config::UsageError>,
+    read: Result<Option<C>, UsageError>,
 ) -> Result<C, ProgramError> {
     match read {
         Ok(Some(config)) => Ok(config),

@@ -45,7 +45,7 @@ pub(super) fn charts(top: &Fields<'_>, story: &Story) -> Checked<Vec<ChartSpec>>
             draw,
             variants: at_points(&fields, story, variants(&fields, story)?)?,
             window: chart_window(&fields, story, kind)?,
-            log: log(&fields)?,
+            log: log(&fields, kind)?,
             fit: fit(&fields, story, kind)?,
         });
         names.push(name);
@@ -77,8 +77,12 @@ fn fit(fields: &Fields<'_>, story: &Story, kind: Kind) -> Checked<Option<usize>>
 }
 
 /// Which axes have equal ratios as equal steps: across, up.
-fn log(fields: &Fields<'_>) -> Checked<(bool, bool)> {
+fn log(fields: &Fields<'_>, kind: Kind) -> Checked<(bool, bool)> {
     let mut log = (false, false);
+    if let (Some(node), Kind::Bars) = (fields.get("log"), kind) {
+        let title = "bars begin at nothing, which no logarithm has";
+        return Err(Diagnostic::at(&node.span, title, "leave it out").into());
+    }
     for word in fields.texts("log", "\"x\", \"y\" or both")? {
         match word.text.as_str() {
             "x" => log.0 = true,

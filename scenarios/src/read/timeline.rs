@@ -40,6 +40,7 @@ const FORMS: &[(&str, &str)] = &[
     ("add-cache", "add-cache LOAD HOST"),
     ("remove-cache", "remove-cache LOAD HOST"),
     ("tell", "tell LOAD VERB"),
+    ("mark", "mark"),
 ];
 
 /// Reads `[[timeline]]`.
@@ -196,7 +197,8 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<(Action, Vec<usize>)> {
         let title = format!("`{}` takes other words", verb.text);
         return Err(Diagnostic::at(&text.span, title, format!("expected \"{form}\"")).into());
     }
-    let draws = !matches!(verb.text.as_str(), "run" | "tell" | "add-cache" | "remove-cache");
+    let draws =
+        !matches!(verb.text.as_str(), "run" | "tell" | "add-cache" | "remove-cache" | "mark");
     let among = if draws { among(&words[1], parts.hosts)? } else { Vec::new() };
     let host = |n: usize| match among.first() {
         Some(first) if n == 1 => Ok(*first),
@@ -213,6 +215,7 @@ fn action(text: &Word, parts: &Parts<'_>) -> Checked<(Action, Vec<usize>)> {
         "cut" => Action::Cut(host(1)?, host(2)?),
         "heal" => Action::Heal(host(1)?, host(2)?),
         "run" => Action::Run(host(1)?, command_line(text, &words[2])?),
+        "mark" => Action::Mark,
         "tell" => {
             let load = index_of(parts.load_names, &words[1], "load")?;
             let verbs = parts.loads[load].kind.verbs;

@@ -7,7 +7,7 @@ use crate::models::USERS_MAX;
 use crate::models::kinds::{LOADS, MODELS};
 use crate::program;
 use crate::story::{
-    Arrivals, Cache, Class, Cluster, Host, Load, Model, PARTS_MAX, Placement, Skew,
+    Arrivals, Cache, Class, Cluster, Gaps, Host, Load, Model, PARTS_MAX, Placement, Skew,
 };
 use crate::tree::{Node, Value};
 use crate::units::picoseconds;
@@ -271,9 +271,17 @@ pub(crate) fn arrivals(fields: &Fields<'_>) -> Checked<Arrivals> {
                 let label = "expected more than 0/s";
                 return Err(Diagnostic::at(&node.span, "a rate of zero is no load", label).into());
             }
-            Ok(Arrivals::Open { rate_milli })
+            let kinds = [("random", Gaps::Random), ("even", Gaps::Even)];
+            let gaps = fields.choice("gaps", &kinds, Some(Gaps::Random))?;
+            Ok(Arrivals::Open { rate_milli, gaps })
         }
         (None, Some(_)) => {
+            if let Some(gaps) = fields.get("gaps") {
+                let title = "gaps in a closed loop";
+                return Err(Diagnostic::at(&gaps.span, title, "its users think as they do")
+                    .help("leave it out, or give an open loop's `rate`")
+                    .into());
+            }
             let users = fields.integer("users", 1..=USERS_MAX, None)? as u32;
             let think = fields.quantity("think", DURATION, None)?;
             if think < THINK_MIN {

@@ -165,7 +165,8 @@ fn check(setup: &Setup) -> Result<(), RealError> {
             Action::Run(..)
             | Action::AddCache { .. }
             | Action::RemoveCache { .. }
-            | Action::Tell { .. } => true,
+            | Action::Tell { .. }
+            | Action::Mark => true,
         };
         if !supported {
             return Err(RealError::Unsupported(happening.text.clone()));
@@ -244,6 +245,16 @@ fn check_ports(setup: &Setup) -> Result<(), RealError> {
         TcpListener::bind((ip, port)).map_err(|error| RealError::Address(ip, port, error))?;
     }
     Ok(())
+}
+
+/// The servers on a host, and how each is asked for its counters.
+fn servers(setup: &Setup, host: usize) -> impl Iterator<Item = (SocketAddr, &'static str)> {
+    let of = &setup.hosts[host];
+    let programs = of.run.iter().map(|line| &line.program);
+    programs.filter(|program| of.used && !program.ends()).filter_map(move |program| {
+        let at = SocketAddr::new(address(host), program.port()?);
+        Some((at, program.counters_request()))
+    })
 }
 
 /// How long the loads of a host have computed.
@@ -336,7 +347,8 @@ impl Stage<'_> {
                 Action::Thaw(host) => self.children.freeze(*host, false),
                 Action::Run(host, line) => self.children.start(*host, line)?,
                 // Loads carry their own list of changes; the rest was refused before.
-                Action::AddCache { .. } | Action::RemoveCache { .. } | Action::Tell { .. } => {}
+                Action::AddCache { .. } | Action::RemoveCache { .. } => {}
+                Action::Tell { .. } | Action::Mark => {}
                 Action::Cut(..) | Action::Heal(..) => {}
             }
         }
@@ -347,32 +359,33 @@ impl Stage<'_> {
     fn sleep_until(&mut self, began: Instant, until: Duration) -> Result<(), RealError> {
         while let Some(at) = self.samples.next().filter(|at| *at <= until) {
             self.sleep(began + at)?;
-            let (setup, asker) = (self.setup, &mut self.asker);
-            let (loads, children) = (&self.loads, &self.children);
-            let elapsed_ns = storytime_machine::nanos(began.elapsed());
-            self.samples.take(|host| {
-                let mut sum = Reading::new();
-                let of = &setup.hosts[host];
-                if !of.used {
-                    return sum;
-                }
-                let busy_ns = children.busy_ns(host) + computed_ns(setup, loads, host);
-                sum.insert(CPU_BUSY_NS.to_owned(), busy_ns);
-                sum.insert(CPU_NS.to_owned(), elapsed_ns.saturating_mul(of.cores.into()));
-                for program in of.run.iter().map(|line| &line.program) {
-                    if program.ends() {
-                        continue;
-                    }
-                    let Some(port) = program.port() else { continue };
-                    let at = SocketAddr::new(address(host), port);
-                    for (name, count) in asker.read(at, program.counters_request()) {
-                        *sum.entry(name).or_default() += count;
-                    }
-                }
-                sum
-            });
+            self.take_counters(began);
         }
         self.sleep(began + until)
+    }
+
+    fn take_counters(&mut self, began: Instant) {
+        let (setup, asker) = (self.setup, &mut self.asker);
+        let (loads, children) = (&self.loads, &self.children);
+        let elapsed_ns = storytime_machine::nanos(began.elapsed());
+        let last = self.samples.is_last();
+        for host in self.samples.hosts() {
+            servers(setup, host).for_each(|(at, request)| asker.ask(at, request));
+        }
+        self.samples.take(|host| {
+            let mut sum = Reading::new();
+            let of = &setup.hosts[host];
+            if !of.used {
+                return sum;
+            }
+            let busy_ns = children.busy_ns(host) + computed_ns(setup, loads, host);
+            sum.insert(CPU_BUSY_NS.to_owned(), busy_ns);
+            sum.insert(CPU_NS.to_owned(), elapsed_ns.saturating_mul(of.cores.into()));
+            for (name, count) in servers(setup, host).flat_map(|(at, _)| asker.read(at, last)) {
+                *sum.entry(name).or_default() += count;
+            }
+            sum
+        });
     }
 
     fn sleep(&mut self, until: Instant) -> Result<(), RealError> {

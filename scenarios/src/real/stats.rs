@@ -2,18 +2,20 @@
 //! `stats proxy`, a database's `INFO`.
 //!
 //! One connection for each server, kept through the run. It is not counted among the server's
-//! connections; its few requests are among its bytes. A server that does not answer at once has no
-//! counters this time.
+//! connections; its few requests are among its bytes. A server that does not answer at once is taken
+//! to have counted nothing since the last time; what it did count is told the next time.
 
 use crate::sample::Reading;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::{Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a server may take to connect or to answer.
+/// How long a server may take to connect or to answer, so that the rest is not late.
 const ANSWER_MAX: Duration = Duration::from_millis(200);
+/// The same at the end of the run, when nothing else waits.
+const LAST_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// Longest answer, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -23,17 +25,37 @@ pub(super) struct Asker {
     connections: BTreeMap<SocketAddr, TcpStream>,
     /// How often each server was connected to, of which its totals know.
     connects: BTreeMap<SocketAddr, u64>,
+    /// What each server said when it last said anything.
+    said: BTreeMap<SocketAddr, Reading>,
 }
 
 impl Asker {
-    /// The counters that the server at an address gives for a request; empty if it does not answer.
-    pub(super) fn read(&mut self, at: SocketAddr, request: &str) -> Reading {
-        let answer = self.ask(at, request);
-        let Some(answer) = answer else {
-            self.connections.remove(&at);
-            return Reading::new();
-        };
-        let mut reading = counters(&answer);
+    /// Asks the server at an address for its counters. All servers are asked before any answer is
+    /// read, so that all tell of the same moment.
+    pub(super) fn ask(&mut self, at: SocketAddr, request: &str) {
+        if let Err(why) = self.send(at, request) {
+            self.lost(at, &why);
+        }
+    }
+
+    /// The counters that the server at an address was asked for; those of the last time if it is
+    /// silent, none if it is gone. `last`: the run is over.
+    pub(super) fn read(&mut self, at: SocketAddr, last: bool) -> Reading {
+        let patience = if last { LAST_ANSWER_MAX } else { ANSWER_MAX };
+        let answer = self.connections.get_mut(&at).map(|stream| receive(stream, patience));
+        match answer {
+            Some(Ok(answer)) => {
+                let reading = self.without_asker(at, counters(&answer));
+                self.said.insert(at, reading);
+            }
+            Some(Err(why)) => self.lost(at, &why),
+            None => {}
+        }
+        self.said.get(&at).cloned().unwrap_or_default()
+    }
+
+    /// Leaves this asker's own connections out.
+    fn without_asker(&self, at: SocketAddr, mut reading: Reading) -> Reading {
         let connects = self.connects.get(&at).copied().unwrap_or(0);
         let owns = [
             ("curr_connections", 1),
@@ -51,29 +73,40 @@ impl Asker {
         reading
     }
 
-    fn ask(&mut self, at: SocketAddr, request: &str) -> Option<String> {
+    /// An answer that comes later would be taken for that to the next question, so the connection
+    /// is left. Only of a server that is gone there is nothing to tell any more.
+    fn lost(&mut self, at: SocketAddr, why: &Error) {
+        self.connections.remove(&at);
+        if !matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            self.said.remove(&at);
+        }
+    }
+
+    fn send(&mut self, at: SocketAddr, request: &str) -> Result<(), Error> {
         let stream = match self.connections.entry(at) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(place) => {
-                let stream = TcpStream::connect_timeout(&at, ANSWER_MAX).ok()?;
-                stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
-                stream.set_write_timeout(Some(ANSWER_MAX)).ok()?;
+                let stream = TcpStream::connect_timeout(&at, ANSWER_MAX)?;
+                stream.set_write_timeout(Some(ANSWER_MAX))?;
                 *self.connects.entry(at).or_default() += 1;
                 place.insert(stream)
             }
         };
-        stream.write_all(request.as_bytes()).ok()?;
-        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-        while !is_whole(&answer) {
-            match stream.read(&mut part) {
-                Ok(n) if n > 0 && answer.len() < ANSWER_BYTES_MAX => {
-                    answer.extend_from_slice(&part[..n]);
-                }
-                _ => return None,
-            }
-        }
-        String::from_utf8(answer).ok()
+        stream.write_all(request.as_bytes())
     }
+}
+
+fn receive(stream: &mut TcpStream, patience: Duration) -> Result<String, Error> {
+    stream.set_read_timeout(Some(patience))?;
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    while !is_whole(&answer) {
+        match stream.read(&mut part)? {
+            n if n > 0 && answer.len() < ANSWER_BYTES_MAX => answer.extend_from_slice(&part[..n]),
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            _ => return Err(ErrorKind::InvalidData.into()),
+        }
+    }
+    String::from_utf8(answer).map_err(|_| ErrorKind::InvalidData.into())
 }
 
 /// Whether an answer is at its end: a line that says so, or the length that it begins with.
@@ -103,6 +136,7 @@ fn counters(answer: &str) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
     fn numbers_are_read_and_words_left_out() {
@@ -110,6 +144,23 @@ mod tests {
         assert_eq!(reading.get("get_hits"), Some(&7));
         assert_eq!(reading.get("bytes"), Some(&81));
         assert_eq!(reading.len(), 2);
+    }
+
+    #[test]
+    fn a_silent_server_keeps_its_counters_and_one_that_is_gone_has_none() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("some port is free");
+        let at = listener.local_addr().expect("it listens");
+        let mut asker = Asker::default();
+        asker.ask(at, "stats\r\n");
+        let (mut server, _) = listener.accept().expect("the asker connected");
+        server.write_all(b"STAT get_hits 7\r\nEND\r\n").expect("it reads");
+        let told = asker.read(at, false);
+        assert_eq!(told.get("get_hits"), Some(&7));
+        asker.ask(at, "stats\r\n");
+        assert_eq!(asker.read(at, false), told, "it says nothing");
+        drop((server, listener));
+        asker.ask(at, "stats\r\n");
+        assert_eq!(asker.read(at, false), Reading::new(), "nobody is there");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::models::results::Result;
 use crate::models::series::Series as Counts;
 use crate::run::{Outcome, Run, VariantRun, take};
 use crate::story::{Action, ChartSpec, Draw, Figure, Story, Window};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use storytime_machine::nanos;
 use storytime_reports::model::{Axis, Chart, ChartKind, Mark, Scale, Series, Unit};
 
@@ -45,10 +45,26 @@ fn line_name(variant: &str, variants: usize, metric: &str, metrics: usize) -> St
     }
 }
 
-/// What a metric is called among others: by its label, unless another has the same.
-fn label<'a>(metric: &'a Metric, metrics: &[(Metric, Take)]) -> &'a str {
-    let alike = metrics.iter().filter(|(other, _)| other.def.label == metric.def.label);
-    if alike.count() > 1 { &metric.text } else { metric.def.label }
+/// What a metric is called among others: by its label, or by its source where that alone tells it
+/// from them.
+fn label<'a>(metric: &'a Metric, others: impl Iterator<Item = &'a Metric>) -> String {
+    let (label, source) = (metric.def.label, metric.source());
+    let (mut all, mut alike) = (0, 0);
+    for other in others {
+        all += 1;
+        alike += usize::from(other.def.label == label);
+    }
+    match alike {
+        0 | 1 => label.to_owned(),
+        _ if alike == all => source.to_owned(),
+        _ => format!("{label}, {source}"),
+    }
+}
+
+/// What an axis of several metrics is called: nothing, unless that is the same for all.
+fn common_label<'a>(metrics: impl Iterator<Item = &'a Metric>) -> &'static str {
+    let labels: BTreeSet<&'static str> = metrics.map(|metric| metric.def.label).collect();
+    if labels.len() == 1 { labels.first().copied().unwrap_or_default() } else { "" }
 }
 
 /// How many variants a picture shows, whatever the points of the sweep.
@@ -60,12 +76,12 @@ fn bases(story: &Story, spec: &ChartSpec) -> usize {
 fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> Chart {
     let mut chart = blank(spec);
     chart.x = Axis::new("time", Unit::Seconds);
-    let def = metrics[0].def;
-    chart.y = match def.kind {
-        Kind::Shares => Axis::new(def.label, Unit::Share).between(0.0, 1.0),
-        Kind::Level => Axis::new(def.label, Unit::Count),
-        Kind::Bytes => Axis::new(def.label, Unit::Bytes),
-        _ => Axis::new(def.label, Unit::PerSecond),
+    let up = common_label(metrics.iter());
+    chart.y = match metrics[0].def.kind {
+        Kind::Shares => Axis::new(up, Unit::Share).between(0.0, 1.0),
+        Kind::Level => Axis::new(up, Unit::Count),
+        Kind::Bytes => Axis::new(up, Unit::Bytes),
+        _ => Axis::new(up, Unit::PerSecond),
     };
     for run in runs {
         for (m, metric) in metrics.iter().enumerate() {
@@ -73,8 +89,9 @@ fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> 
                 let Some(result) = variant.measured.get(metric) else { continue };
                 let name = variant_name(story, variant);
                 let place = spec.variants.iter().position(|&n| n == variant.variant);
+                let label = label(metric, metrics.iter());
                 chart.series.push(Series {
-                    name: line_name(&name, spec.variants.len(), &metric.text, metrics.len()),
+                    name: line_name(&name, spec.variants.len(), &label, metrics.len()),
                     arm: run.arm,
                     points: points(&result),
                     role: (place.unwrap_or(0) * metrics.len() + m) as u8,
@@ -86,36 +103,52 @@ fn lines(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[Metric]) -> 
     chart
 }
 
-/// The named entries of the timeline that happen in a variant shown, once each.
+/// The named entries of the timeline that happen in a variant shown, in the order of time; once for
+/// each time at which an entry does.
 fn marks(story: &Story, run: &Run, spec: &ChartSpec) -> Vec<Mark> {
-    let mut marks = Vec::new();
-    let Some(first) = shown(run, spec).next() else { return marks };
+    let Some(first) = shown(run, spec).next() else { return Vec::new() };
     let timeline = |variant: usize| &story.variants[variant].setup.timeline;
+    let all: BTreeSet<_> = shown(run, spec).map(|v| base(story, v)).collect();
+    let mut marks: Vec<(u64, Mark)> = Vec::new();
     for (n, happening) in timeline(first.variant).iter().enumerate() {
-        let happens = |variant: &&VariantRun| timeline(variant.variant)[n].active;
-        let Some(variant) = shown(run, spec).find(happens) else { continue };
         let Some(name) = &happening.name else { continue };
-        let everywhere = shown(run, spec).all(|variant| happens(&variant));
-        // What a load is told reads worse than what it is for.
+        // What a load is told reads worse than what it is for, and a mark says nothing else.
         let text = match happening.action {
-            Action::Tell { .. } => name,
+            Action::Tell { .. } | Action::Mark => name,
             _ => &happening.text,
         };
-        let label = match story.variants[variant.variant].base.as_ref().filter(|_| !everywhere) {
-            Some(base) => format!("{text} ({base})"),
-            None => text.clone(),
-        };
-        marks.push(Mark { x: seconds(nanos(variant.plan.offset(n))), until: None, label });
+        let mut times: BTreeMap<u64, BTreeSet<_>> = BTreeMap::new();
+        for variant in shown(run, spec).filter(|v| timeline(v.variant)[n].active) {
+            let at = nanos(variant.plan.offset(n));
+            times.entry(at).or_default().insert(base(story, variant));
+        }
+        for (at, bases) in times {
+            let names: Vec<&str> = bases.iter().map(|(_, name)| *name).collect();
+            let label = if bases == all || names.is_empty() {
+                text.clone()
+            } else {
+                format!("{text} ({})", names.join(", "))
+            };
+            marks.push((at, Mark { x: seconds(at), until: None, label }));
+        }
     }
-    marks
+    marks.sort_by_key(|(at, _)| *at);
+    marks.into_iter().map(|(_, mark)| mark).collect()
+}
+
+/// The variant of a run, whatever the point of the sweep: its first place in the file, and its
+/// name.
+fn base<'a>(story: &'a Story, run: &VariantRun) -> (usize, &'a str) {
+    let base = story.variants[run.variant].base.as_deref();
+    let place = story.variants.iter().position(|variant| variant.base.as_deref() == base);
+    (place.unwrap_or(run.variant), base.unwrap_or_default())
 }
 
 fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take)]) -> Chart {
     let mut chart = blank(spec);
     let (first, first_take) = &metrics[0];
-    let alike = metrics.iter().all(|(metric, _)| metric.def.label == first.def.label);
-    let y = if alike { first.def.label } else { "" };
-    chart.y = Axis::new(y, unit_of(first.def.kind.unit(*first_take)));
+    let up = common_label(metrics.iter().map(|(metric, _)| metric));
+    chart.y = Axis::new(up, unit_of(first.def.kind.unit(*first_take)));
     chart.x = match (first.def.kind.along(), &story.sweep) {
         (Some(along), _) => Axis::new(along, Unit::Count),
         (None, Some(sweep)) if sweep.unit.is_empty() => Axis::new(&*sweep.name, Unit::Count),
@@ -134,8 +167,8 @@ fn curves(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Ta
                     (_, false) => variant_name(story, variant),
                 };
                 let more = points_of_curve(story, variant, metric, *take_what, spec.window);
-                let label = label(metric, metrics);
-                let name = line_name(&name, bases(story, spec), label, metrics.len());
+                let label = label(metric, metrics.iter().map(|(metric, _)| metric));
+                let name = line_name(&name, bases(story, spec), &label, metrics.len());
                 match lines.iter_mut().find(|line| line.name == name) {
                     Some(line) => line.points.extend(more),
                     None => {
@@ -251,7 +284,7 @@ fn bars(story: &Story, runs: &[&Run], spec: &ChartSpec, metrics: &[(Metric, Take
                     points.push((category as f64, value));
                 }
             }
-            let name = label(metric, metrics).to_owned();
+            let name = label(metric, metrics.iter().map(|(metric, _)| metric));
             chart.series.push(Series { name, arm: run.arm, points, role: role as u8 });
         }
     }

@@ -63,6 +63,8 @@ pub enum Action {
         /// Host and port of the cache.
         cache: Cache,
     },
+    /// Nothing: a moment with a name.
+    Mark,
     /// A load is told something that its kind understands.
     Tell {
         /// Which load.

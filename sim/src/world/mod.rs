@@ -47,6 +47,9 @@ pub struct Config {
     pub invariants: bool,
     /// A run of more events is broken off as failed: it would not end.
     pub events_max: u64,
+    /// A process that takes more steps than this while no time passes breaks the run: it would go
+    /// on for ever.
+    pub instant_steps_max: u32,
 }
 
 impl Config {
@@ -60,6 +63,7 @@ impl Config {
             buggify: None,
             invariants: true,
             events_max: 10_000_000_000,
+            instant_steps_max: 1_000_000,
         }
     }
 }
@@ -255,6 +259,7 @@ impl World {
                 life: 0,
                 incarnation: 0,
                 parked: VecDeque::new(),
+                stepped: (Time::ZERO, 0),
                 ends: Vec::new(),
                 connecting: BTreeSet::new(),
                 listeners: BTreeMap::new(),

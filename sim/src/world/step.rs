@@ -157,6 +157,7 @@ impl World {
     #[inline]
     fn step(&mut self, process: u32, input: Input) {
         self.tell(process, input);
+        self.count_step(process);
         let Some(drive) = self.procs[process as usize].drive.as_mut() else { return };
         let spent = drive.take_spent_ns();
         if spent == 0 {
@@ -171,6 +172,20 @@ impl World {
             self.queue.push(core.busy_until, event);
         }
         self.check(process);
+    }
+
+    /// Counts the steps of a process at one instant. Time never passes for one that always has
+    /// something to do at once, and so the end of the run would never come.
+    #[inline]
+    fn count_step(&mut self, process: u32) {
+        let (now, steps_max) = (self.now, self.config.instant_steps_max);
+        let stepped = &mut self.procs[process as usize].stepped;
+        let before = if stepped.0 == now { stepped.1 } else { 0 };
+        *stepped = (now, before.saturating_add(1));
+        if before >= steps_max {
+            let what = format!("more than {steps_max} steps at one instant: no time passes");
+            self.fail(process, what);
+        }
     }
 
     /// Calls the process with the input.

@@ -76,8 +76,13 @@ impl Client {
         while self.of(conn) == Some(Of::Link(index)) {
             match self.link(index).reader.next(rx) {
                 Ok(None) => break,
-                Ok(Some(Frame::Push(_))) => self.counters.pushes += 1,
-                Ok(Some(Frame::Reply(reply))) => self.reply(cx, index, reply),
+                Ok(Some(Frame::Push(_) | Frame::TooLong { push: true })) => {
+                    self.counters.pushes += 1;
+                }
+                Ok(Some(Frame::Reply(reply))) => self.reply(cx, index, Ok(reply)),
+                Ok(Some(Frame::TooLong { push: false })) => {
+                    self.reply(cx, index, Err(Failure::TooLong));
+                }
                 Err(_) => {
                     if let Some(first) = self.link(index).pending.pop_front() {
                         self.ends(first, Err(Failure::Garbled));
@@ -96,14 +101,20 @@ impl Client {
         true
     }
 
-    fn reply(&mut self, cx: &mut Cx, index: u32, reply: Reply) {
+    /// A reply came, or one that is too long is known to come.
+    fn reply(&mut self, cx: &mut Cx, index: u32, outcome: Result<Reply, Failure>) {
         let link = self.link(index);
-        let refused = matches!(&reply, Reply::Error(text) if text.starts_with(NO_PLACE));
-        if refused && !link.answered {
-            return self.no_place(cx, index, &reply);
+        if let Ok(reply @ Reply::Error(text)) = &outcome
+            && text.starts_with(NO_PLACE)
+            && !link.answered
+        {
+            return self.no_place(cx, index, reply);
         }
         if let Stand::AwaitGreeting(conn, left) = link.stand {
-            return self.greeted(cx, index, conn, left, &reply);
+            return match &outcome {
+                Ok(reply) => self.greeted(cx, index, conn, left, reply),
+                Err(_) => self.lose(cx, index, Close::Abort, true),
+            };
         }
         link.answered = true;
         if link.late > 0 {
@@ -117,7 +128,7 @@ impl Client {
             return self.lose(cx, index, Close::Abort, false);
         };
         self.servers[server].failures = 0;
-        self.ends(slot, Ok(reply));
+        self.ends(slot, outcome);
     }
 
     fn greeted(&mut self, cx: &mut Cx, index: u32, conn: Conn, left: u32, reply: &Reply) {

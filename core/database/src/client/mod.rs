@@ -22,6 +22,7 @@
 //!   to for [`retry_after`](ClientOptions::retry_after), doubled with each failure in a row up to
 //!   [`RETRY_DOUBLINGS_MAX`] times, and up to a quarter more by chance. Meanwhile requests that
 //!   find no open connection end as `NotSent` at once.
+//! * A reply that is too long fails its request alone: it is dropped as it comes.
 //! * A server that says it has too many clients took none of the requests on that connection: each
 //!   of them ends with that error as its reply.
 //! * Each method named `on_…` says whether the event was the client's.
@@ -36,6 +37,7 @@ mod encode;
 mod link;
 mod send;
 
+pub use crate::config::{REQUEST_BYTES_MAX, VALUE_BYTES_MAX};
 pub use encode::put_request;
 
 use crate::Reply;
@@ -51,8 +53,6 @@ use storytime_machine::{Conn, Endpoint, Time, Token};
 pub const CLIENT_TOKENS: u64 = 1 << 32;
 /// Most servers of one client.
 pub const SERVERS_MAX: usize = 1 << 16;
-/// Longest request, bytes.
-pub const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of requests that wait for a connection, for all servers.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// A connection takes no further request while so many bytes have not left it.
@@ -126,6 +126,9 @@ pub enum Failure {
     Unknown,
     /// The server said something that is no reply. Nobody knows whether it happened.
     Garbled,
+    /// It was answered, at greater length than [`reply_bytes_max`](ClientOptions::reply_bytes_max):
+    /// nobody read whether it happened.
+    TooLong,
 }
 
 impl fmt::Display for Failure {
@@ -134,6 +137,7 @@ impl fmt::Display for Failure {
             Self::NotSent => "not sent: the server cannot be reached, or has no time",
             Self::Unknown => "sent, and no reply: nobody knows whether it happened",
             Self::Garbled => "the server said something that is no reply",
+            Self::TooLong => "the reply is longer than is taken",
         })
     }
 }
@@ -147,7 +151,8 @@ pub enum NotAccepted {
     TooMany,
     /// No such server.
     NoServer,
-    /// Longer than [`REQUEST_BYTES_MAX`], or without a word.
+    /// Longer than a server takes ([`REQUEST_BYTES_MAX`], and [`VALUE_BYTES_MAX`] for a word), or
+    /// without a word.
     BadRequest,
 }
 
@@ -174,6 +179,8 @@ pub struct ClientCounters {
     pub not_sent: u64,
     /// Requests of which nobody knows whether they happened.
     pub unknown: u64,
+    /// Replies that were too long, and dropped.
+    pub too_long: u64,
     /// Connects tried.
     pub connects: u64,
     /// Connects that did not come up.

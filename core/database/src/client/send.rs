@@ -4,10 +4,11 @@ use super::asked::Place;
 use super::encode::{bytes_of, put_request};
 use super::link::{Link, Stand};
 use super::{
-    CLIENT_TOKENS, Client, Event, Failure, Keep, NotAccepted, REQUEST_BYTES_MAX,
-    RETRY_DOUBLINGS_MAX, ServerId, UNSENT_BYTES_MAX, WAITING_BYTES_MAX,
+    CLIENT_TOKENS, Client, Event, Failure, Keep, NotAccepted, RETRY_DOUBLINGS_MAX, ServerId,
+    UNSENT_BYTES_MAX, WAITING_BYTES_MAX,
 };
 use crate::Reply;
+use crate::config::{REQUEST_BYTES_MAX, VALUE_BYTES_MAX};
 use bytes::BytesMut;
 use core::time::Duration;
 use storytime_machine::{Cx, Token};
@@ -33,7 +34,9 @@ impl Client {
             return Err(NotAccepted::NoServer);
         }
         let bytes = bytes_of(words);
-        if words.is_empty() || bytes > REQUEST_BYTES_MAX {
+        let fits = bytes <= REQUEST_BYTES_MAX && words.iter().all(|w| w.len() <= VALUE_BYTES_MAX);
+        if words.is_empty() || !fits {
+            // The server would hang up, and take everybody else's replies with it.
             return Err(NotAccepted::BadRequest);
         }
         if self.asked.len() >= self.options.requests_max {
@@ -185,6 +188,7 @@ impl Client {
             Ok(_) => self.counters.replies += 1,
             Err(Failure::NotSent) => self.counters.not_sent += 1,
             Err(Failure::Unknown | Failure::Garbled) => self.counters.unknown += 1,
+            Err(Failure::TooLong) => self.counters.too_long += 1,
         }
         self.events.push_back(Event { tag: asked.tag, outcome });
     }

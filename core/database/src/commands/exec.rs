@@ -1,7 +1,7 @@
 //! What a command on content works with.
 
 use super::fault::{NO_KEY, TOO_MUCH, WRONG_TYPE};
-use super::{Fault, Marks};
+use super::{Fault, Marks, Numbers};
 use crate::record::{Effect, RecordWriter};
 use crate::resp::Out;
 use crate::store::{Entry, Owner, Row, Store, Text, Value};
@@ -16,6 +16,8 @@ pub struct Bounds {
     pub taken_bytes_max: usize,
     /// How many databases there are.
     pub databases: u32,
+    /// Which row numbers are given out.
+    pub numbers: Numbers,
 }
 
 /// What a command did, for figures.

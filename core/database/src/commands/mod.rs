@@ -34,7 +34,7 @@ pub use exec::{Bounds, Exec, Tally};
 pub use fault::Fault;
 pub(crate) use generic::database;
 pub use marks::Marks;
-pub use rows::row_digest;
+pub use rows::{Numbers, row_digest};
 pub use spec::{Flags, Run, Spec};
 pub use table::Commands;
 

@@ -20,6 +20,7 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --checkpoint-bytes N[k|m|g]   journal behind which a checkpoint is made (256m)
 --read-only                   refuse writes; DB.READONLY OFF ends it
 --max-runnable N              requests under way; more are told BUSY (0: no limit)
+--runnable-waits yes|no       yes: more wait for their turn, unread (no)
 --connection-memory BYTES     what a connection costs (16384)
 --pages N --pool-pages N      a file of N pages of 16 KiB, and how many memory holds
 --page-rows N                 neighbouring rows on one page (16)
@@ -28,12 +29,13 @@ dbd: a journalled, replicated record store that speaks Redis's protocol
 --min-replicas-to-write N     acknowledge when so many replicas have it, too (0)
 --min-replicas-max-lag SECS   one that is silent for longer is not there (10)
 --master-master HOST PORT     replicate from each other; for the contrast, not for use
---server-number N --servers N numbers that do not collide there
+--server-number K --servers N row numbers there: K, K+N, K+2N and so on (1 1)
 --pair HOST:PORT --pair-listen PORT --witness HOST:PORT --address IP --prefer-active yes|no
                               one half of an HA pair over a mirrored disk; the address moves by
-                              storytime --address-command PROGRAM dbd ...
+                              storytime --address-command PROGRAM dbd ... The ports of pair and
+                              witness have no authentication: keep them on a private network
 -h, --help    -V, --version
 
 Own commands: ROW.PUT GET MGET DEL RANGE COUNT WITH NEXT TABLES OWNERS BATCH DROP DROPALL
-SIZE, DB.POSITION LAG READONLY DIGEST. All others are Redis's, with Redis's meaning.
+SIZE, DB.POSITION LAG READONLY DIGEST ALTER. All others are Redis's, with Redis's meaning.
 ";

@@ -5,22 +5,24 @@ mod parse;
 
 pub use help::HELP;
 
+use crate::commands::Numbers;
+use crate::replication::KEPT_BYTES_MAX;
 use bytes::Bytes;
-use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Addr, Endpoint, IpAddr, Limits};
+use storytime_machine::{Addr, Endpoint, IpAddr, Limits, UsageError};
 
 /// What `dbd --version` prints.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest string, element or row, bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
-/// Longest request, and most bytes collected for a transaction.
+/// Longest request, and most memory of the requests that wait for an `EXEC`, bytes.
 pub const REQUEST_BYTES_MAX: usize = 3 << 20;
 /// Longest record, bytes: what the longest request can make.
 pub const RECORD_BYTES_MAX: usize = 12 << 20;
 /// Pending output above which a client is no longer read, bytes.
 const TX_HIGH_BYTES: usize = 256 << 10;
-/// Pending output above which a client is hung up on, bytes.
+/// Pending output above which a client is hung up on, bytes. What else is kept for it counts, too:
+/// requests that wait for `EXEC`, and keys that it watches.
 pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Input and output of all connections together, bytes.
 const BUFFERS_BYTES_MAX: usize = 4 << 30;
@@ -106,9 +108,11 @@ pub struct Paging {
 pub struct MasterMaster {
     /// The other one.
     pub other: Place,
-    /// This server's number, from 1, in its numbers.
+    /// This server's number, from 1.
     pub server_number: u32,
-    /// How many servers there are; 1: numbers are not kept apart.
+    /// How many servers there are, the same on each. Each gives out row numbers that are this far
+    /// apart, its own number first, also where several are drawn at once. 1: all numbers, and so
+    /// does the other.
     pub servers: u32,
 }
 
@@ -136,10 +140,15 @@ pub struct Config {
     /// How far ahead of the last record the journal's file is filled with zeros, bytes; whole
     /// sectors. No option: less of it makes tests of power cuts cheaper.
     pub reserve_bytes: usize,
+    /// Most bytes of changed content that are kept for a replica which is being seeded. No option,
+    /// for the same reason.
+    pub kept_bytes_max: u64,
     /// `--read-only`.
     pub read_only: bool,
     /// `--max-runnable`: most requests under way; 0: no limit.
     pub runnable_max: u32,
+    /// `--runnable-waits`: further ones wait for their turn; otherwise they are told `BUSY`.
+    pub runnable_waits: bool,
     /// `--connection-memory`: what a connection costs, bytes.
     pub connection_bytes: u64,
     /// `--pages`, `--pool-pages`, `--page-rows`, `--apply-ahead`.
@@ -156,18 +165,6 @@ pub struct Config {
     pub pair: Option<PairPlaces>,
 }
 
-/// A mistake in the command line: the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -181,8 +178,10 @@ impl Default for Config {
             durability: Durability::Always,
             checkpoint_bytes: 256 << 20,
             reserve_bytes: 1 << 20,
+            kept_bytes_max: KEPT_BYTES_MAX,
             read_only: false,
             runnable_max: 0,
+            runnable_waits: false,
             connection_bytes: 16 << 10,
             paging: None,
             replica_of: None,
@@ -205,6 +204,13 @@ impl Command {
 }
 
 impl Config {
+    /// Which row numbers the server gives out.
+    pub fn numbers(&self) -> Numbers {
+        self.master_master
+            .as_ref()
+            .map_or(Numbers::ALL, |two| Numbers { first: two.server_number, step: two.servers })
+    }
+
     /// What the process needs.
     pub fn limits(&self) -> Limits {
         Limits {

@@ -1,10 +1,10 @@
 //! Reading the words.
 
-use super::{Command, Config, Durability, MasterMaster, Paging, PairPlaces, Place, UsageError};
+use super::{Command, Config, Durability, MasterMaster, Paging, PairPlaces, Place};
 use bytes::Bytes;
 use core::str::FromStr;
 use core::time::Duration;
-use storytime_machine::{IpAddr, disk};
+use storytime_machine::{IpAddr, UsageError, disk};
 
 /// Options that take words.
 const OPTIONS: &[&str] = &[
@@ -20,6 +20,7 @@ const OPTIONS: &[&str] = &[
     "--checkpoint-bytes",
     "--read-only",
     "--max-runnable",
+    "--runnable-waits",
     "--connection-memory",
     "--pages",
     "--pool-pages",
@@ -205,6 +206,7 @@ fn plain(option: &str, config: &mut Config, words: &mut Words<'_>) -> Result<boo
         "--checkpoint-bytes" => config.checkpoint_bytes = words.bytes()?.max(1 << 16),
         "--read-only" => config.read_only = true,
         "--max-runnable" => config.runnable_max = words.number("a number of requests")?,
+        "--runnable-waits" => config.runnable_waits = words.yes_or_no()?,
         "--connection-memory" => config.connection_bytes = words.bytes()?,
         "--replicaof" => config.replica_of = Some(words.host_and_port()?),
         "--min-replicas-to-write" => {

@@ -44,7 +44,8 @@ fn mistakes_say_what_is_right() {
 }
 
 #[test]
-fn the_help_fits_a_screen() {
+fn the_help_fits_a_screen_and_warns_of_open_ports() {
+    assert!(HELP.contains("no authentication: keep them on a private network"));
     assert!(HELP.lines().count() <= 40 && HELP.lines().all(|line| line.len() <= 100));
     assert_eq!(Command::from_words(&["--port", "1", "-h"]), Ok(Command::Help));
 }

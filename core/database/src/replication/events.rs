@@ -8,10 +8,7 @@ use storytime_machine::{Close, Conn, Cx, Gone, IpAddr, Open, ResolveError, Token
 impl Replication {
     /// Whether a connection is to our master, to our former one, or a replica's.
     pub fn owns(&self, conn: Conn) -> bool {
-        self.is_upstream(conn)
-            || self.follower_at(conn).is_some()
-            || self.is_former(conn)
-            || self.is_mutual(conn)
+        self.dialled(conn).is_some() || self.follower_at(conn).is_some()
     }
 
     /// Whether a token is ours.
@@ -19,26 +16,10 @@ impl Replication {
         token.0 >= self.base && token.0 - self.base < REPLICATION_TOKENS
     }
 
-    fn is_upstream(&self, conn: Conn) -> bool {
-        match &self.role {
-            super::Role::Replica(upstream) => upstream.link.conn() == Some(conn),
-            super::Role::Master { .. } => false,
-        }
-    }
-
     /// A connection that we made is up.
     pub fn on_open(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> bool {
         let Open::Connected { connect } = how else { return false };
-        if *connect == self.token(Timer::Upstream) {
-            self.connected_upstream(cx, conn);
-        } else if *connect == self.token(Timer::Former) {
-            self.connected_former(cx, conn);
-        } else if *connect == self.token(Timer::Mutual) {
-            self.connected_mutual(cx, conn);
-        } else {
-            return false;
-        }
-        true
+        self.dial_connected(cx, *connect, conn)
     }
 
     /// Bytes arrived.
@@ -49,16 +30,12 @@ impl Replication {
         conn: Conn,
         rx: &mut BytesMut,
     ) -> bool {
-        if self.is_upstream(conn) {
-            self.take_in(cx, host, conn, rx);
-        } else if self.is_former(conn) {
-            self.hear_former(cx, conn, rx);
-        } else if self.is_mutual(conn) {
-            self.hear_mutual(cx, host, conn, rx);
-        } else if let Some(index) = self.follower_at(conn) {
-            self.hear(cx, host, index, rx);
-        } else {
-            return false;
+        match (self.dialled(conn), self.follower_at(conn)) {
+            (Some(Timer::Upstream), _) => self.take_in(cx, host, conn, rx),
+            (Some(Timer::Former), _) => self.hear_former(cx, conn, rx),
+            (Some(Timer::Mutual), _) => self.hear_mutual(cx, host, conn, rx),
+            (_, Some(index)) => self.hear(cx, host, index, rx),
+            _ => return false,
         }
         true
     }
@@ -83,12 +60,8 @@ impl Replication {
     }
 
     fn ended(&mut self, cx: &mut Cx, host: &mut dyn Host, conn: Conn) -> bool {
-        if self.is_upstream(conn) {
-            self.lose_upstream(cx, "");
-        } else if self.is_former(conn) {
-            self.lose_former(cx);
-        } else if self.is_mutual(conn) {
-            self.lose_mutual(cx);
+        if let Some(of) = self.dialled(conn) {
+            self.lose_dial(cx, of);
         } else if let Some(index) = self.follower_at(conn) {
             self.drop_follower(cx, Some(&mut *host), index, Close::Abort);
             self.pump(cx, host);
@@ -100,19 +73,7 @@ impl Replication {
 
     /// A connect did not come up.
     pub fn on_failed(&mut self, cx: &mut Cx, connect: Token, _: Gone) -> bool {
-        if connect == self.token(Timer::Upstream) {
-            let connecting = super::upstream::Link::Connecting;
-            if self.upstream().is_some_and(|upstream| upstream.link == connecting) {
-                self.rest(cx);
-            }
-        } else if connect == self.token(Timer::Former) {
-            self.lose_former(cx);
-        } else if connect == self.token(Timer::Mutual) {
-            self.lose_mutual(cx);
-        } else {
-            return false;
-        }
-        true
+        self.dial_failed(cx, connect)
     }
 
     /// A name look-up ended.
@@ -123,16 +84,7 @@ impl Replication {
         result: &Result<Vec<IpAddr>, ResolveError>,
     ) -> bool {
         let ip = result.as_ref().ok().and_then(|ips| ips.first().copied());
-        if lookup == self.token(Timer::Upstream) {
-            self.resolved_upstream(cx, ip);
-        } else if lookup == self.token(Timer::Former) {
-            self.resolved_former(cx, ip);
-        } else if lookup == self.token(Timer::Mutual) {
-            self.resolved_mutual(cx, ip);
-        } else {
-            return false;
-        }
-        true
+        self.dial_resolved(cx, lookup, ip)
     }
 
     /// A timer came due.
@@ -140,9 +92,9 @@ impl Replication {
         if timer == self.token(Timer::Upstream) {
             self.try_upstream(cx, host);
         } else if timer == self.token(Timer::Former) {
-            self.try_former(cx);
+            self.begin_dial(cx, Timer::Former);
         } else if timer == self.token(Timer::Mutual) {
-            self.try_mutual(cx);
+            self.begin_dial(cx, Timer::Mutual);
         } else if timer == self.token(Timer::Due) {
             self.weigh(cx, host);
         } else if timer == self.token(Timer::Beat) {

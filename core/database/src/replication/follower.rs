@@ -40,6 +40,9 @@ pub(super) struct Follower {
     pub(super) moved: Time,
     /// Its unsent output at the last heartbeat.
     pub(super) unsent_bytes: usize,
+    /// It gets no content before this, and how often that was put off.
+    pub(super) rests_until: Time,
+    pub(super) overruns: u32,
     pub(super) reader: ReplyReader,
     /// It is another master, gets what was written here alone, and is told how much of its own
     /// records was known here at the time.
@@ -60,6 +63,8 @@ impl Follower {
             heard: now,
             moved: now,
             unsent_bytes: 0,
+            rests_until: now,
+            overruns: 0,
             reader,
             mutual: None,
         }

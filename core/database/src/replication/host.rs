@@ -36,10 +36,15 @@ pub trait Host {
     /// [`super::Replication::on_read_failed`]. One read at a time.
     fn read(&mut self, cx: &mut Cx, from: Lsn, bytes_max: usize);
 
-    /// Begins a snapshot of the content as of the last record. False if another is under way.
-    fn begin_snapshot(&mut self, cx: &mut Cx) -> bool;
+    /// Begins a snapshot of the content as of the last record. False if another is under way. While
+    /// it is taken, what changes is kept for it, up to this many bytes and one key or owner more.
+    fn begin_snapshot(&mut self, cx: &mut Cx, kept_bytes_max: u64) -> bool;
 
-    /// The snapshot's next piece; `None` behind the last.
+    /// Whether more has changed than is kept: the snapshot has no further pieces, and is to be
+    /// given up.
+    fn is_snapshot_overrun(&self) -> bool;
+
+    /// The snapshot's next piece; `None` behind the last. Not asked of one that is overrun.
     fn next_piece(&mut self, cx: &mut Cx) -> Option<Bytes>;
 
     /// Gives the snapshot up.

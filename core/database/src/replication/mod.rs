@@ -28,6 +28,7 @@
 //! | `tail` | the newest records in memory |
 //! | `wire` | what masters and replicas say to each other |
 //! | `serve`, `ship`, `seed` | masters: handshakes, records, content |
+//! | `dial` | connections to other servers |
 //! | `upstream`, `receive`, `lag` | replicas: the connection, what comes over it, how late it is |
 //! | `roles`, `former` | commands, promotion, telling the old master |
 //! | `mutual` | two masters that ship to each other |
@@ -42,6 +43,7 @@
 pub mod host;
 pub mod term;
 
+mod dial;
 mod events;
 mod follower;
 mod former;
@@ -60,13 +62,14 @@ mod wire;
 
 pub use host::{Host, LogState};
 pub use roles::{Caller, Handled};
+pub use seed::KEPT_BYTES_MAX;
 pub use tail::TAIL_BYTES_MAX;
 pub use term::{History, Position, TERMS_MAX, Term};
 
 use bytes::Bytes;
 use core::time::Duration;
+use dial::Dial;
 use follower::Follower;
-use former::Former;
 use mutual::Mutual;
 use promise::{Promises, Wait};
 use std::collections::VecDeque;
@@ -76,7 +79,7 @@ use tail::Tail;
 use upstream::Upstream;
 
 /// Tokens that replication uses from its base on.
-pub const REPLICATION_TOKENS: u64 = 16;
+pub const REPLICATION_TOKENS: u64 = dial::ATTEMPT_TOKENS * dial::ATTEMPTS;
 /// Most replicas of one server.
 pub const REPLICAS_MAX: usize = 64;
 /// Length of a record that says nothing, bytes.
@@ -91,14 +94,16 @@ pub struct ReplicationOptions {
     pub master: Option<(String, u16)>,
     /// What it shows to its master (`AUTH`).
     pub master_password: Option<Bytes>,
-    /// The other one of two masters, and this one's number.
-    pub mutual: Option<(String, u16, u64)>,
+    /// The other one of two masters.
+    pub mutual: Option<OtherMaster>,
     /// Writes are acknowledged when so many replicas have them durable, too.
     pub replicas_to_write: u32,
     /// A replica that was not heard for this long does not count as there.
     pub replicas_lag_max: Duration,
     /// How long a write may wait for its replicas.
     pub write_timeout: Duration,
+    /// Most bytes of changed content that are kept for a replica which is being seeded.
+    pub kept_bytes_max: u64,
     /// How often masters and replicas say where they are.
     pub heartbeat: Duration,
     /// A connection that is silent for this long is given up.
@@ -106,6 +111,19 @@ pub struct ReplicationOptions {
     /// First pause before a lost master is tried again; it doubles up to
     /// [`RETRY_DOUBLINGS_MAX`] times.
     pub retry: Duration,
+}
+
+/// The other one of two masters that ship to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherMaster {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// This server's own number, from 1.
+    pub server_number: u32,
+    /// How many servers keep their row numbers apart; 1: they do not.
+    pub servers: u32,
 }
 
 /// How often the pause before a lost master is tried again doubles.
@@ -121,6 +139,7 @@ impl Default for ReplicationOptions {
             replicas_to_write: 0,
             replicas_lag_max: Duration::from_secs(10),
             write_timeout: Duration::from_secs(1),
+            kept_bytes_max: KEPT_BYTES_MAX,
             heartbeat: Duration::from_millis(500),
             timeout: Duration::from_secs(5),
             retry: Duration::from_millis(200),
@@ -166,6 +185,8 @@ pub struct ReplicationCounters {
     pub continued: u64,
     /// Handshakes, and streams of records, that ended in content.
     pub seeded: u64,
+    /// Times that content changed faster than a replica took it.
+    pub seeds_overrun: u64,
     /// Handshakes refused because the logs had parted, seen from either side.
     pub diverged: u64,
     /// Times this server learned that it is master no more.
@@ -209,7 +230,10 @@ pub struct Replication {
     /// A master of this later term is there, or there is no term behind this one, its own: this
     /// one takes no writes.
     fenced: Option<Term>,
-    former: Option<Former>,
+    /// Connections to others that were tried.
+    attempts: u64,
+    /// The server that we were a replica of, and that is told so.
+    former: Option<Dial>,
     mutual: Option<Mutual>,
     followers: Vec<Follower>,
     tail: Tail,
@@ -236,6 +260,7 @@ impl Replication {
             content: Content::Whole,
             role: Role::Master { term: Term::NONE, since: Lsn(0) },
             fenced: None,
+            attempts: 0,
             former: None,
             mutual: None,
             followers: Vec::new(),
@@ -285,9 +310,8 @@ impl Replication {
                 });
                 self.promise_from(host.log().last);
                 self.role = Role::Master { term, since: Lsn(0) };
-                if let Some((name, port, number)) = self.options.mutual.clone() {
-                    self.mutual = Some(Mutual::new(name, port, number));
-                    self.try_mutual(cx);
+                if let Some(other) = self.options.mutual.clone() {
+                    self.mirror(cx, other);
                 }
             }
         }
@@ -420,7 +444,7 @@ impl Replication {
     }
 }
 
-/// Timers; connects and look-ups have the same numbers.
+/// Timers. Some are those of a dial, whose attempts have numbers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     /// Tries the master again.
@@ -434,3 +458,10 @@ enum Timer {
     /// Tries the other one of two masters again.
     Mutual,
 }
+
+impl Timer {
+    /// What is dialled.
+    const DIALS: [Self; 3] = [Self::Upstream, Self::Former, Self::Mutual];
+}
+
+const _: () = assert!((Timer::Mutual as u64) < dial::ATTEMPT_TOKENS);

@@ -2,9 +2,9 @@
 //!
 //! Each has a log of its own. What came from the other is in it with its origin, and is not sent
 //! back. Whatever arrives last wins, row by row and key by key; the two need not end with the same
-//! content, and a counter that both count with gives the same numbers out twice. Writes of the same
-//! key, row or number space that did not know of each other are counted as collisions. It is here
-//! for the contrast.
+//! content, and a counter that both count with gives the same numbers out twice; row numbers do so
+//! unless each server steps over those of the other. Writes of the same key, row or number space
+//! that did not know of each other are counted as collisions. It is here for the contrast.
 //!
 //! # Not modelled
 //!
@@ -13,18 +13,19 @@
 //! the process, as they would end a MySQL replica. Collisions while the other's view is not known,
 //! behind a restart, are not counted, nor those with all but the last 65,536 writes.
 
+use super::dial::Dial;
 use super::term::term_of;
 use super::wire::{VERSION, lsn_of, number_of};
-use super::{Host, Replication, Timer};
+use super::{Host, OtherMaster, Replication, Timer};
 use crate::client::put_request;
 use crate::record::{Effect, RecordView, RecordWriter};
-use crate::resp::{Frame, ReplyReader};
+use crate::resp::Frame;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use storytime_journal::{AppendError, Lsn};
 use storytime_machine::hash::{digest_bytes, fold};
-use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr, Time};
+use storytime_machine::{Conn, Cx};
 
 /// Most of our own writes that are held against the other's.
 pub(super) const RECENT_MAX: usize = 1 << 16;
@@ -35,28 +36,13 @@ const UNKNOWN: Lsn = Lsn(i64::MAX as u64);
 /// How often the other is tried.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How the connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// It is tried again when the timer says so.
-    Resting,
-    /// Its name is being looked up.
-    Resolving,
-    /// A connect is under way.
-    Connecting,
-    /// Its records come.
-    Up(Conn),
-}
-
 /// Our side of the pair.
 #[derive(Debug)]
 pub(super) struct Mutual {
-    name: String,
-    port: u16,
-    number: u64,
-    link: Link,
-    reader: ReplyReader,
-    heard: Time,
+    /// The connection over which its records come.
+    pub(super) dial: Dial,
+    server_number: u32,
+    servers: u32,
     /// A record that our journal did not take at once, and where it stands in the other's log.
     stalled: Option<(Lsn, Lsn, Bytes)>,
     /// What we wrote lately, by digest of its place, and where.
@@ -94,14 +80,11 @@ fn effects_of(record: &[u8]) -> impl Iterator<Item = (u32, Effect<'_>)> {
 }
 
 impl Mutual {
-    pub(super) fn new(name: String, port: u16, number: u64) -> Self {
+    fn new(dial: Dial, server_number: u32, servers: u32) -> Self {
         Self {
-            name,
-            port,
-            number,
-            link: Link::Resting,
-            reader: ReplyReader::new(RECORD_BYTES_MAX),
-            heard: Time::ZERO,
+            dial,
+            server_number,
+            servers,
             stalled: None,
             recent: BTreeMap::new(),
             order: VecDeque::new(),
@@ -114,7 +97,7 @@ impl Mutual {
     /// A record of our own is in the log.
     pub(super) fn wrote(&mut self, lsn: Lsn, record: &[u8]) {
         for (db, effect) in effects_of(record) {
-            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+            if !self.meets(&effect) {
                 continue;
             }
             let place = place_of(db, &effect);
@@ -133,12 +116,22 @@ impl Mutual {
         }
         self.forget(|_, lsn| lsn <= seen);
         for (db, effect) in effects_of(record) {
-            if matches!(effect, Effect::Versions { .. } | Effect::Origin { .. }) {
+            if !self.meets(&effect) {
                 continue;
             }
             let unseen = |lsn: &Lsn| *lsn > seen;
             let place = place_of(db, &effect);
             self.collisions += u64::from(self.recent.get(&place).is_some_and(unseen));
+        }
+    }
+
+    /// Whether an effect and one of the other's on the same place do harm to each other.
+    fn meets(&self, effect: &Effect<'_>) -> bool {
+        match effect {
+            Effect::Versions { .. } | Effect::Origin { .. } => false,
+            // Numbers that are kept apart are different ones.
+            Effect::Number { .. } => self.servers <= 1,
+            _ => true,
         }
     }
 
@@ -160,7 +153,7 @@ impl Mutual {
     fn adopt(&mut self, term: u64, at: Lsn, record: &[u8]) -> Option<Bytes> {
         let view = RecordView::new(record).ok()?;
         self.writer.begin(term, view.at_ms);
-        self.writer.push(0, &Effect::Origin { server: self.number, lsn: at.0 });
+        self.writer.push(0, &Effect::Origin { server: u64::from(self.server_number), lsn: at.0 });
         for effect in view.effects() {
             let (db, effect) = effect.ok()?;
             self.writer.push(db, &effect);
@@ -170,61 +163,27 @@ impl Mutual {
 }
 
 impl Replication {
-    pub(super) fn is_mutual(&self, conn: Conn) -> bool {
-        self.mutual.as_ref().is_some_and(|mutual| mutual.link == Link::Up(conn))
+    /// Mirrors this other master from now on.
+    pub(super) fn mirror(&mut self, cx: &mut Cx, other: OtherMaster) {
+        let OtherMaster { host, port, server_number, servers } = other;
+        let dial = self.new_dial(host, port, Timer::Mutual, RECORD_BYTES_MAX, cx.now());
+        self.mutual = Some(Mutual::new(dial, server_number, servers));
+        self.begin_dial(cx, Timer::Mutual);
     }
 
-    pub(super) fn try_mutual(&mut self, cx: &mut Cx) {
-        let token = self.token(Timer::Mutual);
-        let timeout = self.options.timeout;
-        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Resting) else {
-            return;
-        };
-        match mutual.name.parse::<IpAddr>() {
-            Ok(ip) => {
-                mutual.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
-            }
-            Err(_) => {
-                mutual.link = Link::Resolving;
-                cx.resolve(token, mutual.name.clone());
-            }
-        }
+    fn mutual_at(&mut self, conn: Conn) -> Option<&mut Mutual> {
+        self.mutual.as_mut().filter(|mutual| mutual.dial.conn() == Some(conn))
     }
 
-    pub(super) fn resolved_mutual(&mut self, cx: &mut Cx, ip: Option<IpAddr>) {
-        let token = self.token(Timer::Mutual);
-        let timeout = self.options.timeout;
-        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Resolving) else {
-            return;
-        };
-        match ip {
-            Some(ip) => {
-                mutual.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, mutual.port), timeout);
-            }
-            None => self.lose_mutual(cx),
-        }
-    }
-
-    pub(super) fn connected_mutual(&mut self, cx: &mut Cx, conn: Conn) {
+    /// The connection is up: asks for the records that are not here.
+    pub(super) fn greet_mutual(&mut self, cx: &mut Cx, conn: Conn) {
         let have = self.history.foreign().0;
-        let password = self.options.master_password.clone();
-        let now = cx.now();
-        let Some(mutual) = self.mutual.as_mut().filter(|m| m.link == Link::Connecting) else {
-            return cx.close(conn, Close::Abort);
-        };
-        mutual.link = Link::Up(conn);
-        mutual.heard = now;
-        mutual.reader = ReplyReader::new(RECORD_BYTES_MAX);
-        let tx = cx.tx(conn).expect("a connection that just came up is open");
-        if let Some(password) = password {
-            tx.write_with(|into| put_request(&[b"AUTH", &password], into));
-        }
         let numbers = [VERSION, u64::from(self.options.port), have.0].map(|n| n.to_string());
         let mut words: Vec<&[u8]> = vec![b"REPL.MUTUAL"];
         words.extend(numbers.iter().map(String::as_bytes));
-        tx.write_with(|into| put_request(&words, into));
+        if let Some(tx) = cx.tx(conn) {
+            tx.write_with(|into| put_request(&words, into));
+        }
     }
 
     /// The other said something.
@@ -236,13 +195,12 @@ impl Replication {
         rx: &mut BytesMut,
     ) {
         let now = cx.now();
-        while self.is_mutual(conn) {
-            let Some(mutual) = &mut self.mutual else { return };
-            mutual.heard = now;
+        while let Some(mutual) = self.mutual_at(conn) {
+            mutual.dial.heard = now;
             if mutual.stalled.is_some() {
                 return cx.pause(conn, true);
             }
-            match mutual.reader.next(rx) {
+            match mutual.dial.reader.next(rx) {
                 Ok(None) => return,
                 Ok(Some(Frame::Reply(crate::Reply::Error(text)))) => {
                     let text = String::from_utf8_lossy(&text).into_owned();
@@ -264,7 +222,7 @@ impl Replication {
                         _ => self.lose_mutual(cx),
                     }
                 }
-                Err(_) => self.lose_mutual(cx),
+                Ok(Some(Frame::TooLong { .. })) | Err(_) => self.lose_mutual(cx),
             }
         }
         rx.clear();
@@ -302,53 +260,43 @@ impl Replication {
     /// The journal may take what it did not take before.
     pub(super) fn resume_mutual(&mut self, cx: &mut Cx, host: &mut dyn Host) {
         let Some(mutual) = &mut self.mutual else { return };
-        let Link::Up(conn) = mutual.link else { return };
+        let Some(conn) = mutual.dial.conn() else { return };
         let Some((at, seen, record)) = mutual.stalled.take() else { return };
         self.take_foreign(cx, host, at, seen, record);
-        let free = |m: &Mutual| m.stalled.is_none() && m.link == Link::Up(conn);
-        if self.mutual.as_ref().is_some_and(free) {
-            let apart = self.mutual.as_ref().is_some_and(|m| m.reader.held_bytes() > 0);
-            if apart {
-                self.hear_mutual(cx, host, conn, &mut BytesMut::new());
-            }
-            cx.pause(conn, false);
+        let Some(mutual) = self.mutual_at(conn).filter(|m| m.stalled.is_none()) else { return };
+        if mutual.dial.reader.held_bytes() > 0 {
+            self.hear_mutual(cx, host, conn, &mut BytesMut::new());
         }
+        cx.pause(conn, false);
     }
 
     /// Says that we are here, and looks whether the other is.
     pub(super) fn beat_mutual(&mut self, cx: &mut Cx) {
-        let (now, silent) = (cx.now(), self.options.timeout);
+        let now = cx.now();
         let Some(mutual) = &mut self.mutual else { return };
-        let Link::Up(conn) = mutual.link else { return };
         if mutual.stalled.is_some() {
-            mutual.heard = now;
+            mutual.dial.heard = now;
         }
-        if mutual.heard + silent <= now {
+        if mutual.dial.is_silent(now) {
             return self.lose_mutual(cx);
         }
-        if let Some(tx) = cx.tx(conn) {
+        if let Some(tx) = mutual.dial.conn().and_then(|conn| cx.tx(conn)) {
             // It needs no acknowledgement: we say how far we are when we come again.
             tx.write_with(|into| put_request(&[b"REPL.ACK", b"0"], into));
         }
     }
 
     pub(super) fn lose_mutual(&mut self, cx: &mut Cx) {
-        let token = self.token(Timer::Mutual);
         let Some(mutual) = &mut self.mutual else { return };
-        if let Link::Up(conn) = mutual.link {
-            cx.close(conn, Close::Abort);
-        }
-        mutual.link = Link::Resting;
         mutual.stalled = None;
-        cx.after(token, RETRY);
+        mutual.dial.rest(cx, RETRY);
     }
 
     /// This server is no half of two masters any more.
     pub(super) fn leave_mutual(&mut self, cx: &mut Cx) {
-        if let Some(Mutual { link: Link::Up(conn), .. }) = self.mutual.take() {
-            cx.close(conn, Close::Abort);
+        if let Some(mut mutual) = self.mutual.take() {
+            mutual.dial.leave(cx);
         }
-        cx.cancel(self.token(Timer::Mutual));
     }
 
     /// `REPL.MUTUAL`: the other master wants what was written here.

@@ -1,7 +1,7 @@
 //! Replicas: what the master sends.
 
 use super::term::{History, term_of};
-use super::upstream::{Link, Stalled};
+use super::upstream::{Stage, Stalled};
 use super::wire::{Push, push_of};
 use super::{Content, Host, REPLICATION_RECORD_BYTES_MIN, Replication};
 use crate::client::put_request;
@@ -21,17 +21,20 @@ impl Replication {
     ) {
         let now = cx.now();
         if let Some(upstream) = self.upstream() {
-            upstream.heard = now;
+            upstream.dial.heard = now;
         }
         while self.takes_from(conn) {
             let Some(upstream) = self.upstream() else { return };
-            match upstream.reader.next(rx) {
+            match upstream.dial.reader.next(rx) {
                 Ok(None) => break,
                 Ok(Some(Frame::Reply(reply))) => self.answered(cx, conn, &reply),
                 Ok(Some(Frame::Push(mut items))) => match push_of(&mut items) {
-                    Some(push) => self.pushed(cx, host, conn, push),
+                    Some(push) => self.pushed(cx, host, push),
                     None => self.lose_upstream(cx, "the master sends what we do not know"),
                 },
+                Ok(Some(Frame::TooLong { .. })) => {
+                    self.lose_upstream(cx, "the master sends more at once than is taken");
+                }
                 Err(why) => self.lose_upstream(cx, &why.to_string()),
             }
         }
@@ -47,33 +50,33 @@ impl Replication {
     }
 
     fn upstream_conn(&mut self) -> Option<Conn> {
-        self.upstream()?.link.conn()
+        self.upstream()?.dial.conn()
     }
 
     /// Whether more may be taken from the master now.
     fn takes_from(&mut self, conn: Conn) -> bool {
         let becoming = matches!(self.content, Content::AwaitDurable(_));
         let live =
-            |u: &mut super::upstream::Upstream| u.link.conn() == Some(conn) && u.stalled.is_none();
+            |u: &mut super::upstream::Upstream| u.dial.conn() == Some(conn) && u.stalled.is_none();
         !becoming && self.upstream().is_some_and(live)
     }
 
-    fn pushed(&mut self, cx: &mut Cx, host: &mut dyn Host, conn: Conn, push: Push) {
-        let Some(link) = self.upstream().map(|upstream| upstream.link) else { return };
-        match (push, link) {
-            (Push::Beat(durable, clock_ms), Link::Streaming(_) | Link::Seeding(..)) => {
+    fn pushed(&mut self, cx: &mut Cx, host: &mut dyn Host, push: Push) {
+        let Some(stage) = self.upstream().and_then(|upstream| upstream.stage()) else { return };
+        match (push, stage) {
+            (Push::Beat(durable, clock_ms), Stage::Streaming | Stage::Seeding(_)) => {
                 self.heard_beat(cx, host, durable, clock_ms);
             }
-            (Push::Record(lsn, record), Link::Streaming(_)) => {
+            (Push::Record(lsn, record), Stage::Streaming) => {
                 self.take_record(cx, host, lsn, record);
             }
-            (Push::Seed(at), Link::Streaming(_) | Link::Seeding(_, Lsn(0))) => {
-                self.begin_again(cx, host, conn, at);
+            (Push::Seed(at), Stage::Streaming | Stage::Seeding(_)) => {
+                self.begin_again(cx, host, at);
             }
-            (Push::Piece(piece), Link::Seeding(_, at)) if at > Lsn(0) => {
+            (Push::Piece(piece), Stage::Seeding(at)) if at > Lsn(0) => {
                 self.take_piece(cx, host, at, piece);
             }
-            (Push::Seeded(at), Link::Seeding(_, begun)) if at == begun => {
+            (Push::Seeded(at), Stage::Seeding(begun)) if at == begun => {
                 self.end_seed(cx, host, at);
             }
             _ => self.lose_upstream(cx, "the master sends what does not belong here"),
@@ -131,7 +134,7 @@ impl Replication {
     pub(super) fn tell_position(&mut self, cx: &mut Cx, host: &dyn Host) {
         let durable = host.log().durable;
         let Some(upstream) = self.upstream() else { return };
-        if let Link::Streaming(conn) = upstream.link
+        if let Some((conn, Stage::Streaming)) = upstream.dial.conn().zip(upstream.stage())
             && durable > upstream.told
         {
             upstream.told = durable;
@@ -141,20 +144,20 @@ impl Replication {
 
     /// Says that we are here, whatever there is to say.
     pub(super) fn beat_upstream(&mut self, cx: &mut Cx, host: &dyn Host) {
-        let (now, silent) = (cx.now(), self.options.timeout);
+        let now = cx.now();
         let whole = matches!(self.content, Content::Whole);
         let durable = if whole { host.log().durable } else { Lsn(0) };
         let becoming = matches!(self.content, Content::AwaitDurable(_));
         let Some(upstream) = self.upstream() else { return };
-        let Some(conn) = upstream.link.conn() else { return };
+        let Some(conn) = upstream.dial.conn() else { return };
         if becoming || upstream.stalled.is_some() {
             // It is we who do not listen.
-            upstream.heard = now;
+            upstream.dial.heard = now;
         }
-        if upstream.heard + silent <= now {
+        if upstream.dial.is_silent(now) {
             return self.lose_upstream(cx, "silence");
         }
-        if matches!(upstream.link, Link::Streaming(_) | Link::Seeding(..)) {
+        if matches!(upstream.stage(), Some(Stage::Streaming | Stage::Seeding(_))) {
             upstream.told = upstream.told.max(durable);
             put_ack(cx, conn, durable);
         }
@@ -162,7 +165,7 @@ impl Replication {
 
     // ---- content -------------------------------------------------------------------------------
 
-    fn begin_again(&mut self, cx: &mut Cx, host: &mut dyn Host, conn: Conn, at: Lsn) {
+    fn begin_again(&mut self, cx: &mut Cx, host: &mut dyn Host, at: Lsn) {
         if at == Lsn(0) {
             return self.lose_upstream(cx, "content as of no record");
         }
@@ -175,7 +178,7 @@ impl Replication {
         host.begin_reset(cx, at);
         self.content = Content::Seeding(None);
         if let Some(upstream) = self.upstream() {
-            upstream.link = Link::Seeding(conn, at);
+            upstream.enter(Stage::Seeding(at));
         }
     }
 
@@ -218,8 +221,8 @@ impl Replication {
         self.tail.clear();
         if let Some(upstream) = self.upstream() {
             upstream.reseed = false;
-            if let Link::Seeding(conn, _) = upstream.link {
-                upstream.link = Link::Streaming(conn);
+            if let Some(Stage::Seeding(_)) = upstream.stage() {
+                upstream.enter(Stage::Streaming);
             }
         }
         self.tell_position(cx, host);
@@ -229,7 +232,7 @@ impl Replication {
     /// Something that was not taken may be taken now.
     pub fn resume(&mut self, cx: &mut Cx, host: &mut dyn Host) {
         let Some(upstream) = self.upstream() else { return };
-        let Some(conn) = upstream.link.conn() else { return };
+        let Some(conn) = upstream.dial.conn() else { return };
         match upstream.stalled.take() {
             Some(Stalled::Record(record)) => self.append_taken(cx, host, record),
             Some(Stalled::Piece(piece)) => {
@@ -243,7 +246,8 @@ impl Replication {
         }
         if self.takes_from(conn) {
             // What the connection's buffer holds is told again; what the reader holds is not.
-            let apart = self.upstream().is_some_and(|upstream| upstream.reader.held_bytes() > 0);
+            let apart =
+                self.upstream().is_some_and(|upstream| upstream.dial.reader.held_bytes() > 0);
             if apart {
                 self.take_in(cx, host, conn, &mut BytesMut::new());
             }

@@ -1,6 +1,7 @@
 //! INFO, ROLE, DB.LAG.
 
-use super::upstream::{Link, Upstream};
+use super::dial::Link;
+use super::upstream::{Stage, Upstream};
 use super::wire::put;
 use super::{Content, Host, Replication, Role};
 use bytes::BytesMut;
@@ -44,6 +45,7 @@ impl Replication {
         line(format_args!("repl_records_taken:{}", self.counters.records_taken));
         line(format_args!("repl_journal_reads:{}", self.counters.journal_reads));
         line(format_args!("repl_seeded:{}", self.counters.seeded));
+        line(format_args!("repl_seeds_overrun:{}", self.counters.seeds_overrun));
         line(format_args!("repl_diverged:{}", self.counters.diverged));
         if let Some(mutual) = &self.mutual {
             line(format_args!("mm_collisions:{}", mutual.collisions));
@@ -63,13 +65,13 @@ impl Replication {
         line: &mut impl FnMut(core::fmt::Arguments<'_>),
     ) {
         let log = host.log();
-        let up = matches!(upstream.link, Link::Streaming(_));
+        let up = upstream.stage() == Some(Stage::Streaming);
         let syncing = !matches!(self.content, Content::Whole);
         line(format_args!("role:slave"));
-        line(format_args!("master_host:{}", upstream.name));
-        line(format_args!("master_port:{}", upstream.port));
+        line(format_args!("master_host:{}", upstream.dial.name));
+        line(format_args!("master_port:{}", upstream.dial.port));
         line(format_args!("master_link_status:{}", if up { "up" } else { "down" }));
-        let silent = now.since(upstream.heard).as_secs();
+        let silent = now.since(upstream.dial.heard).as_secs();
         line(format_args!("master_last_io_seconds_ago:{silent}"));
         line(format_args!("master_sync_in_progress:{}", u8::from(syncing)));
         line(format_args!("slave_read_repl_offset:{}", log.last.0));
@@ -122,16 +124,16 @@ impl Replication {
             }
             Role::Replica(upstream) => upstream,
         };
-        let state = match upstream.link {
-            Link::Resting | Link::Resolving => "connect",
-            Link::Connecting | Link::AwaitAuth(_) | Link::AwaitAnswer(_) => "connecting",
-            Link::Seeding(..) => "sync",
-            Link::Streaming(_) => "connected",
+        let state = match (upstream.dial.link, upstream.stage()) {
+            (Link::Resting | Link::Resolving(_), _) => "connect",
+            (_, Some(Stage::Seeding(_))) => "sync",
+            (_, Some(Stage::Streaming)) => "connected",
+            _ => "connecting",
         };
         out.extend_from_slice(b"*5\r\n");
         put_text(out, "slave");
-        put_text(out, &upstream.name);
-        put(out, format_args!(":{}\r\n", upstream.port));
+        put_text(out, &upstream.dial.name);
+        put(out, format_args!(":{}\r\n", upstream.dial.port));
         put_text(out, state);
         put(out, format_args!(":{}\r\n", log.durable.0));
     }

@@ -1,8 +1,7 @@
 //! Commands about roles: REPLICAOF, ROLE, WAIT and our own.
 
-use super::former::Former;
 use super::wire::{number_of, put, term_in};
-use super::{Host, Replication, Role, Term, Timer};
+use super::{Host, Replication, Role, Term};
 use bytes::{Bytes, BytesMut};
 use storytime_journal::{AppendError, Lsn};
 use storytime_machine::{Conn, Cx, Endpoint};
@@ -112,12 +111,11 @@ impl Replication {
         };
         if let Role::Replica(upstream) = &self.role
             && !reseed
-            && (&upstream.name[..], upstream.port) == (name, port)
+            && (&upstream.dial.name[..], upstream.dial.port) == (name, port)
         {
             out.extend_from_slice(b"+OK Already connected to specified master\r\n");
             return;
         }
-        self.leave_former(cx);
         self.follow_other(cx, host, name.to_owned(), port, reseed);
         put_ok(out);
     }
@@ -157,17 +155,16 @@ impl Replication {
             let at = since.0;
             return self.notice(format!("master again, of term {term} from record {at} on"));
         };
-        let upstream = *upstream;
+        let master = upstream.dial;
         self.notice(format!(
             "promoted to master of term {term} at record {}; what {}:{} had beyond record {} \
              is not here",
             since.0,
-            upstream.name,
-            upstream.port,
+            master.name,
+            master.port,
             since.0 - 1,
         ));
-        self.former = Some(Former::new(upstream.name, upstream.port, cx.now()));
-        cx.after(self.token(Timer::Former), core::time::Duration::ZERO);
+        self.tell_former(cx, master.name, master.port);
     }
 
     fn on_wait(

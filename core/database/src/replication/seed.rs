@@ -1,6 +1,6 @@
 //! Masters: all of the content for a replica that cannot be served from the log.
 
-use super::follower::Stand;
+use super::follower::{Follower, Stand};
 use super::wire::{put_piece_head, put_seed, put_seeded};
 use super::{Host, Replication};
 use bytes::Bytes;
@@ -8,8 +8,15 @@ use core::time::Duration;
 use storytime_journal::Lsn;
 use storytime_machine::{Close, Conn, Cx};
 
+/// Most bytes of content that are kept for a replica because they have changed since its snapshot
+/// began; the last key or owner may be more. As much as Redis lets wait for a replica.
+pub const KEPT_BYTES_MAX: u64 = 256 << 20;
 /// Output of a replica that is not sent; then the next piece waits.
 const UNSENT_BYTES_MAX: usize = 512 << 10;
+/// How long a replica waits that takes the content more slowly than it changes, before all of it is
+/// sent again; it doubles up to [`PAUSE_DOUBLINGS_MAX`] times.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_DOUBLINGS_MAX: u32 = 5;
 /// A replica that takes nothing of the content for this long is given up: while it has the
 /// snapshot there is no checkpoint, and what is changed is kept for it.
 const STALL_MAX: Duration = Duration::from_secs(30);
@@ -20,9 +27,10 @@ impl Replication {
         if self.seeding.is_some() {
             return;
         }
-        let waits = |stand: Stand| stand == Stand::AwaitSnapshot;
-        let Some(index) = self.followers.iter().position(|f| waits(f.stand)) else { return };
-        if !host.begin_snapshot(cx) {
+        let now = cx.now();
+        let waits = |f: &Follower| f.stand == Stand::AwaitSnapshot && f.rests_until <= now;
+        let Some(index) = self.followers.iter().position(waits) else { return };
+        if !host.begin_snapshot(cx, self.options.kept_bytes_max) {
             // A checkpoint is under way; the next heartbeat asks again.
             return;
         }
@@ -45,6 +53,9 @@ impl Replication {
     /// Sends a replica what it can take of the snapshot.
     pub(super) fn seed(&mut self, cx: &mut Cx, host: &mut dyn Host, index: usize) {
         let conn = self.followers[index].conn;
+        if self.seeding == Some(conn) && host.is_snapshot_overrun() {
+            return self.put_seed_off(cx, host, index);
+        }
         while let Stand::Seeding(at) = self.followers[index].stand
             && cx.pending(conn) < UNSENT_BYTES_MAX
         {
@@ -56,6 +67,7 @@ impl Replication {
                 None => {
                     self.seeding = None;
                     self.followers[index].stand = Stand::AwaitDurable(at);
+                    self.followers[index].overruns = 0;
                 }
             }
         }
@@ -70,6 +82,24 @@ impl Replication {
                 tx.write_with(|into| put_seeded(into, at));
             }
         }
+    }
+
+    /// The content has changed too much since the snapshot began: it is given up, and the replica
+    /// waits for another.
+    fn put_seed_off(&mut self, cx: &mut Cx, host: &mut dyn Host, index: usize) {
+        cx.reached("replication: seeding was overrun");
+        host.abandon_snapshot(cx);
+        self.seeding = None;
+        self.counters.seeds_overrun += 1;
+        let follower = &mut self.followers[index];
+        follower.stand = Stand::AwaitSnapshot;
+        follower.rests_until = cx.now() + PAUSE * (1 << follower.overruns.min(PAUSE_DOUBLINGS_MAX));
+        follower.overruns = follower.overruns.saturating_add(1);
+        let text = format!(
+            "the content changes faster than the replica of port {} takes it: it is sent again",
+            follower.port
+        );
+        self.notice(text);
     }
 
     /// Gives up the replica that is being seeded if it has taken nothing for too long, whatever

@@ -129,7 +129,7 @@ impl Replication {
             let frame = match follower.reader.next(rx) {
                 Ok(None) => break,
                 Ok(Some(Frame::Reply(reply))) => words_of(reply),
-                Ok(Some(Frame::Push(_))) | Err(_) => None,
+                Ok(Some(Frame::Push(_) | Frame::TooLong { .. })) | Err(_) => None,
             };
             let acked = frame.as_deref().and_then(|words| match words {
                 [name, lsn] if name.eq_ignore_ascii_case(b"REPL.ACK") => number_of(lsn),

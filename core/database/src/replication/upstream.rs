@@ -1,50 +1,32 @@
 //! Replicas: the connection to the master, up to its answer.
 
+use super::dial::{Dial, Link};
 use super::lag::Lag;
 use super::wire::{Answer, How, VERSION, answer_of};
 use super::{Content, Host, RETRY_DOUBLINGS_MAX, Replication, Role, Term, Timer};
 use crate::Reply;
 use crate::client::put_request;
-use crate::resp::ReplyReader;
 use bytes::Bytes;
 use core::time::Duration;
 use storytime_journal::Lsn;
-use storytime_machine::{Close, Conn, Cx, Endpoint, IpAddr, Time};
+use storytime_machine::{Conn, Cx};
 
 /// Longest push of a master, bytes: a record or a piece of a checkpoint.
 const PUSH_BYTES_MAX: usize = 64 << 20;
 /// How soon a replica whose own records are not all durable looks again.
 const SETTLE: Duration = Duration::from_millis(10);
 
-/// How the connection stands.
+/// What is awaited over a connection that is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
-    /// It is tried again when the timer says so.
-    Resting,
-    /// The master's name is being looked up.
-    Resolving,
-    /// A connect is under way.
-    Connecting,
-    /// Our password was said.
-    AwaitAuth(Conn),
-    /// Our position was said.
-    AwaitAnswer(Conn),
-    /// Its records come.
-    Streaming(Conn),
-    /// Its content comes, as of this record (0: not begun).
-    Seeding(Conn, Lsn),
-}
-
-impl Link {
-    pub(super) const fn conn(self) -> Option<Conn> {
-        match self {
-            Self::Resting | Self::Resolving | Self::Connecting => None,
-            Self::AwaitAuth(conn)
-            | Self::AwaitAnswer(conn)
-            | Self::Streaming(conn)
-            | Self::Seeding(conn, _) => Some(conn),
-        }
-    }
+pub(super) enum Stage {
+    /// An answer to our password.
+    AwaitAuth,
+    /// An answer to our position.
+    AwaitAnswer,
+    /// Its records.
+    Streaming,
+    /// Its content, as of this record (0: not begun).
+    Seeding(Lsn),
 }
 
 /// What the journal did not take at once.
@@ -57,14 +39,12 @@ pub(super) enum Stalled {
 /// A replica's side of things.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    pub(super) name: String,
-    pub(super) port: u16,
+    pub(super) dial: Dial,
+    /// Of the connection, while it is up.
+    stage: Stage,
     /// The operator lets us throw our content away.
     pub(super) reseed: bool,
-    pub(super) link: Link,
-    pub(super) reader: ReplyReader,
     pub(super) stalled: Option<Stalled>,
-    pub(super) heard: Time,
     /// Failures since the master last accepted us.
     failures: u32,
     /// What the master refused us with last.
@@ -77,21 +57,28 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    fn new(name: String, port: u16, reseed: bool, now: Time) -> Self {
+    fn new(dial: Dial, reseed: bool) -> Self {
         Self {
-            name,
-            port,
+            dial,
+            stage: Stage::AwaitAuth,
             reseed,
-            link: Link::Resting,
-            reader: ReplyReader::new(PUSH_BYTES_MAX),
             stalled: None,
-            heard: now,
             failures: 0,
             refused: None,
             known: Lsn(0),
             lag: Lag::default(),
             told: Lsn(0),
         }
+    }
+
+    /// What is awaited, if the connection is up.
+    pub(super) fn stage(&self) -> Option<Stage> {
+        self.dial.conn().map(|_| self.stage)
+    }
+
+    /// Awaits this from now on.
+    pub(super) const fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
     }
 }
 
@@ -114,92 +101,49 @@ impl Replication {
     ) {
         self.leave_upstream(cx);
         self.leave_mutual(cx);
-        self.former = None;
+        self.leave_former(cx);
         self.fenced = None;
         self.promise_from(host.log().last);
         self.end_waits(cx);
-        let upstream = Upstream::new(name, port, reseed, cx.now());
-        self.role = Role::Replica(Box::new(upstream));
+        let dial = self.new_dial(name, port, Timer::Upstream, PUSH_BYTES_MAX, cx.now());
+        self.role = Role::Replica(Box::new(Upstream::new(dial, reseed)));
         self.try_upstream(cx, host);
     }
 
     /// Gives the connection to the master up, whatever it is doing.
     pub(super) fn leave_upstream(&mut self, cx: &mut Cx) {
-        let token = self.token(Timer::Upstream);
-        let Some(upstream) = self.upstream() else { return };
-        if let Some(conn) = upstream.link.conn() {
-            cx.close(conn, Close::Abort);
+        if let Some(upstream) = self.upstream() {
+            upstream.stalled = None;
+            upstream.dial.leave(cx);
         }
-        upstream.link = Link::Resting;
-        upstream.stalled = None;
-        cx.cancel(token);
     }
 
     /// Connects to the master, unless that is being done.
     pub(super) fn try_upstream(&mut self, cx: &mut Cx, host: &dyn Host) {
-        let timeout = self.options.timeout;
-        let token = self.token(Timer::Upstream);
         let settled = match self.content {
             Content::Whole => host.log().durable >= host.log().last,
             // There is nothing to be said of what was thrown away.
             Content::Seeding(_) => true,
             Content::AwaitDurable(_) => false,
         };
-        let Some(upstream) = self.upstream() else { return };
-        if upstream.link != Link::Resting {
-            return;
-        }
-        if !settled {
+        if settled {
+            self.begin_dial(cx, Timer::Upstream);
+        } else if let Some(upstream) = self.upstream()
+            && upstream.dial.link == Link::Resting
+        {
             // What we say of ourselves must be true after a power cut, too.
-            return cx.after(token, SETTLE);
-        }
-        match upstream.name.parse::<IpAddr>() {
-            Ok(ip) => {
-                upstream.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, upstream.port), timeout);
-            }
-            Err(_) => {
-                upstream.link = Link::Resolving;
-                cx.resolve(token, upstream.name.clone());
-            }
+            upstream.dial.rest(cx, SETTLE);
         }
     }
 
-    /// The master's name has an address, or has none.
-    pub(super) fn resolved_upstream(&mut self, cx: &mut Cx, ip: Option<IpAddr>) {
-        let timeout = self.options.timeout;
-        let token = self.token(Timer::Upstream);
+    /// The connection is up, and our password is said if we have one.
+    pub(super) fn greet_upstream(&mut self, cx: &mut Cx, conn: Conn) {
+        let awaits_auth = self.options.master_password.is_some();
         let Some(upstream) = self.upstream() else { return };
-        if upstream.link != Link::Resolving {
-            return;
-        }
-        match ip {
-            Some(ip) => {
-                upstream.link = Link::Connecting;
-                cx.connect(token, Endpoint::tcp(ip, upstream.port), timeout);
-            }
-            None => self.rest(cx),
-        }
-    }
-
-    /// The connection is up.
-    pub(super) fn connected_upstream(&mut self, cx: &mut Cx, conn: Conn) {
-        let password = self.options.master_password.clone();
-        let now = cx.now();
-        let Some(upstream) = self.upstream().filter(|u| u.link == Link::Connecting) else {
-            // It was left while it was coming up.
-            return cx.close(conn, Close::Abort);
-        };
-        upstream.reader = ReplyReader::new(PUSH_BYTES_MAX);
-        upstream.heard = now;
+        upstream.enter(Stage::AwaitAuth);
         upstream.lag.begin();
-        match password {
-            Some(password) => {
-                upstream.link = Link::AwaitAuth(conn);
-                let tx = cx.tx(conn).expect("a connection that just came up is open");
-                tx.write_with(|into| put_request(&[b"AUTH", &password], into));
-            }
-            None => self.say_position(cx, conn),
+        if !awaits_auth {
+            self.say_position(cx, conn);
         }
     }
 
@@ -221,7 +165,7 @@ impl Replication {
         words.extend(numbers.iter().map(String::as_bytes));
         words.push(how.as_str().as_bytes());
         let Some(upstream) = self.upstream() else { return };
-        upstream.link = Link::AwaitAnswer(conn);
+        upstream.enter(Stage::AwaitAnswer);
         upstream.told = Lsn(0);
         if let Some(tx) = cx.tx(conn) {
             tx.write_with(|into| put_request(&words, into));
@@ -230,15 +174,15 @@ impl Replication {
 
     /// What the master says before it sends anything.
     pub(super) fn answered(&mut self, cx: &mut Cx, conn: Conn, reply: &Reply) {
-        let Some(link) = self.upstream().map(|upstream| upstream.link) else { return };
+        let Some(stage) = self.upstream().and_then(|upstream| upstream.stage()) else { return };
         let text = match reply {
             Reply::Error(text) => return self.refused(cx, &String::from_utf8_lossy(text)),
             Reply::Simple(text) => text,
             _ => return self.lose_upstream(cx, "the master's answer is none"),
         };
-        match link {
-            Link::AwaitAuth(_) => return self.say_position(cx, conn),
-            Link::AwaitAnswer(_) => {}
+        match stage {
+            Stage::AwaitAuth => return self.say_position(cx, conn),
+            Stage::AwaitAnswer => {}
             _ => return self.lose_upstream(cx, "the master answers what was not asked"),
         }
         let own = self.history.position();
@@ -254,7 +198,7 @@ impl Replication {
                     return self.refused(cx, &older(term, own.term));
                 }
                 self.counters.continued += 1;
-                self.accepted(Link::Streaming(conn));
+                self.accepted(Stage::Streaming);
             }
             Some(Answer::Seed(term)) => {
                 let forced = self.upstream().is_some_and(|upstream| upstream.reseed);
@@ -262,7 +206,7 @@ impl Replication {
                 if whole && !forced && self.history.has_content() && self.is_older(term) {
                     return self.refused(cx, &older(term, own.term));
                 }
-                self.accepted(Link::Seeding(conn, Lsn(0)));
+                self.accepted(Stage::Seeding(Lsn(0)));
             }
             _ => self.lose_upstream(cx, "the master's answer does not fit"),
         }
@@ -272,9 +216,9 @@ impl Replication {
         term < self.history.term()
     }
 
-    fn accepted(&mut self, link: Link) {
+    fn accepted(&mut self, stage: Stage) {
         if let Some(upstream) = self.upstream() {
-            upstream.link = link;
+            upstream.enter(stage);
             upstream.failures = 0;
             upstream.refused = None;
         }
@@ -286,7 +230,7 @@ impl Replication {
         let Some(upstream) = self.upstream() else { return };
         let news = upstream.refused.as_deref() != Some(text);
         upstream.refused = Some(text.to_owned());
-        let from = format!("{}:{}", upstream.name, upstream.port);
+        let from = format!("{}:{}", upstream.dial.name, upstream.dial.port);
         if diverged {
             self.counters.diverged += 1;
             cx.reached("replication: a replica was told that the logs have parted");
@@ -297,31 +241,20 @@ impl Replication {
         self.lose_upstream(cx, "");
     }
 
-    /// The connection ends, in whatever way; it is tried again.
+    /// The connection ends, in whatever way, or did not come up; it is tried again.
     pub(super) fn lose_upstream(&mut self, cx: &mut Cx, blame: &str) {
         if !blame.is_empty() {
             self.counters.given_up += 1;
             self.notice(format!("the connection to the master is given up: {blame}"));
         }
-        let Some(upstream) = self.upstream() else { return };
-        if let Some(conn) = upstream.link.conn() {
-            cx.close(conn, Close::Abort);
-        }
-        self.rest(cx);
-    }
-
-    /// Waits before the master is tried again.
-    pub(super) fn rest(&mut self, cx: &mut Cx) {
         let retry = self.options.retry;
-        let token = self.token(Timer::Upstream);
         let Some(upstream) = self.upstream() else { return };
-        upstream.link = Link::Resting;
         // What was not taken will be sent again.
         upstream.stalled = None;
         let pause = retry * (1 << upstream.failures.min(RETRY_DOUBLINGS_MAX));
         upstream.failures = upstream.failures.saturating_add(1);
         let pause = pause + cx.rng().duration(Duration::ZERO, pause / 4);
-        cx.after(token, pause);
+        upstream.dial.rest(cx, pause);
     }
 }
 

@@ -23,6 +23,12 @@ pub enum Frame {
     Reply(Reply),
     /// Something that nobody asked for.
     Push(Vec<Reply>),
+    /// A reply or push longer than the reader was told to take. It is told of when that is clear;
+    /// its bytes are dropped as they come, and what follows it is read as ever.
+    TooLong {
+        /// Whether nobody asked for it.
+        push: bool,
+    },
 }
 
 /// A server said something that is no reply: the peer's fault.
@@ -34,8 +40,6 @@ pub enum Garbled {
     Line,
     /// A number that is none.
     Number,
-    /// Longer than the reader was told to take.
-    TooLong,
     /// Nested deeper than [`DEPTH_MAX`].
     TooDeep,
 }
@@ -46,7 +50,6 @@ impl fmt::Display for Garbled {
             Self::Kind(byte) => write!(f, "no reply begins with '{}'", byte.escape_ascii()),
             Self::Line => f.write_str("a line too long or without its end"),
             Self::Number => f.write_str("a length or number that is none"),
-            Self::TooLong => f.write_str("a reply longer than the limit"),
             Self::TooDeep => write!(f, "a reply nested deeper than {DEPTH_MAX}"),
         }
     }
@@ -64,9 +67,11 @@ pub struct ReplyReader {
     /// Bytes at the front that belong to the unfinished reply and were looked at.
     scanned: usize,
     /// Items that the unfinished reply lacks.
-    lacking: usize,
+    lacking: u64,
     /// The unfinished reply, once it is long.
     held: BytesMut,
+    /// The unfinished reply is too long: of the item at the front so many bytes are to be dropped.
+    dropping: Option<u64>,
 }
 
 /// The item at some place.
@@ -81,7 +86,7 @@ struct Item<'a> {
 impl ReplyReader {
     /// A reader that takes replies up to so many bytes.
     pub fn new(reply_bytes_max: usize) -> Self {
-        Self { reply_bytes_max, scanned: 0, lacking: 1, held: BytesMut::new() }
+        Self { reply_bytes_max, scanned: 0, lacking: 1, held: BytesMut::new(), dropping: None }
     }
 
     /// Takes the next whole reply off the front, or `None` until more arrives.
@@ -110,24 +115,27 @@ impl ReplyReader {
     }
 
     fn next_in(&mut self, rx: &mut BytesMut) -> Result<Option<Frame>, Garbled> {
+        if self.dropping.is_some() && !self.drop_from(rx)? {
+            return Ok(None);
+        }
+        let max = self.reply_bytes_max as u64;
         while self.lacking > 0 {
             let Some(item) = item_at(&rx[self.scanned..])? else { return Ok(None) };
-            let (content, inner) = extent(&item, self.reply_bytes_max)?;
-            let whole = self.scanned + item.head + content;
-            if whole > self.reply_bytes_max {
-                return Err(Garbled::TooLong);
+            let (content, inner) = extent(&item)?;
+            let begin = self.scanned + item.head;
+            let lacking = self.lacking_behind(item.kind, inner);
+            // An item has three bytes at least.
+            if begin as u64 + content > max || lacking > max / 3 {
+                let push = rx[0] == b'>';
+                rx.advance(begin);
+                (self.scanned, self.lacking, self.dropping) = (0, lacking, Some(content));
+                return Ok(Some(Frame::TooLong { push }));
             }
+            let whole = begin + content as usize;
             if rx.len() < whole {
                 return Ok(None);
             }
-            self.lacking += inner;
-            // An attribute stands before an item, and is none.
-            self.lacking -= usize::from(item.kind != b'|');
-            self.scanned = whole;
-            // An item has three bytes at least.
-            if self.lacking > self.reply_bytes_max / 3 {
-                return Err(Garbled::TooLong);
-            }
+            (self.scanned, self.lacking) = (whole, lacking);
         }
         let mut bytes = rx.split_to(self.scanned).freeze();
         (self.scanned, self.lacking) = (0, 1);
@@ -138,6 +146,34 @@ impl ReplyReader {
             Reply::Array(items) if pushed => Frame::Push(items),
             reply => Frame::Reply(reply),
         }))
+    }
+
+    /// Items that are lacking behind one of this kind that holds so many.
+    fn lacking_behind(&self, kind: u8, inner: u64) -> u64 {
+        // An attribute stands before an item, and is none.
+        self.lacking.saturating_add(inner) - u64::from(kind != b'|')
+    }
+
+    /// Drops what is there of the reply that is too long; whether that was the rest of it.
+    fn drop_from(&mut self, rx: &mut BytesMut) -> Result<bool, Garbled> {
+        while let Some(content) = self.dropping {
+            let there = content.min(rx.len() as u64);
+            rx.advance(there as usize);
+            self.dropping = Some(content - there);
+            if there < content {
+                break;
+            }
+            if self.lacking == 0 {
+                (self.lacking, self.dropping) = (1, None);
+                break;
+            }
+            let Some(item) = item_at(rx)? else { break };
+            let ((content, inner), head) = (extent(&item)?, item.head);
+            self.lacking = self.lacking_behind(item.kind, inner);
+            rx.advance(head);
+            self.dropping = Some(content);
+        }
+        Ok(self.dropping.is_none())
     }
 }
 
@@ -156,23 +192,20 @@ fn item_at(bytes: &[u8]) -> Result<Option<Item<'_>>, Garbled> {
 }
 
 /// How many bytes of content follow an item's line, and how many items it holds.
-fn extent(item: &Item<'_>, max: usize) -> Result<(usize, usize), Garbled> {
+fn extent(item: &Item<'_>) -> Result<(u64, u64), Garbled> {
     match item.kind {
-        b'$' | b'!' | b'=' => Ok((length(item.line, max)?.map_or(0, |len| len + 2), 0)),
-        b'*' | b'~' | b'>' => Ok((0, length(item.line, max)?.unwrap_or(0))),
-        b'%' | b'|' => Ok((0, 2 * length(item.line, max)?.unwrap_or(0))),
+        b'$' | b'!' | b'=' => Ok((length(item.line)?.map_or(0, |len| len + 2), 0)),
+        b'*' | b'~' | b'>' => Ok((0, length(item.line)?.unwrap_or(0))),
+        b'%' | b'|' => Ok((0, 2 * length(item.line)?.unwrap_or(0))),
         _ => Ok((0, 0)),
     }
 }
 
-/// A length; `None` for the -1 of what is not there.
-fn length(line: &[u8], max: usize) -> Result<Option<usize>, Garbled> {
+/// A length; `None` for the -1 of what is not there. Twice of it is a number, too.
+fn length(line: &[u8]) -> Result<Option<u64>, Garbled> {
     match integer(line)? {
         -1 => Ok(None),
-        len => {
-            let len = usize::try_from(len).map_err(|_| Garbled::Number)?;
-            if len <= max { Ok(Some(len)) } else { Err(Garbled::TooLong) }
-        }
+        len => u64::try_from(len).map(Some).map_err(|_| Garbled::Number),
     }
 }
 
@@ -186,7 +219,8 @@ fn take(bytes: &mut Bytes, depth: u32) -> Result<Reply, Garbled> {
     let Some(item) = item_at(bytes)? else { return Err(Garbled::Line) };
     let (kind, head) = (item.kind, item.head);
     let line = 1..1 + item.line.len();
-    let (content, inner) = extent(&item, bytes.len())?;
+    let (content, inner) = extent(&item)?;
+    let content = content as usize;
     let missing = matches!(kind, b'$' | b'*') && item.line == b"-1";
     let whole = bytes.split_to(head + content);
     let line = whole.slice(line);
@@ -232,7 +266,7 @@ fn take(bytes: &mut Bytes, depth: u32) -> Result<Reply, Garbled> {
     })
 }
 
-fn take_pairs(bytes: &mut Bytes, pairs: usize, depth: u32) -> Result<Vec<(Reply, Reply)>, Garbled> {
+fn take_pairs(bytes: &mut Bytes, pairs: u64, depth: u32) -> Result<Vec<(Reply, Reply)>, Garbled> {
     let pair = |_| Ok((take(bytes, depth - 1)?, take(bytes, depth - 1)?));
     (0..pairs).map(pair).collect()
 }
@@ -306,8 +340,6 @@ mod tests {
             ("+a\n", Garbled::Line),
             (":x\r\n", Garbled::Number),
             ("$-2\r\n", Garbled::Number),
-            ("$9999999\r\n", Garbled::TooLong),
-            ("*999999\r\n", Garbled::TooLong),
             ("$1\r\nabc", Garbled::Line),
         ] {
             assert_eq!(all(wire.as_bytes(), 100), Err(why), "{wire:?}");
@@ -315,6 +347,50 @@ mod tests {
         let deep = "*1\r\n".repeat(DEPTH_MAX as usize + 1) + ":1\r\n";
         assert_eq!(all(deep.as_bytes(), 100), Err(Garbled::TooDeep));
         assert_eq!(all(&vec![b'+'; LINE_BYTES_MAX], 999), Err(Garbled::Line));
+    }
+
+    #[test]
+    fn what_is_too_long_is_dropped_and_what_follows_it_is_read() {
+        const MAX: usize = 100;
+        let long = "x".repeat(MAX);
+        let too_long = [
+            format!("${}\r\n{long}\r\n", long.len()),
+            format!("*3\r\n:1\r\n%1\r\n+k\r\n${}\r\n{long}\r\n*2\r\n:2\r\n_\r\n", long.len()),
+            format!("*2\r\n+{long}\r\n|1\r\n+a\r\n:0\r\n:3\r\n"),
+            format!("*60\r\n{}", "$-1\r\n".repeat(60)),
+        ];
+        for (reply, is_push) in too_long.iter().flat_map(|reply| [(reply, false), (reply, true)]) {
+            let reply = if is_push { format!(">1\r\n{reply}") } else { reply.clone() };
+            let wire = format!(":1\r\n{reply}:2\r\n{reply}+OK\r\n");
+            for step in [1, 2, 7, 50, wire.len()] {
+                let mut reader = ReplyReader::new(MAX);
+                let (mut rx, mut frames) = (BytesMut::new(), Vec::new());
+                for piece in wire.as_bytes().chunks(step) {
+                    rx.extend_from_slice(piece);
+                    while let Some(frame) = reader.next(&mut rx).expect(&reply) {
+                        frames.push(frame);
+                    }
+                    assert!(rx.len() <= 2 * MAX + step, "it is not kept");
+                }
+                let too_long = Frame::TooLong { push: is_push };
+                let [one, two] = [1, 2].map(|n| Frame::Reply(Reply::Integer(n)));
+                let ok = Frame::Reply(Reply::Simple(Bytes::from_static(b"OK")));
+                assert_eq!(frames, [one, too_long.clone(), two, too_long, ok], "{reply} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_without_end_is_dropped_as_it_comes() {
+        let mut reader = ReplyReader::new(1 << 20);
+        let mut rx = BytesMut::from("*2\r\n%9223372036854775807\r\n");
+        assert_eq!(reader.next(&mut rx), Ok(Some(Frame::TooLong { push: false })));
+        rx.extend_from_slice(b"$9223372036854775807\r\n");
+        for _ in 0..100 {
+            rx.extend_from_slice(&[b'v'; 50_000]);
+            assert_eq!(reader.next(&mut rx), Ok(None));
+            assert_eq!(rx.len() + reader.held_bytes(), 0);
+        }
     }
 
     #[test]

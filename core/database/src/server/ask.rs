@@ -6,6 +6,7 @@ use super::{Call, Counters, Database, Phase};
 use crate::Config;
 use crate::commands::{Commands, Fault, Outcome, Run};
 use crate::config::REQUEST_BYTES_MAX;
+use crate::paging::CannotAlter;
 use crate::replication::{Caller, Handled};
 use bytes::Bytes;
 use core::fmt::Write as _;
@@ -15,6 +16,9 @@ use storytime_machine::{Cx, Time};
 
 /// Most keys that a connection watches; each is looked for among the others.
 const WATCHED_MAX: usize = 1024;
+
+/// What is about pages goes wrong without them.
+const NO_PAGES: Fault = Fault::of("ERR this server has no pages (--pages)");
 
 impl Database {
     pub(super) const fn commands(&self) -> &Commands {
@@ -107,6 +111,29 @@ impl Database {
     /// The reply to the request under way waits for the end of the checkpoint.
     pub(super) const fn wait_for_checkpoint(&mut self) {
         self.awaits = Awaits::Checkpoint;
+    }
+
+    /// Begins to lay rows out anew, so many neighbours on a page.
+    ///
+    /// # Errors
+    /// If that cannot be.
+    pub(super) fn alter(&mut self, cx: &mut Cx, page_rows: u64) -> Outcome {
+        let Some(pages) = &mut self.engine.pages else { return Err(NO_PAGES) };
+        pages.alter(cx, page_rows).map_err(|why| match why {
+            CannotAlter::NotOpen => Fault::of("LOADING the file of pages is not there yet"),
+            CannotAlter::UnderWay => Fault::of("ERR rows are being laid out anew already"),
+        })
+    }
+
+    /// Neighbouring rows on a page, pages laid out anew and pages to lay out; two zeros if that is
+    /// not under way.
+    ///
+    /// # Errors
+    /// If there are no pages.
+    pub(super) fn layout(&self) -> Result<[u64; 3], Fault> {
+        let pages = self.engine.pages.as_ref().ok_or(NO_PAGES)?;
+        let (done, all) = pages.altering().unwrap_or_default();
+        Ok([pages.page_rows(), done, all])
     }
 
     /// When the last checkpoint became durable, seconds since 1970; the start if there was none.

@@ -61,7 +61,8 @@ impl Engine {
         journal.begin_checkpoint(cx, storage, at);
         journal.checkpoint_piece(cx, storage, head);
         self.log.covered();
-        self.store.begin_snapshot();
+        // It goes at the pace of the disk for which every change waits, too.
+        self.store.begin_snapshot(u64::MAX);
         self.checkpointing.phase = Phase::Pieces;
         true
     }

@@ -35,14 +35,18 @@ impl Host for Engine {
         self.log.read(cx, from, bytes_max);
     }
 
-    fn begin_snapshot(&mut self, _cx: &mut Cx) -> bool {
+    fn begin_snapshot(&mut self, _cx: &mut Cx, kept_bytes_max: u64) -> bool {
         let behind = !self.applying.is_empty();
         if behind || self.store.has_snapshot() || self.reset != Reset::No {
             return false;
         }
-        self.store.begin_snapshot();
+        self.store.begin_snapshot(kept_bytes_max);
         self.seeding = true;
         true
+    }
+
+    fn is_snapshot_overrun(&self) -> bool {
+        self.seeding && self.store.is_snapshot_overrun()
     }
 
     fn next_piece(&mut self, _cx: &mut Cx) -> Option<Bytes> {

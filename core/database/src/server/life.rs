@@ -3,6 +3,7 @@
 use super::engine::Waiter;
 use super::{Database, Phase};
 use crate::commands::Tally;
+use crate::paging::Altered;
 use crate::replication::ReplicationEvent;
 use bytes::Bytes;
 use storytime_journal::{JournalEvent, Recovery};
@@ -86,10 +87,23 @@ impl Database {
             }
         }
         self.there = there;
+        self.hear_alter();
         let before = self.engine.applied();
         self.engine.apply_waiting(cx);
         if self.engine.applied() > before {
             self.replication.on_durable(cx, &mut self.engine);
+        }
+    }
+
+    /// Whether rows are laid out anew from now on.
+    fn hear_alter(&mut self) {
+        let engine = &mut self.engine;
+        match engine.pages.as_mut().and_then(|pages| pages.take_news()) {
+            Some(Altered::Done(page_rows)) => engine.marks.page_rows = Some(page_rows),
+            Some(Altered::Failed(why)) => {
+                self.notice = format!("rows are not laid out anew: {why}");
+            }
+            None => {}
         }
     }
 
@@ -115,7 +129,8 @@ impl Database {
         self.serve_from_now_on(cx);
     }
 
-    /// Ends as soon as what was promised is durable.
+    /// Ends as soon as what was promised is durable. What waits for room on a full disk was
+    /// promised to nobody, or as `--appendfsync no` promises.
     pub(super) fn end(&mut self, cx: &mut Cx) {
         if self.phase == Phase::Loading {
             return self.stopped(cx);
@@ -159,7 +174,10 @@ impl Database {
         if self.may_release() {
             self.release_all(cx);
         }
-        if self.phase == Phase::Stopping && self.engine.log.durable() == self.engine.log.last() {
+        self.give_turns(cx);
+        let log = &self.engine.log;
+        let done = log.durable() == log.last() || log.waits_for_space();
+        if self.phase == Phase::Stopping && done {
             self.stopped(cx);
         }
         self.set_alarm(cx);

@@ -230,6 +230,11 @@ impl Log {
         self.journal.as_ref().is_some_and(|journal| journal.is_full())
     }
 
+    /// Whether what was appended is not durable before there is room on the disk.
+    pub(super) fn waits_for_space(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.waits_for_space())
+    }
+
     /// Where disk operations go from now on. Before recovery only.
     pub(super) fn set_storage(&mut self, storage: Storages) {
         assert_eq!(self.last, Lsn(0), "a journal stays where it was opened");

@@ -6,6 +6,7 @@
 //! | `serve` | requests of connections |
 //! | `ahead` | several of them together, as far as they can be |
 //! | `replies` | when replies leave |
+//! | `turns` | requests that wait for their turn |
 //! | `engine`, `host` | content and log together, and for replication |
 //! | `log`, `storage` | where records go, and when they are durable |
 //! | `gather` | when records go to the disk |
@@ -34,13 +35,14 @@ mod serve;
 mod session;
 mod storage;
 mod tokens;
+mod turns;
 
 pub(crate) use commands::COMMANDS;
 pub use session::Call;
 
 use crate::Config;
 use crate::commands::{Commands, Tally};
-use crate::replication::{Replication, ReplicationOptions};
+use crate::replication::{OtherMaster, Replication, ReplicationOptions};
 use crate::resp::Out;
 use crate::store::Store;
 use ahead::Ahead;
@@ -55,6 +57,7 @@ use storytime_machine::{
     AddressError, BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr,
     Listen, Machine, Open, ResolveError, Time, Token, Work,
 };
+use turns::Turns;
 
 /// Requests; one unit each.
 pub const WORK_REQUESTS: Work = Work { index: 0, name: "dbd_requests" };
@@ -94,6 +97,8 @@ pub struct Database {
     sessions: Vec<Option<Box<Session>>>,
     /// Connections whose replies wait.
     waiting: Vec<Conn>,
+    /// Connections whose requests wait.
+    turns: Turns,
     /// The last record that was durable when they were last looked at, and whether anything else
     /// that one of them waits for has come since.
     looked_at: Lsn,
@@ -128,12 +133,15 @@ fn replication_options(config: &Config) -> ReplicationOptions {
         port: config.port,
         master: config.replica_of.as_ref().map(|place| (place.host.clone(), place.port)),
         master_password: config.password.as_ref().map(|word| word.clone().into()),
-        mutual: config
-            .master_master
-            .as_ref()
-            .map(|two| (two.other.host.clone(), two.other.port, u64::from(two.server_number))),
+        mutual: config.master_master.as_ref().map(|two| OtherMaster {
+            host: two.other.host.clone(),
+            port: two.other.port,
+            server_number: two.server_number,
+            servers: two.servers,
+        }),
         replicas_to_write: config.replicas_to_write,
         replicas_lag_max: config.replicas_lag_max,
+        kept_bytes_max: config.kept_bytes_max,
         ..ReplicationOptions::default()
     }
 }
@@ -150,6 +158,7 @@ impl Database {
             out: Out::default(),
             sessions: Vec::new(),
             waiting: Vec::new(),
+            turns: Turns::default(),
             looked_at: Lsn(0),
             thing_came: false,
             counters: Counters::default(),
@@ -378,12 +387,14 @@ impl Machine for Database {
         for session in self.sessions.iter().flatten() {
             session.invariants();
         }
+        self.turns_invariants();
     }
 
     fn memory(&self) -> u64 {
-        let held = self.sessions.iter().flatten().map(|session| session.held_bytes() as u64);
+        let held = self.sessions.iter().flatten().map(|session| session.memory() as u64);
         let connections = self.counters.connections * self.config.connection_bytes;
-        self.engine.store.bytes() + self.replication.memory() + connections + held.sum::<u64>()
+        let content = self.engine.store.bytes() + self.engine.store.snapshot_bytes();
+        content + self.replication.memory() + connections + held.sum::<u64>()
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

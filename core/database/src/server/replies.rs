@@ -2,6 +2,7 @@
 
 use super::Database;
 use super::session::{Held, Session};
+use super::turns::Turn;
 use crate::config::OUTPUT_BYTES_MAX;
 use crate::replication::Verdict;
 use storytime_journal::Lsn;
@@ -46,7 +47,7 @@ impl Database {
     pub(super) fn reply(&mut self, cx: &mut Cx, session: &mut Session, wait: Wait) {
         let conn = session.conn;
         let bytes = self.out.bytes.len();
-        if cx.pending(conn) + session.held_bytes() + bytes > OUTPUT_BYTES_MAX {
+        if cx.pending(conn) + session.memory() + bytes > OUTPUT_BYTES_MAX {
             self.counters.overrun_clients += 1;
             cx.reached("dbd: a client that does not read was hung up on");
             session.leaving = true;
@@ -145,7 +146,7 @@ impl Database {
     /// Reads a connection again that was not read, if little enough of it waits.
     pub(super) fn resume(&mut self, cx: &mut Cx, conn: Conn) {
         let Some(session) = self.session(conn) else { return };
-        if session.paused && !Self::is_slow(cx, session) {
+        if session.paused && session.turn != Turn::Waits && !Self::is_slow(cx, session) {
             session.paused = false;
             cx.pause(conn, false);
         }
@@ -168,6 +169,7 @@ impl Database {
         self.replication.on_client_gone(conn);
         self.waiting.retain(|&waiting| waiting != conn);
         self.unwatch(&mut session);
+        self.take_turn_back(&mut session);
     }
 
     /// Watches no key any longer.

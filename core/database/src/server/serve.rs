@@ -58,9 +58,11 @@ impl Database {
             }
             if session.leaving {
                 rx.clear();
+                self.take_turn_back(session);
                 break;
             }
             if Self::is_slow(cx, session) {
+                self.take_turn_back(session);
                 session.paused = true;
                 cx.pause(session.conn, true);
                 break;
@@ -79,6 +81,9 @@ impl Database {
                 }
             }
             let (args, spec) = ahead.next(rx);
+            if self.waits_for_turn(cx, session, args) {
+                break;
+            }
             if !args.is_empty() {
                 requests += 1;
                 self.request(cx, session, spec, args);
@@ -151,8 +156,8 @@ impl Database {
             let why = fault.0.strip_prefix("ERR ").unwrap_or(&fault.0);
             return format!("EXECABORT Transaction discarded because of: {why}").into();
         }
-        if let Multi::Collecting { failed, .. } = &mut session.multi {
-            *failed = true;
+        if let Multi::Collecting { .. } = session.multi {
+            session.multi = Multi::Failed;
         }
         fault
     }
@@ -243,6 +248,7 @@ impl Database {
                 value_bytes_max: VALUE_BYTES_MAX,
                 taken_bytes_max: REQUEST_BYTES_MAX,
                 databases: self.config.databases,
+                numbers: self.config.numbers(),
             },
         };
         let outcome = run(&mut exec, args);
@@ -280,7 +286,7 @@ impl Database {
 
     pub(super) fn admit_data(&mut self, now: Time, spec: &Spec) -> Outcome {
         let limit = u64::from(self.config.runnable_max);
-        if limit > 0 && self.counters.running >= limit {
+        if limit > 0 && !self.config.runnable_waits && self.counters.running >= limit {
             self.counters.busy_replies += 1;
             return Err(Fault::of("BUSY too many requests are running; try again later"));
         }
@@ -300,20 +306,23 @@ impl Database {
 
     /// Puts a request into the transaction being collected; whether there is one.
     fn queue(&mut self, session: &mut Session, spec: &'static Spec, args: Args<'_>) -> bool {
-        let Multi::Collecting { queued, bytes, failed } = &mut session.multi else {
-            return false;
-        };
         if spec.flags.has(Flags::AT_ONCE) {
             return false;
         }
-        *bytes += args.bytes() + 8 * args.len();
-        if *bytes > REQUEST_BYTES_MAX {
-            *failed = true;
-            queued.clear();
-            self.fail(&Fault::of("ERR the transaction is too large"));
-        } else {
-            queued.push(Queued::new(spec, args));
-            self.out.simple("QUEUED");
+        match &mut session.multi {
+            Multi::Off => return false,
+            Multi::Failed => self.out.simple("QUEUED"),
+            Multi::Collecting { queued, bytes } => {
+                let sum = *bytes + Queued::memory(args);
+                if sum > REQUEST_BYTES_MAX {
+                    session.multi = Multi::Failed;
+                    self.fail(&Fault::of("ERR the transaction is too large"));
+                } else {
+                    *bytes = sum;
+                    queued.push(Queued::new(spec, args));
+                    self.out.simple("QUEUED");
+                }
+            }
         }
         true
     }

@@ -1,6 +1,8 @@
 //! A connection: its parser, transaction and replies that wait.
 
+use super::turns::Turn;
 use crate::commands::Spec;
+use crate::config::REQUEST_BYTES_MAX;
 use crate::resp::{Args, Out, Parser};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -46,6 +48,11 @@ impl Queued {
     pub(super) fn args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
+
+    /// Memory that a request costs while it waits, bytes: a short one costs more than its words.
+    pub(super) fn memory(args: Args<'_>) -> usize {
+        size_of::<Self>() + args.bytes() + args.len() * size_of::<(u32, u32)>()
+    }
 }
 
 /// Whether requests are collected.
@@ -58,11 +65,11 @@ pub(super) enum Multi {
     Collecting {
         /// So far.
         queued: Vec<Queued>,
-        /// Their bytes.
+        /// Their memory, bytes.
         bytes: usize,
-        /// One of them was refused: `EXEC` will be, too.
-        failed: bool,
     },
+    /// One of them was refused: `EXEC` will be, too, and nothing is kept for it.
+    Failed,
 }
 
 /// A connection.
@@ -72,8 +79,8 @@ pub struct Session {
     pub(super) id: u64,
     pub(super) peer: Endpoint,
     pub(super) name: Bytes,
-    pub(super) library: Bytes,
-    pub(super) library_version: Bytes,
+    pub(super) driver_name: Bytes,
+    pub(super) driver_version: Bytes,
     pub(super) db: u32,
     pub(super) resp3: bool,
     pub(super) known: bool,
@@ -100,8 +107,9 @@ pub struct Session {
     pub(super) first_held: u64,
     /// On the server's list of those whose replies wait.
     pub(super) waiting: bool,
-    /// Not read until its replies have left.
+    /// Not read until its replies have left, or its turn has come.
     pub(super) paused: bool,
+    pub(super) turn: Turn,
     /// Hung up on once its replies have left; reads nothing more.
     pub(super) leaving: bool,
 }
@@ -124,8 +132,8 @@ impl Session {
             id,
             peer,
             name: Bytes::new(),
-            library: Bytes::new(),
-            library_version: Bytes::new(),
+            driver_name: Bytes::new(),
+            driver_version: Bytes::new(),
             db: 0,
             resp3: false,
             known,
@@ -144,6 +152,7 @@ impl Session {
             first_held: 0,
             waiting: false,
             paused: false,
+            turn: Turn::None,
             leaving: false,
         }
     }
@@ -151,6 +160,21 @@ impl Session {
     /// Bytes of replies that wait.
     pub(super) fn held_bytes(&self) -> usize {
         self.held_out.len()
+    }
+
+    /// Bytes of requests that wait for `EXEC`.
+    pub(super) const fn queued_bytes(&self) -> usize {
+        match self.multi {
+            Multi::Collecting { bytes, .. } => bytes,
+            Multi::Off | Multi::Failed => 0,
+        }
+    }
+
+    /// Bytes of memory that it holds beside its connection's buffers: replies, requests, and names
+    /// of keys.
+    pub(super) fn memory(&self) -> usize {
+        let watched = self.watched.iter().map(|(_, key)| key.len() + size_of::<(u32, Bytes)>());
+        self.held_bytes() + self.queued_bytes() + watched.sum::<usize>()
     }
 
     /// How many replies wait.
@@ -238,5 +262,6 @@ impl Session {
         let bytes: usize = self.held.iter().map(|held| held.bytes).sum();
         assert_eq!(bytes, self.held_out.len(), "every byte belongs to a reply");
         assert!(self.held.is_empty() || self.waiting, "who waits is on the list");
+        assert!(self.queued_bytes() <= REQUEST_BYTES_MAX, "a transaction is bounded");
     }
 }

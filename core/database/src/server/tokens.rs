@@ -1,6 +1,7 @@
 //! Names of timers, listeners and disk operations. Parts have ranges of their own.
 
 use crate::paging::PAGING_TOKENS;
+use crate::replication::REPLICATION_TOKENS;
 use storytime_journal::JOURNAL_TOKENS;
 use storytime_machine::Token;
 use storytime_pair::PAIR_TOKENS;
@@ -30,5 +31,5 @@ pub(crate) const fn is_pairs(token: Token) -> bool {
 
 const _: () = assert!(JOURNAL_BASE.0 + JOURNAL_TOKENS <= PAIR_BASE.0);
 const _: () = assert!(PAIR_BASE.0 + PAIR_TOKENS <= REPLICATION_BASE.0);
-const _: () = assert!(REPLICATION_BASE.0 < PAGING_BASE.0);
+const _: () = assert!(REPLICATION_BASE.0 + REPLICATION_TOKENS <= PAGING_BASE.0);
 const _: () = assert!(PAGING_BASE.0.checked_add(PAGING_TOKENS).is_some());

@@ -1,7 +1,10 @@
 //! The whole content as pieces, while it goes on changing.
 //!
 //! A snapshot is the content at the instant at which it began. It walks through keys and rows in
-//! pieces; what an effect is about to change before the walk has come to it is written first.
+//! pieces; what an effect is about to change before the walk has come to it is kept: written at
+//! once, and taken first. Whoever takes pieces more slowly than the content changes makes it keep
+//! more than it may; then it is overrun, keeps nothing, and has to be begun again.
+//!
 //! Pieces are records, whose effects make the content from nothing: whoever restores applies them.
 
 use super::{Db, Owner, Store, Value};
@@ -17,11 +20,18 @@ pub const PIECE_BYTES: usize = 256 << 10;
 pub struct Snapshot {
     /// Where the walk is.
     walk: Walk,
-    /// Databases that were flushed before the walk came to them, or while it was there.
-    kept: Vec<(u32, Db)>,
+    /// Databases that were flushed before the walk came to them, or while it was there, and their
+    /// bytes.
+    flushed: Vec<(u32, Db)>,
+    flushed_bytes: u64,
     /// The number of this snapshot.
     epoch: u32,
-    pieces: Pieces,
+    /// What the walk came to.
+    walked: Pieces,
+    /// What was about to change.
+    kept: Pieces,
+    /// When it keeps so much, the next change is one too many.
+    kept_bytes_max: u64,
 }
 
 #[derive(Debug)]
@@ -32,12 +42,15 @@ enum Walk {
     Rows { db: u32, after: Option<(Bytes, u64)> },
     /// Nothing is left but what was kept and written.
     Over,
+    /// It was given up: too much was changed.
+    Overrun,
 }
 
 /// Pieces that are written and not taken.
 #[derive(Debug, Default)]
 struct Pieces {
     whole: VecDeque<Bytes>,
+    whole_bytes: u64,
     writer: RecordWriter,
 }
 
@@ -55,8 +68,20 @@ impl Pieces {
     fn close(&mut self) {
         if !self.writer.bytes().is_empty() && !self.writer.is_empty() {
             self.whole.push_back(Bytes::copy_from_slice(self.writer.bytes()));
+            self.whole_bytes += self.writer.bytes().len() as u64;
         }
         self.writer.begin(0, 0);
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let piece = self.whole.pop_front()?;
+        self.whole_bytes -= piece.len() as u64;
+        Some(piece)
+    }
+
+    fn bytes(&self) -> u64 {
+        let written = if self.writer.is_empty() { 0 } else { self.writer.bytes().len() as u64 };
+        self.whole_bytes + written
     }
 
     fn key(&mut self, db: u32, key: &[u8], value: &Value, expires_ms: u64) {
@@ -94,29 +119,71 @@ impl Pieces {
 }
 
 impl Snapshot {
+    fn new(walk: Walk, epoch: u32, kept_bytes_max: u64) -> Self {
+        Self {
+            walk,
+            flushed: Vec::new(),
+            flushed_bytes: 0,
+            epoch,
+            walked: Pieces::default(),
+            kept: Pieces::default(),
+            kept_bytes_max,
+        }
+    }
+
     /// A database was flushed: what of it is not written yet is kept.
     pub(super) fn keep(&mut self, number: u32, db: Db) {
-        self.kept.push((number, db));
+        if self.has_room(db.bytes) {
+            self.flushed_bytes += db.bytes;
+            self.flushed.push((number, db));
+        }
+    }
+
+    /// Whether something may be kept that takes at least so many bytes.
+    fn has_room(&mut self, bytes: u64) -> bool {
+        if matches!(self.walk, Walk::Overrun) {
+            return false;
+        }
+        let room = self.kept_bytes().saturating_add(bytes) < self.kept_bytes_max;
+        if !room {
+            *self = Self::new(Walk::Overrun, self.epoch, self.kept_bytes_max);
+        }
+        room
+    }
+
+    /// Bytes of what was about to change and is not taken.
+    fn kept_bytes(&self) -> u64 {
+        self.kept.bytes() + self.flushed_bytes
     }
 }
 
 impl Store {
     /// Begins a snapshot of the content as it is now. One at a time: an unfinished one is given up.
-    pub fn begin_snapshot(&mut self) {
+    /// It is overrun by the change before which it keeps `kept_bytes_max` bytes or more.
+    pub fn begin_snapshot(&mut self, kept_bytes_max: u64) {
         self.epoch += 1;
-        let mut pieces = Pieces::default();
-        pieces.push(0, &Effect::Versions { last: self.last_version });
         let walk = match self.dbs.first_key_value() {
             Some((&db, content)) => Walk::Keys { db, below: content.keys.len() },
             None => Walk::Over,
         };
-        let kept = Vec::new();
-        self.snapshot = Some(Box::new(Snapshot { walk, kept, epoch: self.epoch, pieces }));
+        let mut snapshot = Snapshot::new(walk, self.epoch, kept_bytes_max);
+        snapshot.walked.push(0, &Effect::Versions { last: self.last_version });
+        self.snapshot = Some(Box::new(snapshot));
     }
 
-    /// Whether a snapshot is under way.
+    /// Whether a snapshot is under way, or overrun and not given up.
     pub const fn has_snapshot(&self) -> bool {
         self.snapshot.is_some()
+    }
+
+    /// Whether the snapshot is overrun: it has no further pieces and is to be given up.
+    pub fn is_snapshot_overrun(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| matches!(snapshot.walk, Walk::Overrun))
+    }
+
+    /// Bytes of pieces that the snapshot holds: what it keeps, and what of the walk is not taken.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |of| of.kept_bytes() + of.walked.bytes())
     }
 
     /// Gives the snapshot up.
@@ -125,19 +192,29 @@ impl Store {
     }
 
     /// The next piece of the snapshot; `None` behind the last, and the snapshot is over.
+    ///
+    /// # Panics
+    /// If it is overrun.
     pub fn next_piece(&mut self) -> Option<Bytes> {
+        assert!(!self.is_snapshot_overrun(), "what is overrun is given up");
         let mut snapshot = self.snapshot.take()?;
-        while snapshot.pieces.whole.is_empty() {
-            if let Some((number, db)) = snapshot.kept.pop() {
-                snapshot.write_rest(number, db);
-            } else if matches!(snapshot.walk, Walk::Over) {
-                snapshot.pieces.close();
-                break;
-            } else {
-                self.step(&mut snapshot);
+        let piece = loop {
+            if snapshot.kept.whole.is_empty() {
+                snapshot.kept.close();
             }
-        }
-        let piece = snapshot.pieces.whole.pop_front()?;
+            if let Some(piece) = snapshot.kept.take().or_else(|| snapshot.walked.take()) {
+                break piece;
+            }
+            if let Some((number, db)) = snapshot.flushed.pop() {
+                snapshot.flushed_bytes -= db.bytes;
+                snapshot.write_rest(number, db);
+            } else if !matches!(snapshot.walk, Walk::Over) {
+                self.step(&mut snapshot);
+            } else {
+                snapshot.walked.close();
+                break snapshot.walked.take()?;
+            }
+        };
         self.snapshot = Some(snapshot);
         Some(piece)
     }
@@ -159,7 +236,7 @@ impl Store {
                 let (key, entry) = keys.at_mut(*below);
                 if entry.epoch != epoch {
                     entry.epoch = epoch;
-                    snapshot.pieces.key(number, key, &entry.value, entry.expires_ms);
+                    snapshot.walked.key(number, key, &entry.value, entry.expires_ms);
                 }
             }
             Walk::Rows { db, after } => {
@@ -170,7 +247,7 @@ impl Store {
                         let owner = found.expect("it was found just now");
                         if owner.epoch != epoch {
                             owner.epoch = epoch;
-                            snapshot.pieces.owner(number, &table, id, owner);
+                            snapshot.walked.owner(number, &table, id, owner);
                         }
                         *after = Some((table, id));
                     }
@@ -185,7 +262,7 @@ impl Store {
                     }
                 }
             }
-            Walk::Over => {}
+            Walk::Over | Walk::Overrun => {}
         }
     }
 
@@ -242,18 +319,20 @@ impl Store {
         let Some(db) = self.dbs.get_mut(&number) else { return };
         if let Some(entry) = db.keys.get_mut(key)
             && entry.epoch != snapshot.epoch
+            && snapshot.has_room(0)
         {
             entry.epoch = snapshot.epoch;
-            snapshot.pieces.key(number, key, &entry.value, entry.expires_ms);
+            snapshot.kept.key(number, key, &entry.value, entry.expires_ms);
         }
     }
 
     fn preserve_owner(&mut self, snapshot: &mut Snapshot, db: u32, table: &[u8], id: u64) {
         if let Some(owner) = self.owner_mut(db, table, id)
             && owner.epoch != snapshot.epoch
+            && snapshot.has_room(0)
         {
             owner.epoch = snapshot.epoch;
-            snapshot.pieces.owner(db, table, id, owner);
+            snapshot.kept.owner(db, table, id, owner);
         }
     }
 }
@@ -269,11 +348,11 @@ impl Snapshot {
     /// Writes what of a flushed database is not written yet.
     fn write_rest(&mut self, number: u32, db: Db) {
         for (key, entry) in db.keys.iter().filter(|(_, entry)| entry.epoch != self.epoch) {
-            self.pieces.key(number, key, &entry.value, entry.expires_ms);
+            self.kept.key(number, key, &entry.value, entry.expires_ms);
         }
         for (name, table) in &db.tables {
             for (&id, owner) in table.owners.iter().filter(|(_, o)| o.epoch != self.epoch) {
-                self.pieces.owner(number, name, id, owner);
+                self.kept.owner(number, name, id, owner);
             }
         }
     }

@@ -8,7 +8,9 @@ use app::{App, Ask, ask};
 use bytes::Bytes;
 use core::time::Duration;
 use storytime_database::Reply;
-use storytime_database::client::{Client, ClientOptions, Failure, Keep};
+use storytime_database::client::{
+    Client, ClientOptions, Failure, Keep, REQUEST_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use storytime_machine::{Endpoint, Process, Time};
 use storytime_sim::{Config, HostConfig, ProcessId, ProgramConfig, Ran, World};
 use toy::{Happened, Toy};
@@ -191,6 +193,38 @@ fn nonsense_breaks_the_connection_and_fails_what_was_behind_it() {
     bench.run(3);
     let expected = [Err(Failure::Garbled), Err(Failure::Unknown), number(2), number(1)];
     assert_eq!(bench.outcomes(), expected);
+}
+
+#[test]
+fn a_reply_that_is_too_long_fails_its_request_alone() {
+    let script = ["MARK 1", "LONG 900", "LONG 2000", "MARK 2", "LONG 300000", "MARK 3"];
+    let script: Vec<Ask> = script.iter().map(|words| ask(1, words)).collect();
+    for keep in [Keep::Pooled(1), Keep::Exclusive(1), Keep::PerRequest] {
+        let options = ClientOptions { keep, reply_bytes_max: 1000, ..ClientOptions::default() };
+        let client = move || App::client(options.clone());
+        let toy = || Toy::new(Happened::default());
+        let mut bench = bench(Config::new(1), client, toy, &[0], script.clone());
+        bench.run(3);
+        let (ended, long) = (bench.outcomes(), Err(Failure::TooLong));
+        assert!(matches!(ended[1], Ok(Reply::Array(_))), "{:?}", ended[1]);
+        assert_eq!((&ended[0], &ended[2]), (&number(1), &long), "{keep:?}");
+        assert_eq!(ended[3..], [number(2), long, number(3)], "{keep:?}");
+        let counters = *bench.app().client.counters();
+        assert_eq!((counters.too_long, counters.connections_lost), (2, 0), "{keep:?}");
+    }
+}
+
+#[test]
+fn a_request_that_the_server_would_hang_up_on_is_not_taken() {
+    let word = |bytes: usize| "x".repeat(bytes);
+    let long = format!("MARK {0} {0} {0} {0}", word(VALUE_BYTES_MAX));
+    assert!(long.len() > REQUEST_BYTES_MAX);
+    let long_word = format!("MARK {}", word(VALUE_BYTES_MAX + 1));
+    let script = ["MARK 1", &long, &long_word, "MARK 2"].map(|words| ask(1, words));
+    let mut bench = Bench::calm(Keep::Pooled(1), script.to_vec());
+    bench.run(1);
+    assert_eq!(bench.app().taken, 2);
+    assert_eq!(bench.outcomes(), [number(1), number(2)]);
 }
 
 #[test]

@@ -81,6 +81,11 @@ impl Toy {
                 let text = String::from_utf8_lossy(words[1]);
                 write!(reply, "${}\r\n{text}\r\n", text.len()).expect("strings grow");
             }
+            // Says so many bytes.
+            b"LONG" => {
+                let text = "x".repeat(number(1) as usize);
+                write!(reply, "*2\r\n:1\r\n${}\r\n{text}\r\n", text.len()).expect("strings grow");
+            }
             // Reads nothing further for so many milliseconds, then answers.
             b"SLEEP" => {
                 peer.sleeps = true;

@@ -139,6 +139,28 @@ fn a_master_may_be_named_and_changed_at_run_time() {
 }
 
 #[test]
+fn a_connection_that_comes_up_to_the_master_before_is_not_taken_for_the_new_ones() {
+    fn alone(_: usize, _: &[IpAddr]) -> ReplicationOptions {
+        ReplicationOptions::default()
+    }
+    let mut rig = Rig::new(Config::new(1), 3, alone);
+    assert_eq!(rig.text(1, "SET 1 5"), "OK");
+    let [near, far, replica] = [0, 1, 2].map(|server: usize| rig.servers[server].0);
+    for (other, ms) in [(near, 20), (far, 100)] {
+        let latency = Duration::from_millis(ms);
+        let link = Link { latency_min: latency, latency_max: latency, ..Link::RACK };
+        rig.world.apply(&Fault::Link { a: other, b: replica, link });
+    }
+    for server in [0, 1] {
+        let at = rig.at(server);
+        rig.ask(2, &format!("REPLICAOF {at}"));
+    }
+    rig.run_ms(1000);
+    assert_eq!(rig.text(2, "GET 1"), "5");
+    assert_eq!(rig.info(0, "connected_slaves"), "0");
+}
+
+#[test]
 fn a_replica_that_parts_leaves_its_master_a_master() {
     for (words, old_is_master) in [("REPLICAOF NO ONE", false), ("REPLICAOF NO ONE APART", true)] {
         let mut rig = Rig::new(Config::new(1), 2, star);
@@ -216,4 +238,34 @@ fn a_slow_replica_costs_its_master_a_bounded_number_of_bytes() {
     let seeded: u32 = rig.info(1, "repl_seeded").parse().expect("a number");
     let reads: u32 = rig.info(0, "repl_journal_reads").parse().expect("a number");
     assert!(seeded + reads > 0, "what memory does not keep comes from the disk");
+}
+
+#[test]
+fn a_replica_that_takes_content_slower_than_it_changes_waits_and_is_filled_in_the_end() {
+    fn small(server: usize, ips: &[IpAddr]) -> ReplicationOptions {
+        ReplicationOptions { kept_bytes_max: 100_000, ..star(server, ips) }
+    }
+    let mut rig = Rig::of(Kind::Database(Profile::Posix), Config::new(1), 2, small);
+    rig.run_ms(700);
+    let write = |rig: &mut Rig, letter: &str| {
+        for key in 0..60 {
+            assert_eq!(rig.text(0, &format!("SET {key} {}", letter.repeat(50_000))), "OK");
+        }
+    };
+    write(&mut rig, "a");
+    rig.converge(&[0, 1], 10_000);
+    let (a, b) = (rig.servers[0].0, rig.servers[1].0);
+    let link = Link { bandwidth: 300_000, ..Link::RACK };
+    rig.world.apply(&Fault::Link { a, b, link });
+    let at = rig.at(0);
+    assert_eq!(rig.text(1, &format!("REPLICAOF {at} RESEED")), "OK");
+    rig.run_ms(100);
+    for letter in ["b", "c", "d"] {
+        write(&mut rig, letter);
+        rig.run_ms(1000);
+    }
+    let overrun: u32 = rig.info(0, "repl_seeds_overrun").parse().expect("a number");
+    assert!(overrun > 0, "the content changes faster than the link carries it");
+    rig.converge(&[0, 1], 60_000);
+    assert_eq!(rig.text(1, "STRLEN 59"), "Ok(Integer(50000))");
 }

@@ -1,22 +1,27 @@
 //! Two masters, and what becomes of what both write.
 
-use crate::rig::{Kind, Rig};
+use crate::rig::{Kind, Options, Rig};
 use crate::toy::PORT;
 use storytime_database::Reply;
-use storytime_database::replication::ReplicationOptions;
+use storytime_database::replication::{OtherMaster, ReplicationOptions};
 use storytime_machine::IpAddr;
 use storytime_sim::Config;
 use storytime_sim::disk::Profile;
 
-fn two(server: usize, ips: &[IpAddr]) -> ReplicationOptions {
-    let mutual = Some((ips[1 - server].to_string(), PORT, server as u64 + 1));
-    ReplicationOptions { mutual, ..ReplicationOptions::default() }
+fn other(server: usize, ips: &[IpAddr], servers: u32) -> ReplicationOptions {
+    let host = ips[1 - server].to_string();
+    let mutual = OtherMaster { host, port: PORT, server_number: server as u32 + 1, servers };
+    ReplicationOptions { mutual: Some(mutual), ..ReplicationOptions::default() }
+}
+
+fn masters_as(seed: u64, options: Options) -> Rig {
+    let mut rig = Rig::of(Kind::Database(Profile::Posix), Config::new(seed), 2, options);
+    rig.run_ms(1500);
+    rig
 }
 
 fn masters(seed: u64) -> Rig {
-    let mut rig = Rig::of(Kind::Database(Profile::Posix), Config::new(seed), 2, two);
-    rig.run_ms(1500);
-    rig
+    masters_as(seed, |server, ips| other(server, ips, 1))
 }
 
 fn last_record(rig: &mut Rig, server: usize) -> String {
@@ -73,6 +78,26 @@ fn a_counter_that_both_count_with_gives_the_same_numbers_twice() {
     rig.run_ms(9000);
     for server in [0, 1] {
         assert_eq!(rig.info(server, "mm_collisions"), "8", "server {server}");
+    }
+}
+
+#[test]
+fn masters_that_step_over_each_others_numbers_give_none_out_twice() {
+    let mut rig = masters_as(1, |server, ips| other(server, ips, 2));
+    rig.cut(0, 1, true);
+    let draws = [("ROW.NEXT t 7", 1), ("ROW.NEXT t 7 2", 3), ("ROW.NEXT t 7", 7)];
+    for (words, first) in draws {
+        assert_eq!(rig.tell(0, words), Ok(Reply::Integer(first)), "odd ones: {words}");
+        assert_eq!(rig.tell(1, words), Ok(Reply::Integer(first + 1)), "even ones: {words}");
+    }
+    let batch = "ROW.BATCH 7 NEXT t 1 FLOOR t 20 NEXT t 1";
+    let numbers = |numbers: [i64; 3]| Ok(Reply::Array(numbers.map(Reply::Integer).to_vec()));
+    assert_eq!(rig.tell(1, batch), numbers([10, 20, 20]));
+    rig.cut(0, 1, false);
+    rig.converge(&[0, 1], 20_000);
+    assert_eq!(rig.tell(0, "ROW.NEXT t 7"), Ok(Reply::Integer(21)), "behind all of the other's");
+    for server in [0, 1] {
+        assert_eq!(rig.info(server, "mm_collisions"), "0", "server {server}");
     }
 }
 

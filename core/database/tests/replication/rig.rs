@@ -105,12 +105,13 @@ fn command_line(kind: Kind, options: &ReplicationOptions) -> storytime_database:
     if kind != Kind::Database(Profile::Liar) {
         config.checkpoint_bytes = 24 << 10;
     }
+    config.kept_bytes_max = options.kept_bytes_max;
     config.replicas_to_write = options.replicas_to_write;
     config.replicas_lag_max = options.replicas_lag_max;
-    config.master_master = options.mutual.clone().map(|(host, port, _)| MasterMaster {
-        other: Place { host, port },
-        server_number: 1,
-        servers: 1,
+    config.master_master = options.mutual.clone().map(|other| MasterMaster {
+        other: Place { host: other.host, port: other.port },
+        server_number: other.server_number,
+        servers: other.servers,
     });
     config.replica_of = options.master.clone().map(|(host, port)| Place { host, port });
     config

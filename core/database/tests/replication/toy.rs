@@ -140,12 +140,16 @@ impl Host for Core {
         cx.after(READ, span);
     }
 
-    fn begin_snapshot(&mut self, cx: &mut Cx) -> bool {
+    fn begin_snapshot(&mut self, cx: &mut Cx, _: u64) -> bool {
         if cx.rng().below(3) == 0 {
             return false;
         }
         self.snapshot = Some(self.pieces());
         true
+    }
+
+    fn is_snapshot_overrun(&self) -> bool {
+        false
     }
 
     fn next_piece(&mut self, _: &mut Cx) -> Option<Bytes> {

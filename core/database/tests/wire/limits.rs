@@ -1,6 +1,8 @@
 //! What is refused, and in which words.
 
 use crate::rig::Rig;
+use storytime_database::config::REQUEST_BYTES_MAX;
+use storytime_machine::Machine as _;
 
 #[test]
 fn the_connection_above_the_limit_is_told_so() {
@@ -28,6 +30,38 @@ fn more_requests_than_may_run_are_told_busy() {
 }
 
 #[test]
+fn or_they_wait_for_their_turn_in_the_order_in_which_they_came() {
+    let mut rig = Rig::new("--max-runnable 2 --runnable-waits yes");
+    let clients: Vec<_> = (0..6).map(|_| rig.open()).collect();
+    for &client in &clients {
+        rig.lone.send(client, b"INCR n\r\nINCR m\r\n");
+    }
+    rig.lone.reset(clients[3]);
+    let operator = rig.open();
+    rig.lone.send(operator, b"INFO storytime\r\n");
+    let told = rig.take(operator);
+    assert!(told.contains(" running:2 "), "whatever is no request for content goes on: {told}");
+    assert!(told.contains(" requests_waiting:4 "), "{told}");
+    rig.rest();
+    let replies: Vec<_> = clients.iter().map(|&client| rig.take(client)).collect();
+    // Second requests get in line behind the others' first ones.
+    assert_eq!(replies, [":1 :1", ":2 :2", ":3 :3", "", ":4 :4", ":5 :5"]);
+    let told = rig.say(operator, "INFO storytime");
+    assert!(told.contains(" running_peak:2 ") && told.contains(" busy_replies:0 "), "{told}");
+}
+
+#[test]
+fn a_transaction_waits_with_its_exec_alone() {
+    let mut rig = Rig::new("--max-runnable 1 --runnable-waits yes");
+    let (first, second) = (rig.open(), rig.open());
+    rig.lone.send(first, b"INCR n\r\n");
+    rig.lone.send(second, b"MULTI\r\nINCR n\r\nINCR n\r\nEXEC\r\n");
+    assert_eq!(rig.take(second), "+OK +QUEUED +QUEUED");
+    rig.rest();
+    assert_eq!((rig.take(first), rig.take(second)), (":1".into(), "*2 :2 :3".into()));
+}
+
+#[test]
 fn memory_above_the_limit_is_refused_and_reads_and_deletes_go_on() {
     let mut rig = Rig::new("--maxmemory 1000");
     let client = rig.open();
@@ -37,6 +71,30 @@ fn memory_above_the_limit_is_refused_and_reads_and_deletes_go_on() {
     assert_eq!(rig.say(client, "STRLEN key"), ":1200");
     assert_eq!(rig.say(client, "DEL key"), ":1");
     assert_eq!(rig.say(client, "SET other 1"), "+OK");
+}
+
+#[test]
+fn requests_that_wait_for_exec_are_memory_of_their_connection() {
+    let mut rig = Rig::new("");
+    let (client, other) = (rig.open(), rig.open());
+    let memory = |rig: &Rig| rig.lone.machine().memory();
+    let before = memory(&rig);
+    assert_eq!(rig.say(client, "MULTI"), "+OK");
+    rig.send(client, "PING\r\n".repeat(1000).as_bytes());
+    let one = size_of::<(usize, Vec<u8>, Vec<u8>)>() as u64 + 4;
+    assert!(memory(&rig) >= before + 1000 * one, "{} bytes", memory(&rig) - before);
+    let list = rig.say(other, "CLIENT LIST");
+    assert!(list.contains(" multi=1000 multi-mem=") && list.contains(" multi-mem=0 "), "{list}");
+    // However short they are, they are as much as one long request at the most.
+    let mut told = String::new();
+    for _ in 0..100 {
+        told = rig.send(client, "PING\r\n".repeat(1000).as_bytes());
+        assert!(memory(&rig) <= before + REQUEST_BYTES_MAX as u64, "after {told:.20}");
+    }
+    assert_eq!(told.split_once(' ').map(|(first, _)| first), Some("+QUEUED"));
+    assert_eq!(memory(&rig), before, "what will not run is not kept");
+    assert!(rig.say(client, "EXEC").starts_with("-EXECABORT"));
+    assert_eq!(rig.say(client, "PING"), "+PONG");
 }
 
 #[test]

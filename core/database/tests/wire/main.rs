@@ -1,5 +1,6 @@
 //! Dialogues with a server, over the wire.
 
+mod alter;
 mod full;
 mod hostile;
 mod hostile_peers;

@@ -140,7 +140,11 @@ impl Model {
             }
             Step::Part(from, to) => {
                 let text = self.text(key)?.cloned().unwrap_or_default();
-                bulk(&text[places(from, to, text.len())])
+                // Of strings alone, an end before the first byte is the first byte.
+                let backwards = from < 0 && to < 0 && from > to;
+                let to = if to < 0 { to.max(-(text.len().max(1) as i64)) } else { to };
+                let part = if backwards { 0..0 } else { places(from, to, text.len()) };
+                bulk(&text[part])
             }
             Step::Del => format!(":{}", u8::from(self.0.remove(&key).is_some())),
             Step::Type => match self.0.get(&key) {

@@ -25,12 +25,16 @@ pub(crate) fn config(line: &str) -> Config {
 impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
-        let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 6379));
-        Self::on(disk, line, 0)
+        Self::of(config(line))
     }
 
-    fn on(disk: SimDisk, line: &str, life: u32) -> Self {
-        let config = config(line);
+    /// The same, with options that no command line has.
+    pub(crate) fn of(config: Config) -> Self {
+        let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 6379));
+        Self::on(disk, config, 0)
+    }
+
+    fn on(disk: SimDisk, config: Config, life: u32) -> Self {
         let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2004, 6379)) };
         let machine = Database::new(config);
         let mut lone = Lone::boot(machine, setup, disk, Time(1 << 40), life);
@@ -42,7 +46,7 @@ impl Rig {
     pub(crate) fn after_power_cut(self, line: &str) -> Self {
         let mut disk = self.lone.disk().clone();
         disk.power_cut(self.lone.now());
-        Self::on(disk, line, self.life + 1)
+        Self::on(disk, config(line), self.life + 1)
     }
 
     pub(crate) fn open(&mut self) -> Client {

@@ -15,6 +15,10 @@ impl Client {
     /// A connection is up.
     pub fn on_open(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> bool {
         let Some(server) = self.links.opened(cx, conn, how) else { return false };
+        if self.closed {
+            self.links.leave(cx, server);
+            return true;
+        }
         if self.options.exceptions {
             self.links.put(cx, server, Kind::OptionReq, &[b"exceptions"]);
             self.expect(cx, server, Expect::Option, NONE);
@@ -113,6 +117,7 @@ impl Client {
     /// Ends everything that is under way and closes the connections; [`Client::is_closed`] tells
     /// when they are gone. A job submitted later makes new ones.
     pub fn close(&mut self, cx: &mut Cx) {
+        self.closed = true;
         for server in 0..self.links.len() {
             while let Some((slot, _)) = self.take_waiting(server) {
                 self.not_sent(slot);

@@ -21,6 +21,8 @@
 //! * There is one connection to each server, made when it is needed. When jobs wait on one that is
 //!   silent, an echo is asked for, so that a server without power is noticed. So it is before one
 //!   that was silent for long gets a job, because it may be gone without a word.
+//! * A connection that owes an answer for longer than a connect may take gets no more requests:
+//!   they wait, and go elsewhere if it breaks.
 //! * A request that is not answered in time leaves its place behind, and its answer is dropped when
 //!   it comes: the others are not harmed. A connection that was silent for all that time is broken.
 //! * Two jobs of one client may be the same job to the server, which then says everything twice;
@@ -82,6 +84,8 @@ pub struct Client {
     waiting_bytes: usize,
     /// The server that gets what may go anywhere.
     current: Option<u32>,
+    /// Closed, and nothing was asked since.
+    closed: bool,
     /// When the timer is due, if it is set.
     timer_at: Option<Time>,
     events: VecDeque<Event>,
@@ -108,6 +112,7 @@ impl Client {
             asked: Slab::default(),
             waiting_bytes: 0,
             current: None,
+            closed: false,
             timer_at: None,
             events: VecDeque::new(),
             counters: ClientCounters::default(),

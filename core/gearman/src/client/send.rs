@@ -95,6 +95,7 @@ impl Client {
             return Err(NotAccepted::TooMany);
         }
         self.counters.requests += 1;
+        self.closed = false;
         let deadline = cx.now() + self.options.timeout;
         let place = Place::Awaiting(NONE);
         let asked = Asked { tag, place, deadline, background, timeout, told: true };
@@ -152,10 +153,15 @@ impl Client {
         }
     }
 
-    /// Whether a server's connection takes a request. One that was silent for long may be long
-    /// gone: then an echo is asked for first, which takes no longer than a connect would.
+    /// Whether a server's connection takes a request: not while it owes an answer for longer than
+    /// a connect would take. One that was silent for long may be long gone: then an echo is asked
+    /// for first.
     fn takes_more(&mut self, cx: &mut Cx, server: u32) -> bool {
-        if !self.links.has_room(cx, server) {
+        let state = &self.servers[server as usize];
+        let oldest = state.awaited.get(state.late);
+        let waited = self.options.timeout.saturating_sub(self.options.connect_timeout);
+        let owes = oldest.is_some_and(|awaited| awaited.deadline <= cx.now() + waited);
+        if owes || !self.links.has_room(cx, server) {
             return false;
         }
         if self.links.heard(server) + self.options.probe_after > cx.now() {

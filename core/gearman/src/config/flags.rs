@@ -1,7 +1,7 @@
 //! The flags there are, and words cut into flags as the original cuts them: `-p4730`, `-p 4730`,
 //! `-dR`, `--port=4730`, `--port 4730`. Long names are not abbreviated, and nothing is given twice.
 
-use super::UsageError;
+use storytime_machine::UsageError;
 
 /// A flag.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,8 +13,7 @@ pub use parse::version_line;
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
-use core::fmt;
-use storytime_machine::{Limits, Listen};
+use storytime_machine::{Limits, Listen, UsageError};
 
 /// What `version` answers in the C server's dialect: the one that is followed.
 pub const VERSION_GEARMAND: &str = "1.1.20";
@@ -168,18 +167,6 @@ impl Verbosity {
         }
     }
 }
-
-/// A mistake in the command line: the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 impl Default for Config {
     fn default() -> Self {

@@ -1,12 +1,11 @@
 //! From flags to options.
 
 use super::flags::{self, Given};
-use super::{
-    Command, Config, Log, PACKET_BYTES_CAP, UsageError, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
-};
+use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
 use crate::PORT;
 use crate::engine::Dialect;
 use core::str::FromStr;
+use storytime_machine::UsageError;
 use storytime_machine::disk::path_is_valid;
 
 /// What belongs together and may come in any order.

@@ -70,7 +70,15 @@ fn mistakes_say_what_is_wrong() {
         ("--backlog", "the required argument for option '--backlog' is missing"),
         ("-p 1 -p 2", "option '--port' cannot be specified more than once"),
         ("--verbose=BAD", "Invalid value for --verbose supplied"),
-        ("-q nonesuch", "Error while initializing the queue : nonesuch"),
+        (
+            "-q nonesuch",
+            "Error while initializing the queue : nonesuch (there are builtin, in memory alone, \
+             and journal)",
+        ),
+        (
+            "-q builtin --queue-dir q",
+            "--queue-dir is for -q journal; the builtin queue is in memory alone",
+        ),
         ("-r http", "-r http: there is no such protocol here"),
         (
             "--dialect perl",

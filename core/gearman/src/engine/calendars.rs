@@ -170,7 +170,7 @@ impl Engine {
     pub(super) fn fire(&mut self, out: &mut impl Out, number: Number) {
         let mut calendar = self.calendars.remove(&number).expect("what is due is there");
         let second = self.wall_seconds;
-        let there = calendar.made.filter(|&made| self.index.by_number(&self.jobs, made).is_some());
+        let there = calendar.made.filter(|&made| self.index.by_number(made).is_some());
         let made = match there {
             Some(made) => Ok(Submitted::Joined(made)),
             None => self.make(out, number, &calendar, second),

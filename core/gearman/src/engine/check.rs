@@ -36,7 +36,7 @@ impl Engine {
         for (at, job) in self.jobs.places().filter(|(_, job)| job.number > 0) {
             count += 1;
             bytes += job.bytes();
-            assert_eq!(self.index.by_number(&self.jobs, Number(job.number)), Some(at));
+            assert_eq!(self.index.by_number(Number(job.number)), Some(at));
             if let Some(key) = job.key() {
                 keys += 1;
                 assert_eq!(self.index.by_key(&self.jobs, key), Some(at), "found by its key");
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// Describes the state: two engines of the same rules that are described alike will go on
-    /// alike, whatever came before.
+    /// alike, whatever came before. Says nothing of data, times and calendars.
     #[doc(hidden)]
     pub fn describe(&self, tell: &mut dyn FnMut(Part<'_>)) {
         let mut jobs: Vec<(u64, u32)> = self.numbered();
@@ -150,7 +150,7 @@ impl Engine {
             for at in function.sleepers.iter(&self.abilities) {
                 tell(Part::Peer(Peer(self.abilities.get(at).peer)));
             }
-            tell(Part::Word(function.announced.into()));
+            tell(Part::Word(u64::from(function.unheard) << 32 | u64::from(function.announced)));
         }
         for &(_, _, _, at) in &self.returned {
             tell(Part::Number(Number(self.jobs.get(at).number)));

@@ -28,6 +28,8 @@ pub(super) struct Function {
     pub(super) sleepers: Ring,
     /// Workers that were woken for it and have yet to come.
     pub(super) announced: u32,
+    /// How often in a row those woken did not come: each time twice as many are woken.
+    pub(super) unheard: u32,
     pub(super) queue_max: [u32; 3],
 }
 
@@ -44,7 +46,17 @@ impl Function {
         let ready: u64 = self.ready.iter().map(|&n| u64::from(n)).sum();
         match each {
             0 => ready > 0,
-            _ => u64::from(self.announced) < ready * u64::from(each),
+            _ => {
+                u64::from(self.announced)
+                    < (ready * u64::from(each)).saturating_mul(1 << self.unheard)
+            }
+        }
+    }
+
+    /// Those who were woken did not come. All workers are as many as can be woken.
+    pub(super) fn be_louder(&mut self) {
+        if 1_u64 << self.unheard < self.workers.into() {
+            self.unheard += 1;
         }
     }
 

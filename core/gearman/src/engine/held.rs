@@ -146,7 +146,7 @@ impl Engine {
         if let Some(calendar) = self.calendars.get_mut(&number) {
             calendar.unsynced = false;
         }
-        let Some(at) = self.index.by_number(&self.jobs, number) else { return };
+        let Some(at) = self.index.by_number(number) else { return };
         let job = self.jobs.get_mut(at);
         job.unset(UNSYNCED);
         if job.state == State::Held {

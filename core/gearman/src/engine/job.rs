@@ -1,10 +1,9 @@
-//! A job in memory, and how it is found.
+//! A job in memory.
 
 use super::ring::{Link, NONE, Nodes, Ring};
 use super::slab::{Entry, Slab};
 use super::types::{Kept, KeptWhen, Number, Payload, Priority, Submit};
 use bytes::Bytes;
-use hashbrown::HashTable;
 use storytime_machine::Time;
 use storytime_machine::hash::{digest_bytes, fold};
 
@@ -234,97 +233,9 @@ impl<'a> Key<'a> {
         let bytes = if by_data { data } else { unique };
         (!bytes.is_empty()).then_some(Self { function, by_data, bytes })
     }
-}
 
-/// Jobs by number and by key.
-#[derive(Clone, Debug)]
-pub(super) struct Index {
-    /// Places, by number.
-    numbers: HashTable<u32>,
-    /// Half a hash and a place, by key: growing it need not look at the jobs.
-    keys: HashTable<(u32, u32)>,
-    secret: u64,
-}
-
-/// Sixteen successive numbers fall side by side, so that jobs in the order of their numbers share
-/// lines of the cache, and the runs of sixteen anywhere.
-const fn hash_number(number: u64) -> u64 {
-    let low = number & 15;
-    ((fold(0x9e37_79b9_7f4a_7c15, number >> 4) << 4) | low) ^ (low << 58)
-}
-
-const fn widen(half: u32) -> u64 {
-    (half as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-impl Index {
-    pub(super) const fn new(secret: u64) -> Self {
-        Self { numbers: HashTable::new(), keys: HashTable::new(), secret }
-    }
-
-    fn half(&self, key: Key<'_>) -> u32 {
-        let state = fold(self.secret, u64::from(key.function) << 1 | u64::from(key.by_data));
-        (digest_bytes(state, key.bytes) >> 32) as u32
-    }
-
-    #[inline]
-    pub(super) fn by_number(&self, jobs: &Slab<Job>, number: Number) -> Option<u32> {
-        let hash = hash_number(number.0);
-        self.numbers.find(hash, |&at| jobs.get(at).number == number.0).copied()
-    }
-
-    #[inline]
-    pub(super) fn by_key(&self, jobs: &Slab<Job>, key: Key<'_>) -> Option<u32> {
-        let half = self.half(key);
-        let is = |&(h, at): &(u32, u32)| h == half && jobs.get(at).key() == Some(key);
-        self.keys.find(widen(half), is).map(|&(_, at)| at)
-    }
-
-    pub(super) fn insert_number(&mut self, jobs: &Slab<Job>, at: u32) {
-        let hash = |&at: &u32| hash_number(jobs.get(at).number);
-        self.numbers.insert_unique(hash(&at), at, hash);
-    }
-
-    pub(super) fn insert_key(&mut self, jobs: &Slab<Job>, at: u32) {
-        if let Some(key) = jobs.get(at).key() {
-            debug_assert_eq!(self.by_key(jobs, key), None, "a key has one job");
-            let half = self.half(key);
-            self.keys.insert_unique(widen(half), (half, at), |&(half, _)| widen(half));
-        }
-    }
-
-    pub(super) fn remove_number(&mut self, jobs: &Slab<Job>, at: u32) {
-        let number = self.numbers.find_entry(hash_number(jobs.get(at).number), |&a| a == at);
-        number.expect("every job has its number").remove();
-    }
-
-    pub(super) fn remove(&mut self, jobs: &Slab<Job>, at: u32) {
-        self.remove_number(jobs, at);
-        if let Some(key) = jobs.get(at).key() {
-            let found = self.keys.find_entry(widen(self.half(key)), |&(_, a)| a == at);
-            found.expect("every job with a key has it here").remove();
-        }
-        self.shrink(jobs);
-    }
-
-    /// Gives memory back if little of it is used.
-    fn shrink(&mut self, jobs: &Slab<Job>) {
-        const KEEP: usize = 1 << 12;
-        if self.numbers.capacity() > KEEP && self.numbers.len() < self.numbers.capacity() / 8 {
-            let room = (self.numbers.len() * 2).max(KEEP / 2);
-            self.numbers.shrink_to(room, |&at| hash_number(jobs.get(at).number));
-        }
-        if self.keys.capacity() > KEEP && self.keys.len() < self.keys.capacity() / 8 {
-            let room = (self.keys.len() * 2).max(KEEP / 2);
-            self.keys.shrink_to(room, |&(half, _)| widen(half));
-        }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        (self.numbers.allocation_size() + self.keys.allocation_size()) as u64
-    }
-
-    pub(super) fn len(&self) -> (usize, usize) {
-        (self.numbers.len(), self.keys.len())
+    pub(super) fn hash(self, secret: u64) -> u64 {
+        let state = fold(secret, u64::from(self.function) << 1 | u64::from(self.by_data));
+        digest_bytes(state, self.bytes)
     }
 }

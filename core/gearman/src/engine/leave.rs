@@ -89,7 +89,7 @@ impl Engine {
             if deadline > self.now {
                 break;
             }
-            let at = self.index.by_number(&self.jobs, number).expect("what has a time-out runs");
+            let at = self.index.by_number(number).expect("what has a time-out runs");
             self.counters.timed_out += 1;
             self.unqueue(at);
             match self.rules.dialect {

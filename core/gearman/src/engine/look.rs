@@ -81,8 +81,8 @@ impl Engine {
         if self.calendars.contains_key(&number) {
             return JobStatus { known: true, ..JobStatus::default() };
         }
-        match self.index.by_number(&self.jobs, number) {
-            Some(at) => self.status_of(self.jobs.get(at)),
+        match self.index.by_number(number) {
+            Some(at) => status_of(self.jobs.get(at)),
             None => JobStatus::default(),
         }
     }
@@ -93,14 +93,8 @@ impl Engine {
         let keys = self.functions.iter().filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
-        oldest.map_or_else(JobStatus::default, |job| self.status_of(job))
-    }
-
-    fn status_of(&self, job: &Job) -> JobStatus {
-        let (numerator, denominator) =
-            job.rare().map_or((0, 0), |rare| (rare.numerator, rare.denominator));
-        let running = job.state == State::Running;
-        JobStatus { known: true, running, numerator, denominator, clients: self.waiting(job) }
+        let status = |job| JobStatus { clients: self.waiting(job), ..status_of(job) };
+        oldest.map_or_else(JobStatus::default, status)
     }
 
     fn waiting(&self, job: &Job) -> u32 {
@@ -235,4 +229,11 @@ impl Engine {
             + calendars
             + (due + held) as u64
     }
+}
+
+fn status_of(job: &Job) -> JobStatus {
+    let (numerator, denominator) =
+        job.rare().map_or((0, 0), |rare| (rare.numerator, rare.denominator));
+    let running = job.state == State::Running;
+    JobStatus { known: true, running, numerator, denominator, clients: 0 }
 }

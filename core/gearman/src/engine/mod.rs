@@ -7,14 +7,14 @@
 //! # The life of a job
 //!
 //! ```text
-//!             durable: until the sync            not before its time
-//!  submitted ───────────────────────► held ──────────────────────────► queued ◄──────────┐
-//!                                                                        │ grabbed       │ worker lost,
-//!                                                                        ▼               │ timed out
-//!                                                                     running ───────────┘
-//!                                                                        │ complete, fail, exception
-//!                                                                        ▼
-//!                                                                      ended: every listener told
+//!             durable: until the sync      not before its time
+//!  submitted ─────────────────────────► held ───────────► queued ◄──────────┐
+//!                                                           │ grabbed       │ worker lost,
+//!                                                           ▼               │ timed out
+//!                                                        running ───────────┘
+//!                                                           │ complete, fail, exception
+//!                                                           ▼
+//!                                                         ended: every listener told
 //! ```
 //!
 //! A job is *kept for* its listeners, or for itself (background). It is dropped unrun only when
@@ -41,6 +41,7 @@ mod calendars;
 mod check;
 mod function;
 mod held;
+mod index;
 mod job;
 mod leave;
 mod look;
@@ -70,7 +71,8 @@ pub use check::Part;
 use calendars::CalendarJob;
 use function::Functions;
 use held::Held;
-use job::{Index, Job};
+use index::Index;
+use job::Job;
 use peer::{Ability, Listener, Peers};
 use ring::Ring;
 use slab::Slab;

@@ -59,7 +59,7 @@ impl Engine {
             KeptWhen::Now | KeptWhen::Calendar { .. } => {}
         }
         let at = self.insert(restored);
-        self.index.insert_number(&self.jobs, at);
+        self.index.insert_number(number, at);
     }
 
     /// A job was made of a calendar: its times up to then are done with.
@@ -82,17 +82,12 @@ impl Engine {
     /// Recovery: a kept job that was forgotten.
     pub fn restore_forgotten(&mut self, number: Number) {
         self.remove_calendar(number);
-        if let Some(at) = self.index.by_number(&self.jobs, number) {
-            self.index.remove_number(&self.jobs, at);
+        if let Some(at) = self.index.by_number(number) {
+            self.index.remove_number(number);
             let job = self.jobs.remove(at);
             self.functions.get_mut(job.function).jobs -= 1;
             self.jobs_bytes -= job.bytes();
         }
-    }
-
-    /// Numbers before this one are not used (again).
-    pub fn number_from(&mut self, first: Number) {
-        self.next_number = self.next_number.max(first.0);
     }
 
     /// Recovery: numbers below this one may be in use.

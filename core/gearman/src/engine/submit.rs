@@ -160,7 +160,7 @@ impl Engine {
             job.set(KEPT | UNSYNCED);
         }
         let at = self.insert(job);
-        self.index.insert_number(&self.jobs, at);
+        self.index.insert_number(number, at);
         self.index.insert_key(&self.jobs, at);
         self.settle(out, whose, at, ticket, background);
         if ticket == Ticket::NOW {

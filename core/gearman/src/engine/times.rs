@@ -22,7 +22,7 @@ impl Engine {
                 self.dues.pop_first();
                 self.fire(out, number);
             } else {
-                let at = self.index.by_number(&self.jobs, number).expect("what is due is there");
+                let at = self.index.by_number(number).expect("what is due is there");
                 self.unqueue(at);
                 self.make_ready(out, at);
             }

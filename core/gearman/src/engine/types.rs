@@ -304,7 +304,7 @@ pub struct JobStatus {
     pub numerator: u32,
     /// Of so many.
     pub denominator: u32,
-    /// So many clients wait for it.
+    /// So many places of clients that wait for it; counted where it is asked for by unique key.
     pub clients: u32,
 }
 

@@ -4,10 +4,13 @@
 //! there are jobs, so there is no herd. Between any two calls no function has sleepers while it has
 //! more jobs than announced workers, so none is forgotten; a worker that was woken and takes
 //! another job, leaves, or does not come in time, is announced no more, and another one is woken.
+//! When nobody comes in time, twice as many are woken each time, so that a few round trips find the
+//! one worker that is alive among thousands that a broken network left behind.
 
 use super::Engine;
 use super::peer::{Ability, Sleep};
 use super::types::{Out, Peer, Refusal, Reply, Timeout};
+use std::collections::BTreeSet;
 use storytime_machine::nanos;
 
 impl Engine {
@@ -156,15 +159,20 @@ impl Engine {
 
     /// Wakes others in the place of workers that did not come in time.
     pub(super) fn wake_others(&mut self, out: &mut impl Out) {
+        let mut unheard = BTreeSet::new();
         while let Some(peer) = self.woken.first() {
-            let Sleep::Woken { until, .. } = self.peers.get(peer).sleep else {
+            let Sleep::Woken { until, function } = self.peers.get(peer).sleep else {
                 unreachable!("only woken workers are waited for")
             };
             if until > self.now {
                 break;
             }
-            let function = self.set_awake(peer, Sleep::Overdue);
-            self.wake(out, function.expect("it was woken for a function"));
+            self.set_awake(peer, Sleep::Overdue);
+            unheard.insert(function);
+        }
+        for function in unheard {
+            self.functions.get_mut(function).be_louder();
+            self.wake(out, function);
         }
     }
 }

@@ -19,6 +19,7 @@ impl Engine {
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
+            self.functions.get_mut(function).unheard = 0;
             self.wake(out, function);
         }
     }
@@ -47,6 +48,7 @@ impl Engine {
             if self.rules.round_robin {
                 self.peers.get_mut(peer).turn = place + 1;
             }
+            self.functions.get_mut(function).unheard = 0;
             let ability = self.peers.get(peer).abilities[place];
             let timeout = self.abilities.get(ability).timeout;
             self.run(at, peer, timeout);
@@ -141,7 +143,7 @@ impl Engine {
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
     /// passed on.
     pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) {
-        let found = self.index.by_number(&self.jobs, number);
+        let found = self.index.by_number(number);
         let own = found.filter(|&at| {
             let job = self.jobs.get(at);
             job.state == State::Running && job.worker == from.0
@@ -211,7 +213,7 @@ impl Engine {
     pub(super) fn end(&mut self, out: &mut impl Out, at: u32) {
         self.unqueue(at);
         self.drop_listeners(at);
-        self.index.remove(&self.jobs, at);
+        self.index.remove(self.jobs.get(at), at);
         let job = self.jobs.remove(at);
         self.functions.get_mut(job.function).jobs -= 1;
         self.jobs_bytes -= job.bytes();
@@ -241,7 +243,7 @@ impl Engine {
         if self.cancel_calendar(out, number) {
             return true;
         }
-        let Some(at) = self.index.by_number(&self.jobs, number) else { return false };
+        let Some(at) = self.index.by_number(number) else { return false };
         if self.rules.defect == Some(Defect::CancelledFound) {
             self.cancel_badly(out, at);
         } else {

@@ -20,7 +20,10 @@ impl Magic {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $number:literal $name:ident $wire:literal $arguments:literal $data:literal,)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $number:literal $name:ident $wire:literal $arguments:literal $data:literal,
+    )*) => {
         /// What a packet is. The number is the protocol's.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]

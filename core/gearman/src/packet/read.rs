@@ -99,7 +99,7 @@ impl Parser {
         if header[..4] != self.magic.bytes() {
             return Err(Bad::Magic);
         }
-        let kind = Kind::of(word(4)).ok_or(Bad::Kind(word(4)))?;
+        let kind = Kind::of(word(4)).ok_or_else(|| Bad::Kind(word(4)))?;
         let len = word(8) as usize;
         if len > self.body_bytes_max {
             return Err(Bad::TooLong(word(8)));

@@ -64,8 +64,8 @@ pub(crate) struct Log {
     /// jobs in it.
     untold: VecDeque<Number>,
     phase: Phase,
-    /// Bytes of records behind the last checkpoint. When there are as many as the checkpoint has, and
-    /// at least `least_bytes`, it is time for the next one.
+    /// Bytes of records behind the last checkpoint. When there are as many as the checkpoint has,
+    /// and at least `least_bytes`, it is time for the next one.
     uncovered_bytes: u64,
     least_bytes: u64,
     /// Bytes of the last checkpoint, or of the one under way.

@@ -89,9 +89,6 @@ impl Gearmand {
             return cx.exit(Exit::Failed("cannot listen: none of the addresses is this host's"));
         }
         self.phase = Phase::Serving;
-        for at in &open {
-            self.around.say(Verbosity::Info, format_args!("listening at {at}"));
-        }
         for note in &self.config.notes {
             self.around.say(Verbosity::Notice, format_args!("{note}"));
         }

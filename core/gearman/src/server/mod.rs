@@ -18,12 +18,25 @@
 //! |---|---|---|
 //! | a packet shorter than its arguments | swallows the next one | `ERROR INVALID_PACKET`, closed |
 //! | a result of a job that was lost, or has ended | `ERROR JOB_NOT_FOUND` | counted |
+//! | `WORK_FAIL` in place of an exception | a NUL behind the handle | none |
 //! | `GET_STATUS` of a handle, unique key longer than 64 bytes | no answer | all zeros |
 //! | an epoch beyond 64 bits | no answer | `ERROR INVALID_ARGUMENT` |
 //! | `SUBMIT_JOB_SCHED` | `ERROR INVALID_COMMAND` | fires as its calendar says |
+//! | a key whose job was abandoned, or cancelled | found, and never run | a new job |
+//! | a background job whose last listener leaves | dropped | run |
+//! | a cancelled job that runs | ends twice | ends once |
+//! | a job that lost its worker | goes to the end of the queue | keeps its place |
+//! | high priority, functions of a worker | within a function; in order | of all; in turn |
+//! | `CAN_DO` twice | two workers | one |
+//! | `CAN_DO` of a sleeper, with jobs there | sleeps on | woken |
+//! | `CANT_DO` of what runs | taken away | may end |
 //! | names in text replies | as they came | control characters become `?` |
 //! | `maxqueue` for a function that is not there | forgotten | kept |
+//! | `create function` by a line without CR | loses a letter | does not |
+//! | `drop function` | without case; with its jobs | by its name; if it has none |
 //! | first column of `workers` | the file descriptor | the connection's place |
+//!
+//! The tests that compare the two show most of these on both.
 //!
 //! Not modelled: `gladiator`, for which the Perl server needs a module that hardly anybody has.
 //!

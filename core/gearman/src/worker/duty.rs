@@ -124,10 +124,10 @@ impl Worker {
     }
 
     fn grab(&mut self, cx: &mut Cx, server: u32) {
-        let kind = match self.options.grab {
-            Grab::Plain => Kind::GrabJob,
-            Grab::Unique => Kind::GrabJobUniq,
-            Grab::All => Kind::GrabJobAll,
+        let kind = match (self.options.dialect, self.options.grab) {
+            (Dialect::Danga, _) | (Dialect::Gearmand, Grab::Plain) => Kind::GrabJob,
+            (Dialect::Gearmand, Grab::Unique) => Kind::GrabJobUniq,
+            (Dialect::Gearmand, Grab::All) => Kind::GrabJobAll,
         };
         self.links.put(cx, server, kind, &[]);
         self.counters.grabs += 1;

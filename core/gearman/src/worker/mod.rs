@@ -10,9 +10,9 @@
 //! ```
 //!
 //! * Servers are asked in turn, one after the other, so that none is preferred. When all of those
-//!   that are awake have no job, the worker goes to sleep at all of them (`PRE_SLEEP`), and is woken
-//!   by `NOOP`. It asks again by itself after [`poll_after`](WorkerOptions::poll_after), so that a
-//!   lost wake-up or a server without power is noticed.
+//!   that are awake have no job, the worker goes to sleep at all of them (`PRE_SLEEP`), and is
+//!   woken by `NOOP`. It asks again by itself after [`poll_after`](WorkerOptions::poll_after), so
+//!   that a lost wake-up or a server without power is noticed.
 //! * At most [`jobs_max`](WorkerOptions::jobs_max) jobs are the owner's at once. Each is ended by
 //!   [`complete`](Worker::complete), [`fail`](Worker::fail) or [`exception`](Worker::exception), or
 //!   the owner is told [`WorkerEvent::JobGone`]: the server gives the job to somebody else. The

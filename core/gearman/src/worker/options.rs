@@ -21,8 +21,8 @@ pub struct WorkerOptions {
     pub grab: Grab,
     /// The name under which operators see it.
     pub client_id: Option<Bytes>,
-    /// The servers' dialect: time-outs are told in milliseconds or in seconds, and an exception is
-    /// the end of a job or not.
+    /// The servers' dialect: time-outs are told in milliseconds or in seconds, an exception is the
+    /// end of a job or not, and of a job more than [`Grab::Plain`] can be told or not.
     pub dialect: Dialect,
     /// How long a connect may take.
     pub connect_timeout: Duration,

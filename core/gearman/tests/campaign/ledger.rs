@@ -73,13 +73,15 @@ impl Book {
 }
 
 impl Ledger {
-    /// A new life of a server: the prefix of its handles.
-    pub(crate) fn begin_life(&mut self, server: usize) -> String {
-        self.lives[server] += 1;
+    /// A new life of a server: the prefix of its handles. One whose queue is durable goes on where
+    /// it was.
+    pub(crate) fn begin_life(&mut self, server: usize, durable: bool) -> String {
+        self.lives[server] += u32::from(!durable);
         prefix(server, self.lives[server])
     }
 
-    /// Checks that no background job was lost that was accepted by a server which lives still.
+    /// Checks that no background job was lost that was accepted by a server which lives still, or
+    /// has a durable queue.
     pub(crate) fn check_accepted(&mut self) {
         let servers = self.lives.iter().enumerate();
         let alive: Vec<String> = servers.map(|(server, life)| prefix(server, *life)).collect();

@@ -122,6 +122,20 @@ fn a_server_that_nothing_reaches_costs_a_connect_and_then_another_is_used() {
 }
 
 #[test]
+fn what_waits_for_a_server_without_power_goes_to_another_once_that_is_known() {
+    let script = (0..200).map(|n| job(n * 50, "echo", "x")).collect();
+    let mut bench = Bench::new(2).ask(options(Choice::InOrder), script);
+    bench.run(1);
+    let first = bench.host_of(0);
+    bench.world.power_cut(first);
+    bench.run(20);
+    let ends = bench.asker().endings(0..200);
+    let lost = ends.iter().filter(|end| *end == "lost Time").count();
+    assert!((15..=21).contains(&lost), "what was sent in a second: {lost}");
+    assert_eq!(ends.iter().filter(|end| *end == "complete x").count(), 200 - lost);
+}
+
+#[test]
 fn keys_reach_the_server_as_they_are_made() {
     let none = Job::new("queued", "").background();
     let uniques = [Unique::None, Unique::Data, Unique::Fresh, Unique::Key(Bytes::from("k"))];

@@ -253,6 +253,15 @@ fn closing_ends_everything_and_a_later_job_connects_anew() {
 }
 
 #[test]
+fn closing_while_a_connection_is_made_closes_that_too() {
+    let script = vec![job(0, "echo", "a"), (0, What::Close)];
+    let mut bench = Bench::new(1).ask(ClientOptions::default(), script);
+    bench.run(3);
+    assert_eq!(bench.asker().endings(0..1), ["not sent"]);
+    assert!(bench.asker().client.is_closed());
+}
+
+#[test]
 fn a_server_that_does_not_read_stops_what_is_sent_to_it_and_no_memory_is_lost() {
     let data = bytes::Bytes::from(vec![b'd'; 1_000_000]);
     let job = |at| (at, What::Submit(Job::new("queued", data.clone()).background()));

@@ -28,6 +28,8 @@ pub(crate) struct Doer {
     /// Jobs begun: function, key, reducer, server.
     pub(crate) begun: Vec<(Bytes, Option<Bytes>, Option<Bytes>, u32)>,
     pub(crate) done: u64,
+    /// Data of the jobs whose ends were taken.
+    pub(crate) finished: Vec<Bytes>,
     pub(crate) gone: u64,
     /// Ends that came when the job was somebody else's.
     pub(crate) in_vain: u64,
@@ -48,6 +50,7 @@ impl Doer {
             last: 0,
             begun: Vec::new(),
             done: 0,
+            finished: Vec::new(),
             gone: 0,
             in_vain: 0,
             downs: Vec::new(),
@@ -110,6 +113,9 @@ impl Doer {
         if function == "stream" {
             let part = Bytes::from_static(b"s");
             (0..2).for_each(|_| self.worker.data(cx, job, &part).expect("there is room"));
+        }
+        if !gone {
+            self.finished.push(data.clone());
         }
         let ended = match &function[..] {
             b"fail" => self.worker.fail(cx, job),

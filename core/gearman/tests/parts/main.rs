@@ -19,6 +19,7 @@ use doer::Doer;
 use storytime_gearman::client::{ClientOptions, Event};
 use storytime_gearman::worker::WorkerOptions;
 use storytime_machine::{Drive, IpAddr, Limits, Machine, Process, Time};
+use storytime_sim::disk::{DiskConfig, Profile};
 use storytime_sim::{Config, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
 use toy::Toy;
 
@@ -36,16 +37,17 @@ impl Bench {
         Self::with(Config::new(1), servers, Toy::default)
     }
 
-    pub(crate) fn with(
+    /// Servers made in this way: the little ones, or real ones.
+    pub(crate) fn with<M: Machine>(
         config: Config,
         servers: usize,
-        toy: impl Fn() -> Toy + Clone + 'static,
+        server: impl Fn() -> M + Clone + 'static,
     ) -> Self {
         let world = World::new(config);
         let (servers_, ips) = (Vec::new(), Vec::new());
         let mut bench = Self { world, servers: servers_, ips, asker: None, doers: Vec::new() };
         for nth in 0..servers {
-            let (host, process) = bench.add(&format!("server{nth}"), toy.clone());
+            let (host, process) = bench.add(&format!("server{nth}"), server.clone());
             bench.ips.push(bench.world.ip(host));
             bench.servers.push(process);
         }
@@ -57,8 +59,10 @@ impl Bench {
         name: &str,
         machine: impl Fn() -> M + 'static,
     ) -> (HostId, ProcessId) {
-        let host = self.world.add_host(HostConfig::new(name));
+        let disk = Some(DiskConfig::new(Profile::Posix));
+        let host = self.world.add_host(HostConfig { disk, ..HostConfig::new(name) });
         let make = move |setup| -> Box<dyn Drive> { Box::new(Process::new(machine(), setup)) };
+        // Less output than some tests have to send.
         let limits = Limits { tx_bytes_max: 8 << 20, ..Limits::default() };
         let program = ProgramConfig { limits, ..ProgramConfig::new("program", make) };
         let process = self.world.add_program(host, program)[0];

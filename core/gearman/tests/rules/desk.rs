@@ -232,7 +232,7 @@ impl Desk {
         while let Some(from) = cursor {
             cursor = self.engine.each_kept(from, 2, &mut |kept| desk.engine.restore(kept));
         }
-        desk.engine.number_from(self.engine.next_number());
+        desk.engine.restore_numbers(self.engine.next_number());
         desk.engine.restored(&mut desk.book);
         desk.engine.tick(&mut desk.book);
         desk.engine.invariants();

@@ -9,6 +9,7 @@ mod later;
 mod leaving;
 mod limits;
 mod looking;
+mod random;
 mod restarting;
 mod waking;
 mod working;

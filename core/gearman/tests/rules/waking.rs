@@ -86,6 +86,22 @@ fn a_woken_worker_that_does_not_come_leaves_its_place_to_another() {
 }
 
 #[test]
+fn one_live_worker_among_a_thousand_dead_ones_is_found_in_a_few_rounds() {
+    let mut desk = sleepers(Rules::default(), 10..1_010);
+    desk.submit(1, BACK);
+    let mut rounds = Vec::new();
+    while !rounds.contains(&1_009) {
+        rounds = woken(&mut desk, 10..1_010);
+        desk.wait(Duration::from_millis(100));
+        assert!(desk.engine.counters().woken <= 1_000);
+    }
+    assert!(desk.engine.next_expiry() <= Some(storytime_machine::Time(1_100_000_000)));
+    assert_eq!(desk.grab(1_009), "assign 1 f ");
+    desk.sleep(1_009).sleep(1_008).submit(1, BACK);
+    assert_eq!(woken(&mut desk, 10..1_010), [1_009], "whoever comes ends the noise");
+}
+
+#[test]
 fn more_or_all_workers_can_be_woken_for_a_job() {
     let mut desk = sleepers(Rules { wake_max: 3, ..Rules::default() }, 10..20);
     desk.submit(1, BACK);

@@ -10,6 +10,7 @@ mod canon;
 mod defects;
 mod explore;
 mod plans;
+mod random;
 mod yard;
 
 use explore::explore;
@@ -33,7 +34,7 @@ fn workers_may_take_two_jobs_each_in_every_order() {
 
 #[test]
 fn workers_may_sleep_and_tarry_in_every_order() {
-    search(&plans::sleepers(3), 1_558);
+    search(&plans::sleepers(3), 2_768);
 }
 
 #[test]
@@ -48,5 +49,5 @@ fn the_server_may_die_in_every_order() {
 
 #[test]
 fn all_of_it_may_happen_in_every_order() {
-    search(&plans::everything(2), 8_898);
+    search(&Plan { keys: b"u", ..plans::everything(2) }, 4_922);
 }

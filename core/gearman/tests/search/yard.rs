@@ -199,11 +199,7 @@ impl Yard {
                 self.finish(worker, number, Work::Complete((&[]).into()));
             }
             Event::Fail(worker, number) => self.finish(worker, number, Work::Fail),
-            Event::Late(worker, number) => {
-                self.book.parties[worker as usize].stale.retain(|&stale| stale != number);
-                let work = Work::Complete((&[]).into());
-                self.engine.work(&mut self.book, Peer(worker), Number(number), work);
-            }
+            Event::Late(worker, number) => self.finish_late(worker, number),
             Event::Cancel(number) => self.cancel(number),
             Event::Sync => self.sync(),
             Event::Crash(survive) => self.crash(plan, survive),
@@ -263,6 +259,18 @@ impl Yard {
     fn finish(&mut self, worker: u32, number: u64, work: Work<'_>) {
         self.book.parties[worker as usize].runs.retain(|&runs| runs != number);
         self.book.ended(number);
+        self.engine.work(&mut self.book, Peer(worker), Number(number), work);
+    }
+
+    /// A worker ends a job that was taken from it. It may have got the same one again: a handle
+    /// does not say for which time, so that this is the end of the job, and the other time is late.
+    fn finish_late(&mut self, worker: u32, number: u64) {
+        let party = &mut self.book.parties[worker as usize];
+        let work = Work::Complete((&[]).into());
+        if party.runs.contains(&number) {
+            return self.finish(worker, number, work);
+        }
+        party.stale.retain(|&stale| stale != number);
         self.engine.work(&mut self.book, Peer(worker), Number(number), work);
     }
 

@@ -156,7 +156,7 @@ impl Script {
                 let data = reply.data();
                 let job = job_of(&data).expect("only the script's jobs");
                 self.assigned.insert(job);
-                if job % LEFT_EVERY != 0 {
+                if !job.is_multiple_of(LEFT_EVERY) {
                     self.ended.insert(job);
                     let handle = reply.argument(0);
                     lone.send(worker, &packet(Kind::WorkComplete, &[handle, b"done"]));

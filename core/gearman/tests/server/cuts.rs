@@ -17,9 +17,10 @@ fn answers(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
 
 fn dialogue() -> Vec<u8> {
     let mut stream = packets(
-        "CAN_DO f\nSET_CLIENT_ID me\nSUBMIT_JOB f _ data\nSUBMIT_JOB_HIGH_BG f key _\nGRAB_JOB_UNIQ\n\
-         WORK_STATUS H:2 1 2\nGET_STATUS H:2\nWORK_COMPLETE H:2 _\nSUBMIT_REDUCE_JOB f _ r a data\n\
-         GRAB_JOB_ALL\nWORK_FAIL H:1\nOPTION_REQ exceptions\nECHO_REQ",
+        "CAN_DO f\nSET_CLIENT_ID me\nSUBMIT_JOB f _ data\nSUBMIT_JOB_HIGH_BG f key _\n\
+         GRAB_JOB_UNIQ\nWORK_STATUS H:2 1 2\nGET_STATUS H:2\nWORK_COMPLETE H:2 _\n\
+         SUBMIT_REDUCE_JOB f _ r a data\nGRAB_JOB_ALL\nWORK_FAIL H:1\nOPTION_REQ exceptions\n\
+         ECHO_REQ",
     );
     stream.extend_from_slice(b"status\r\nworkers\nnonsense\n");
     stream.extend(packets("SUBMIT_JOB_EPOCH f _ 99 later\nPRE_SLEEP"));

@@ -12,7 +12,7 @@ fn it_ends_when_it_is_told_to() {
     let mut rig = Rig::new("");
     let worker = rig.open();
     rig.say(worker, "CAN_DO f\nPRE_SLEEP");
-    rig.lone.call(|machine, cx| storytime_machine::Machine::stop(machine, cx));
+    rig.lone.call(storytime_machine::Machine::stop);
     assert_eq!(rig.lone.exit(), Some(Exit::Stopped));
 }
 

@@ -13,6 +13,7 @@
 //! tail of the old one is thereby cut, atomically and durably.
 
 mod checkpoint;
+mod reading;
 mod scan;
 
 use crate::format::{self, BatchHeader, Header, Kind, Name, UNFINISHED};

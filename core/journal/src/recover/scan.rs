@@ -1,32 +1,26 @@
 //! Recovery's second part: the records behind the checkpoint, segment by segment.
 
+use super::reading::Reading;
 use super::{Recovering, Step, Turn};
 use crate::format::{self, BatchHeader, Header, HeaderError, Kind, Look, Name, SECTOR_BYTES};
 use crate::journal::{Journal, Tokens};
 use crate::making::Active;
-use crate::options::{Mistake, READ_BYTES};
+use crate::options::Mistake;
 use crate::{JournalEvent, Lsn, Row, Storage};
-use bytes::Bytes;
-use storytime_machine::{Cx, DiskOk, DiskOp, DiskResult, FileId};
+use storytime_machine::{Cx, DiskResult};
 
 /// A segment that is being read.
 #[derive(Debug)]
 pub(super) struct Scan {
-    name: Name,
+    reading: Reading,
     /// Which of `Recovering::segments`.
     index: usize,
     /// The first record of the segment behind it, which stands for the log from there on.
     until: Option<Lsn>,
     /// The record that comes next.
     next: Lsn,
-    file: Option<FileId>,
-    len: u64,
     /// Known once the header is read.
     header: Option<Header>,
-    at: u64,
-    /// Bytes read, and where they are in the file.
-    window: Bytes,
-    window_at: u64,
     hunt: Option<Hunt>,
 }
 
@@ -41,7 +35,7 @@ struct Hunt {
 
 /// What the scan found out.
 enum Found {
-    /// Bytes are needed: so many from `Scan::at` on.
+    /// Bytes are needed: so many from where the reader is.
     Needs(usize),
     /// The next record is in the segment behind.
     Next,
@@ -97,21 +91,8 @@ impl Journal {
         let until = r.segments.get(index + 1).map(|name| name.lsn);
         // Batches of the segments before were durable before this one was made.
         r.last = None;
-        r.step = Step::Segment(Scan {
-            name,
-            index,
-            until,
-            next,
-            file: None,
-            len: 0,
-            header: None,
-            at: 0,
-            window: Bytes::new(),
-            window_at: 0,
-            hunt: None,
-        });
-        let path = name.path(&self.options.dir);
-        io.submit(cx, self.token(Tokens::Recovery), DiskOp::Open { path, create: false });
+        let reading = Reading::open(cx, io, self.token(Tokens::Recovery), &self.options.dir, name);
+        r.step = Step::Segment(Scan { reading, index, until, next, header: None, hunt: None });
         Turn::Wait
     }
 
@@ -124,20 +105,20 @@ impl Journal {
         result: DiskResult,
     ) -> Turn {
         let Step::Segment(scan) = &mut r.step else { panic!("a segment is being read") };
-        let whole_to = Lsn(scan.next.0 - 1);
-        match result {
-            Ok(DiskOk::File { file, len }) => (scan.file, scan.len) = (Some(file), len),
-            Ok(DiskOk::Data(bytes)) => (scan.window, scan.window_at) = (bytes, scan.at),
-            _ => {
-                return Turn::Refuse(self.refusal(Row::Unreadable, scan.name, scan.at, whole_to));
-            }
+        if !scan.reading.take(result) {
+            return self.unreadable(scan);
         }
         match self.scan_on(r) {
-            Found::Needs(bytes) => self.read_segment(r, cx, io, bytes),
+            Found::Needs(bytes) => {
+                let token = self.token(Tokens::Recovery);
+                let Step::Segment(scan) = &mut r.step else { panic!("a segment is being read") };
+                let reads = scan.reading.read(cx, io, token, bytes);
+                if reads { Turn::Wait } else { self.unreadable(scan) }
+            }
             Found::Next => {
                 let Step::Segment(scan) = &r.step else { panic!("a segment was read") };
                 let (index, next) = (scan.index + 1, scan.next);
-                self.close_scanned(cx, io, scan);
+                scan.reading.close(cx, io, self.token(Tokens::Ignored));
                 self.open_segment(r, cx, io, index, next)
             }
             Found::End => self.end_of_log(r, cx, io),
@@ -147,30 +128,15 @@ impl Journal {
                 Turn::Refuse(match &r.damaged {
                     // Standing in for a damaged checkpoint did not work out.
                     Some(damaged) => damaged.clone(),
-                    None => self.refusal(row, scan.name, at, whole_to),
+                    None => self.refusal(row, scan.reading.name, at, whole_to),
                 })
             }
         }
     }
 
-    fn read_segment(
-        &mut self,
-        r: &mut Recovering,
-        cx: &mut Cx,
-        io: &mut dyn Storage,
-        bytes: usize,
-    ) -> Turn {
-        let Step::Segment(scan) = &mut r.step else { panic!("a segment is being read") };
-        let left = scan.len - scan.at;
-        if scan.window_at == scan.at && scan.window.len() as u64 >= left.min(bytes as u64) {
-            // The file is shorter than it was when it was opened.
-            let whole_to = Lsn(scan.next.0 - 1);
-            return Turn::Refuse(self.refusal(Row::Unreadable, scan.name, scan.at, whole_to));
-        }
-        let len = (bytes.max(READ_BYTES) as u64).min(left) as u32;
-        let file = scan.file.expect("it was opened");
-        io.submit(cx, self.token(Tokens::Recovery), DiskOp::Read { file, at: scan.at, len });
-        Turn::Wait
+    fn unreadable(&self, scan: &Scan) -> Turn {
+        let (name, whole_to) = (scan.reading.name, Lsn(scan.next.0 - 1));
+        Turn::Refuse(self.refusal(Row::Unreadable, name, scan.reading.at, whole_to))
     }
 
     /// Goes through what was read.
@@ -181,9 +147,9 @@ impl Journal {
                 match scan.read_header() {
                     Ok(true) => {
                         let salt = scan.header.map(|header| header.salt);
-                        self.segments.begin(scan.name, salt, scan.at);
+                        self.segments.begin(scan.reading.name, salt, scan.reading.at);
                     }
-                    Ok(false) => return Found::Needs(SECTOR_BYTES.min(scan.len as usize)),
+                    Ok(false) => return Found::Needs(SECTOR_BYTES),
                     Err(row) => return Found::Bad(row, 0),
                 }
                 continue;
@@ -194,16 +160,17 @@ impl Journal {
             if Some(scan.next) == scan.until {
                 return Found::Next;
             }
-            let mut look = BatchHeader::look(scan.rest(), scan.len - scan.at, header.salt);
+            let (reading, at) = (&scan.reading, scan.reading.at);
+            let mut look = BatchHeader::look(reading.rest(), reading.len - at, header.salt);
             if look == Look::No && self.options.mistake == Mistake::NoChecksum {
-                look = BatchHeader::claimed(scan.rest());
+                look = BatchHeader::claimed(reading.rest());
             }
             match look {
                 Look::Needs(bytes) => return Found::Needs(bytes),
                 Look::No if self.options.mistake == Mistake::TakesDamageForTail => {
                     return Found::End;
                 }
-                Look::No => scan.hunt = Some(Hunt { from: scan.at, dirty_to: scan.at }),
+                Look::No => scan.hunt = Some(Hunt { from: at, dirty_to: at }),
                 Look::Whole(batch) => {
                     if let Err(found) = self.take_batch(r, batch) {
                         return found;
@@ -216,12 +183,12 @@ impl Journal {
     /// Tells the records of a whole batch.
     fn take_batch(&mut self, r: &mut Recovering, batch: BatchHeader) -> Result<(), Found> {
         let Step::Segment(scan) = &mut r.step else { panic!("a segment is being read") };
-        let at = scan.at;
+        let at = scan.reading.at;
         let crosses = scan.until.is_some_and(|until| batch.next() > until);
         if batch.first != scan.next || crosses {
             return Err(Found::Bad(Row::Sequence, at));
         }
-        let bytes = scan.window.slice((at - scan.window_at) as usize..);
+        let bytes = scan.reading.rest_from(0);
         let mut told = 0;
         for (lsn, record) in format::records(&bytes, batch) {
             told += 1;
@@ -233,23 +200,18 @@ impl Journal {
             return Err(Found::Bad(Row::Sequence, at));
         }
         let unpadded = self.options.mistake == Mistake::NoPadding;
-        scan.at += if unpadded { batch.bytes as u64 } else { batch.stride() };
+        scan.reading.at += if unpadded { batch.bytes as u64 } else { batch.stride() };
         scan.next = batch.next();
-        self.segments.note_batch(batch.first, at, scan.at);
+        self.segments.note_batch(batch.first, at, scan.reading.at);
         r.last = Some((batch, bytes));
         Ok(())
-    }
-
-    fn close_scanned(&self, cx: &mut Cx, io: &mut dyn Storage, scan: &Scan) {
-        let file = scan.file.expect("it was opened");
-        io.submit(cx, self.token(Tokens::Ignored), DiskOp::Close { file });
     }
 
     /// The last segment is read.
     fn end_of_log(&mut self, r: &mut Recovering, cx: &mut Cx, io: &mut dyn Storage) -> Turn {
         let Step::Segment(scan) = &r.step else { panic!("a segment was read") };
-        let (next, name) = (scan.next, scan.name);
-        let from = scan.hunt.as_ref().map_or(scan.at, |hunt| hunt.from);
+        let (next, name) = (scan.next, scan.reading.name);
+        let from = scan.hunt.as_ref().map_or(scan.reading.at, |hunt| hunt.from);
         r.cut_bytes = scan.hunt.as_ref().map_or(0, |hunt| hunt.dirty_to - hunt.from);
         r.rows.insert(if r.cut_bytes > 0 { Row::TornTail } else { Row::Clean });
         if next.0 <= r.checkpoint.0 {
@@ -257,40 +219,35 @@ impl Journal {
         }
         if self.options.mistake == Mistake::GoesOnInPlace {
             let header = scan.header.expect("it was read");
-            let (file, salt, sealed) = (scan.file.expect("it was opened"), header.salt, from);
-            let reserved = scan.len.max(from);
+            let (file, salt, sealed) = (scan.reading.file(), header.salt, from);
+            let reserved = scan.reading.len.max(from);
             self.active = Some(Active { name, file, salt, end: from, reserved, sealed });
             self.writer.begin_behind(Lsn(next.0 - 1));
             return Turn::Done;
         }
-        self.close_scanned(cx, io, scan);
+        scan.reading.close(cx, io, self.token(Tokens::Ignored));
         self.new_segment(r, cx, io, next)
     }
 }
 
 impl Scan {
-    /// What was read from `at` on.
-    fn rest(&self) -> &[u8] {
-        let skip = (self.at - self.window_at) as usize;
-        self.window.get(skip..).unwrap_or_default()
-    }
-
     /// Whether the header is read now.
     fn read_header(&mut self) -> Result<bool, Row> {
-        if self.len < SECTOR_BYTES as u64 {
+        let reading = &mut self.reading;
+        if reading.len < SECTOR_BYTES as u64 {
             return Err(Row::SegmentHeader);
         }
-        if self.window.len() < SECTOR_BYTES {
+        if reading.rest().len() < SECTOR_BYTES {
             return Ok(false);
         }
-        assert_eq!(self.name.kind, Kind::Segment, "segments are scanned");
-        let header = Header::decode(self.name, &self.window).map_err(|error| match error {
+        assert_eq!(reading.name.kind, Kind::Segment, "segments are scanned");
+        let header = Header::decode(reading.name, reading.rest()).map_err(|error| match error {
             HeaderError::Damaged => Row::SegmentHeader,
             HeaderError::Foreign => Row::SegmentForeign,
             HeaderError::Newer => Row::NewerFormat,
         })?;
         self.header = Some(header);
-        self.at = SECTOR_BYTES as u64;
+        reading.at = SECTOR_BYTES as u64;
         Ok(true)
     }
 
@@ -300,23 +257,25 @@ impl Scan {
         if from < header.sealed {
             return Found::Bad(Row::DamageSealed, from);
         }
-        while self.at < self.len {
-            let sector = (self.len - self.at).min(SECTOR_BYTES as u64) as usize;
-            if self.rest().len() < sector {
+        let reading = &mut self.reading;
+        while reading.at < reading.len {
+            let left = reading.len - reading.at;
+            let sector = left.min(SECTOR_BYTES as u64) as usize;
+            if reading.rest().len() < sector {
                 return Found::Needs(sector);
             }
-            let dirty = self.rest()[..sector].iter().any(|&byte| byte != 0);
-            if dirty && self.at > from {
-                match BatchHeader::look(self.rest(), self.len - self.at, header.salt) {
+            let dirty = reading.rest()[..sector].iter().any(|&byte| byte != 0);
+            if dirty && reading.at > from {
+                match BatchHeader::look(reading.rest(), left, header.salt) {
                     Look::Needs(bytes) => return Found::Needs(bytes),
                     Look::Whole(_) => return Found::Bad(Row::DamageBeforeTail, from),
                     Look::No => {}
                 }
             }
-            self.at += sector as u64;
+            reading.at += sector as u64;
             let hunt = self.hunt.as_mut().expect("the caller hunts");
             if dirty {
-                hunt.dirty_to = self.at;
+                hunt.dirty_to = reading.at;
             }
         }
         let dirty = self.hunt.as_ref().is_some_and(|hunt| hunt.dirty_to > from);

@@ -69,15 +69,20 @@ impl Host {
         self.effects();
     }
 
+    fn enqueue(&mut self, due: Time, id: u64) {
+        let at = self.queue.partition_point(|&(at, _)| at <= due);
+        self.queue.insert(at, (due, id));
+    }
+
     fn effects(&mut self) {
         let process = self.process.as_mut().expect("a process runs");
         process.invariants();
-        while let Some(effect) = process.next_effect() {
+        let effects: Vec<Effect> = core::iter::from_fn(|| process.next_effect()).collect();
+        for effect in effects {
             match effect {
                 Effect::Disk { key, op } => {
                     let submitted = self.disk.submit(self.now, OWNER, key, op);
-                    let at = self.queue.partition_point(|&(at, _)| at <= submitted.at);
-                    self.queue.insert(at, (submitted.at, submitted.id));
+                    self.enqueue(submitted.at, submitted.id);
                 }
                 Effect::Exit(_) => {}
                 other => panic!("not asked for: {other:?}"),
@@ -89,7 +94,7 @@ impl Host {
     pub(crate) fn step(&mut self) -> bool {
         let Some((at, id)) = self.queue.pop_front() else { return false };
         self.now = self.now.max(at);
-        if let Some((_, key, result)) = self.disk.complete(id) {
+        if let Some((OWNER, key, result)) = self.disk.complete(id) {
             let now = self.now();
             let process = self.process.as_mut().expect("a process runs");
             process.disk_done(now, key, result);
@@ -178,6 +183,13 @@ impl Host {
         let submitted = self.disk.submit(self.now, OWNER + 1, key, op);
         self.now = self.now.max(submitted.at);
         self.disk.complete(submitted.id).expect("it is carried out").2
+    }
+
+    /// Has an operation carried out by another process, behind what is under way.
+    pub(crate) fn beside(&mut self, op: DiskOp) {
+        let key = OpKey::Machine(Token(0));
+        let submitted = self.disk.submit(self.now, OWNER + 1, key, op);
+        self.enqueue(submitted.at, submitted.id);
     }
 
     /// The records told, as text.

@@ -380,6 +380,25 @@ fn sequence() {
 }
 
 #[test]
+fn a_file_that_becomes_shorter_while_it_is_read_is_refused() {
+    let mut refused = 0;
+    for steps in 0..12 {
+        let mut host = host_of_many(JournalOptions { segment_bytes: 64 << 10, ..small() });
+        host.kill();
+        let (file, _) = host.open(FIRST, false);
+        host.boot();
+        for _ in 0..steps {
+            host.step();
+        }
+        host.beside(DiskOp::SetLen { file, len: 5000 });
+        assert!((0..1000).any(|_| !host.step()), "recovery ends, {steps} steps before the cut");
+        let refusal = host.seen().refused.as_ref();
+        refused += u32::from(refusal.is_some_and(|refusal| refusal.row == Row::Unreadable));
+    }
+    assert!(refused > 0, "between its opening and its last byte");
+}
+
+#[test]
 fn checkpoint_damaged() {
     let mut host = host_of_many(small());
     host.checkpoint(["all"]);

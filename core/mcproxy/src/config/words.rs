@@ -4,9 +4,8 @@ use super::{
     CONNECTIONS_MAX, Config, LISTENER_WANTED, PLACEMENTS, Pool, SERVERS_MAX, host_and_port,
     listener,
 };
-use core::fmt;
 use core::time::Duration;
-use storytime_machine::Endpoint;
+use storytime_machine::{Endpoint, UsageError};
 use storytime_memcached::client::placement::Node;
 
 /// What `-h` prints.
@@ -57,18 +56,6 @@ impl FileCommand {
         config
     }
 }
-
-/// A command line that cannot be used: the caller's mistake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 impl Command {
     /// Reads the words behind the program's name.

@@ -126,7 +126,7 @@ impl Client {
                 (Err(_), Shape::Quiet) => self.counters.lost_quietly += 1,
                 (Err(_), _) => {
                     let asked = self.asked.remove(tag as u32);
-                    let outcome = self.when_down(asked.kind);
+                    let outcome = self.when_down(&asked);
                     self.settle(cx, asked.whose, outcome);
                 }
             }

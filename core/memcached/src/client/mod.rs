@@ -97,7 +97,8 @@ pub enum DeadServer {
     /// They fail.
     Fail,
     /// A get misses and nothing is stored, as with Cache::Memcached: a cache that is away is an
-    /// empty cache. Keys of a retrieval of many miss too if their server fails meanwhile.
+    /// empty cache. Keys of a retrieval of many miss too if their server fails meanwhile. Updates
+    /// fail all the same: they would take it for somebody who was faster.
     Miss,
 }
 

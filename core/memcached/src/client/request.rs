@@ -158,7 +158,7 @@ impl Client {
             (Err(Refusal::Down), None) => self.counters.lost_quietly += 1,
             (Err(Refusal::Down), Some(slot)) => {
                 let asked = self.asked.remove(slot);
-                let outcome = self.when_down(asked.kind);
+                let outcome = self.when_down(&asked);
                 self.settle(cx, asked.whose, outcome);
             }
         }
@@ -194,12 +194,14 @@ impl Client {
         if self.options.pool.conns_per_server == 1 { 0 } else { crc32fast::hash(key).into() }
     }
 
-    pub(super) fn when_down(&mut self, kind: Kind) -> Outcome {
+    pub(super) fn when_down(&mut self, asked: &Asked) -> Outcome {
         self.counters.down += 1;
-        if self.options.dead_server == DeadServer::Fail {
+        // An update would take it for somebody who was faster, and try again at once.
+        let updates = matches!(asked.whose, Whose::Update(_));
+        if updates || self.options.dead_server == DeadServer::Fail {
             return Outcome::Failed(Failure::Down);
         }
-        match kind {
+        match asked.kind {
             Kind::Value | Kind::PacketValue => Outcome::Miss,
             Kind::Stored | Kind::PacketStored(_) => Outcome::NotStored,
             Kind::Line | Kind::MetaNumber => Outcome::NotFound,

@@ -59,7 +59,7 @@ impl fmt::Debug for UpdateLoop {
 impl Client {
     /// Reads, updates and stores a value, up to `rounds` times (at most [`ROUNDS_MAX`]): ends as
     /// `Stored`; as `NotStored` if the function keeps what is there; as `Exists` if somebody else
-    /// was faster in every round.
+    /// was faster in every round; as `Failed` if the server is down.
     ///
     /// # Errors
     /// If the request is not accepted; see [`NotAccepted`].

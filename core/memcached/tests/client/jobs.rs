@@ -98,6 +98,17 @@ fn an_update_gives_up_after_its_rounds_or_keeps_what_is_there() {
     assert_eq!(net.run(), [(9, Outcome::NotStored)].into());
 }
 
+#[test]
+fn an_update_of_a_server_that_is_down_fails_and_is_not_tried_again() {
+    let mut net = Net::new(ClientOptions::default(), &[1]);
+    net.refuse(1);
+    net.get(b"n", 1);
+    net.run();
+    net.with(|client, cx| client.update(cx, "n", 64, increment(), 2)).expect("ok");
+    assert_eq!(net.run(), [(2, Outcome::Failed(Failure::Down))].into());
+    assert_eq!(net.client().counters().down, 1, "it was asked once");
+}
+
 fn large() -> ClientOptions {
     ClientOptions {
         piece_bytes_max: 1000,

@@ -2,10 +2,9 @@
 
 use super::options::{CoordinatorOptions, MoverOptions, PORT};
 use crate::map::{ShardId, Store};
-use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use storytime_machine::{Endpoint, IpAddr};
+use storytime_machine::{Endpoint, IpAddr, UsageError};
 use storytime_memcached::client::{Node, ServerSpec};
 
 /// What `mover --help` prints.
@@ -58,18 +57,6 @@ pub struct Address {
 
 /// Addresses of names.
 pub type Known = BTreeMap<String, IpAddr>;
-
-/// A mistake in the command line: the caller's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 /// Options of a mover, names not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

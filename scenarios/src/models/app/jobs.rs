@@ -17,6 +17,8 @@ pub struct JobServers {
     pub choice: Choice,
     /// What the load's own workers do, and how long a job may take; nothing if it only submits.
     pub functions: Vec<(Bytes, Option<Duration>)>,
+    /// Most jobs that a host has at once.
+    pub at_once: u32,
     /// Whether exceptions are told apart from failures.
     pub exceptions: bool,
     /// Requests and connects may take so long; for the result of a job a client waits longer.
@@ -80,12 +82,12 @@ pub(super) enum Arrived {
 }
 
 impl Jobs {
-    pub(super) fn new(servers: &JobServers, at: &[Endpoint], at_once: u32, base: Token) -> Self {
+    pub(super) fn new(servers: &JobServers, at: &[Endpoint], base: Token) -> Self {
         let worker_base = Token(base.0 + storytime_gearman::client::CLIENT_TOKENS);
         let worker = WorkerOptions {
             servers: at.to_vec(),
             functions: servers.functions.clone(),
-            jobs_max: at_once as usize,
+            jobs_max: servers.at_once.max(1) as usize,
             grab: storytime_gearman::engine::Grab::All,
             connect_timeout: servers.timeout,
             timeout: servers.timeout,

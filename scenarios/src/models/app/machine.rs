@@ -1,13 +1,12 @@
 //! The machine: arrivals, workers, and whose turn it is.
 
-use super::day::Day;
+use super::config::AppConfig;
+use super::desk::{CLIENT, Desk, PAUSES};
 use super::figures::Book;
 use super::front::Front;
-use super::hands::{CLIENT, Came, Desk, Hands, PAUSES};
-use super::jobs::JobServers;
-use super::{COMPUTED_NS, LANES_MAX, Shards, Step, WORK_JOBS, Workload, lock};
+use super::hands::{Came, Hands};
+use super::{COMPUTED_NS, LANES_MAX, Step, WORK_JOBS, Workload, lock};
 use crate::models::db_link;
-use crate::models::pages::Choose;
 use crate::models::watch::link::Watchers;
 use crate::models::web_pages::Share;
 use crate::models::{Measures, Results};
@@ -15,9 +14,7 @@ use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_database::client::ClientOptions as DatabaseOptions;
-use storytime_machine::{Boot, Close, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token, nanos};
-use storytime_memcached::client::{ClientOptions, ServerSpec};
+use storytime_machine::{Boot, Close, Conn, Cx, Gone, Machine, Open, Time, Token, nanos};
 
 /// Timers beside the database link's, the cache client's and the jobs' own.
 const ARRIVAL: Token = Token(10);
@@ -30,62 +27,6 @@ const USERS: u64 = 1 << 40;
 
 const _: () = assert!(CLIENT.0 + storytime_memcached::client::CLIENT_TOKENS < USERS);
 const _: () = assert!(USERS + (u32::MAX as u64) < PAUSES);
-
-/// Everything one host of a load is told, whatever the workload.
-#[derive(Clone, Debug)]
-pub struct AppConfig {
-    /// Which host of the load this is.
-    pub part: u32,
-    /// The caches at the beginning.
-    pub caches: Vec<ServerSpec>,
-    /// New lists of caches, and when they come into use.
-    pub changes: Vec<(Duration, Vec<ServerSpec>)>,
-    /// Who watches the caches, and how long a watcher's word counts.
-    pub watchers: (Vec<Endpoint>, Duration),
-    /// What the timeline tells the load, and when.
-    pub told: Vec<(Duration, &'static str)>,
-    /// How the cache client works.
-    pub client: ClientOptions,
-    /// Where the database is, if there is one, and the longest row it can send, bytes.
-    pub database: Option<(Endpoint, u32)>,
-    /// When jobs come to this host.
-    pub arrivals: Share,
-    /// The number of this host's first user.
-    pub first_user: u32,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// Jobs under way at once.
-    pub workers: u32,
-    /// Jobs that wait for a worker; further ones fail.
-    pub queue_max: u32,
-    /// The port on which browsers and proxies ask for pages.
-    pub listen: Option<u16>,
-    /// Where pages are asked for, and how a server is chosen.
-    pub servers: (Vec<Endpoint>, Choose),
-    /// Where the database of each host is, by the number of the host; behind them those of clusters
-    /// with an address of their own.
-    pub databases: Vec<Option<Endpoint>>,
-    /// How databases are asked.
-    pub database_client: DatabaseOptions,
-    /// How users are reached over shards, if they are.
-    pub sharding: Option<Shards>,
-    /// Who hands out the moves that jobs order.
-    pub coordinator: Option<Endpoint>,
-    /// What it has to do with job servers, and where these are.
-    pub job_servers: Option<(JobServers, Vec<Endpoint>)>,
-    /// How the load changes over the day.
-    pub day: Option<Day>,
-    /// Whether computing takes the time of this machine, for nothing models it.
-    pub computes: bool,
-    /// Drawn, so that each seed has other keys.
-    pub first_key: u64,
-    /// Length of the run.
-    pub duration: Duration,
-    /// How long after the beginning the first jobs come.
-    pub warmup: Duration,
-    /// How long before the end no more jobs begin; the check runs after half of it.
-    pub settle: Duration,
-}
 
 /// Why a job was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +140,7 @@ impl<W: Workload> App<W> {
         }
         match self.free_worker() {
             Some(worker) => self.begin(cx, worker, cx.now(), why),
-            None if why.is_extra() || self.waiting.len() < self.config.queue_max as usize => {
+            None if !is_new || self.waiting.len() < self.config.queue_max as usize => {
                 self.waiting.push_back((cx.now(), why));
             }
             None => {
@@ -348,11 +289,11 @@ impl<W: Workload> App<W> {
     }
 
     fn arrive(&mut self, cx: &mut Cx) {
-        let Share::Open { gap } = self.config.arrivals else { return };
+        let Share::Open { gap, gaps } = self.config.arrivals else { return };
         while self.next_arrival <= cx.now() {
             self.came(cx, Why::Arrived);
             let gap = self.at_this_hour(gap, self.next_arrival);
-            self.next_arrival += cx.rng().exponential(gap);
+            self.next_arrival += gaps.next(cx.rng(), gap);
         }
         if !self.at_rest(cx.now()) {
             cx.at(ARRIVAL, self.next_arrival);
@@ -404,8 +345,8 @@ impl<W: Workload> Machine for App<W> {
         }
         let first = cx.now().max(self.began + self.config.warmup);
         match self.config.arrivals {
-            Share::Open { gap } => {
-                self.next_arrival = first + cx.rng().exponential(gap);
+            Share::Open { gap, gaps } => {
+                self.next_arrival = first + gaps.first(cx.rng(), gap);
                 cx.at(ARRIVAL, self.next_arrival);
             }
             Share::Asked => {}
@@ -525,8 +466,10 @@ impl<W: Workload> Machine for App<W> {
         self.desk.cache.invariants();
         self.desk.invariants();
         assert!(self.workers.len() <= self.config.workers as usize, "workers are bounded");
-        // What surrounds the load's jobs waits for a worker in any case.
-        let extra = self.config.told.len() * LANES_MAX as usize + 3;
+        // What surrounds the load's jobs waits for a worker in any case, and so do jobs that it was
+        // given: no more of these come than it asks for.
+        let given = self.config.job_servers.as_ref().map_or(0, |(servers, _)| servers.at_once);
+        let extra = self.config.told.len() * LANES_MAX as usize + 3 + given as usize;
         assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
         assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
     }

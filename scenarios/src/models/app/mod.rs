@@ -28,7 +28,9 @@
 //! host share the cache client's).
 
 mod caches;
+mod config;
 mod day;
+mod desk;
 mod figures;
 mod front;
 mod hands;
@@ -38,10 +40,11 @@ mod orders;
 mod returns;
 mod spec;
 
+pub use config::AppConfig;
 pub use figures::Book;
 pub use hands::{Came, Hands};
 pub use jobs::{Assigned, JobServers, Said};
-pub use machine::{App, AppConfig};
+pub use machine::App;
 pub use spec::{AppLoad, kind};
 
 use crate::diagnostic::Checked;
@@ -176,7 +179,7 @@ macro_rules! app_fields {
     ($($own:literal),* $(,)?) => {
         &[
             "caches", "weights", "watchers", "watch_port", "watch_fresh", "placement", "database",
-            "processes", "rate", "users", "think", "timeout", "workers", "queue", "pause",
+            "processes", "rate", "gaps", "users", "think", "timeout", "workers", "queue", "pause",
             "warmup", "settle",
             $($own),*
         ]

@@ -1,6 +1,7 @@
 //! What comes back to jobs, and what the timeline tells them.
 
-use super::hands::{Came, DETACHED};
+use super::desk::DETACHED;
+use super::hands::Came;
 use super::jobs::{Arrived, Jobs};
 use super::machine::{App, TELL, Why};
 use super::orders::Orders;
@@ -11,10 +12,24 @@ use storytime_machine::{Conn, Cx};
 use storytime_memcached::client::{Event, Outcome};
 use storytime_sharding::Sharding;
 
+/// Most answers that are handed out in one step: more than all workers and all who wait for them
+/// can be given, unless a job asks again and again for what is answered on this host.
+const STEP_ANSWERS_MAX: u32 = 10_000_000;
+
 impl<W: Workload> App<W> {
     /// Hands out everything that has come.
+    ///
+    /// # Panics
+    /// If that has no end, which is a bug of the workload.
     pub(super) fn drain(&mut self, cx: &mut Cx) {
+        let mut answers = 0;
         loop {
+            answers += 1;
+            let (kind, part) = (W::KIND, self.config.part);
+            assert!(
+                answers <= STEP_ANSWERS_MAX,
+                "a job of `{kind}` on its host {part} goes on for ever at one instant",
+            );
             if let Some(Event { tag, outcome }) = self.desk.cache.next_event() {
                 if let Outcome::Failed(_) | Outcome::Refused(_) = outcome {
                     self.count(cx, "cache_errors");

@@ -189,6 +189,8 @@ impl Sharded {
             }
             Outcome::Written(written) => {
                 hands.time_since("write_time", asked.since);
+                hands.count("writes_done", 1);
+                self.note_pause(hands);
                 let mut ledger = lock(&self.ledger);
                 let known = ledger.users.entry(asked.user).or_default();
                 known.rows += u64::from(asked.kind == Kind::Create);
@@ -215,6 +217,15 @@ impl Sharded {
             _ => return Step::Failed,
         }
         Step::Done
+    }
+
+    /// A write was done: notes how long there was none.
+    fn note_pause(&self, hands: &mut Hands<'_>) {
+        let now = hands.wall_ns();
+        if let Some(last) = lock(&self.ledger).written_ns.replace(now) {
+            let since = Time(hands.now().0.saturating_sub(now.saturating_sub(last)));
+            hands.time_since("write_pause", since);
+        }
     }
 
     /// Notes how far the index is behind.

@@ -100,18 +100,37 @@ impl Sharded {
 
     /// Gives out the map of a step of the split.
     fn give(&self, hands: &Hands<'_>, step: SplitStep) -> u64 {
+        let split = lock(&self.ledger).maps.split.clone().expect("a split is under way");
+        self.give_out(hands, |before| split.map(step, before))
+    }
+
+    /// Gives out the newest map with a change; its version.
+    pub(super) fn give_changed(
+        &self,
+        hands: &Hands<'_>,
+        change: impl FnOnce(&mut ShardMap),
+    ) -> u64 {
+        self.give_out(hands, |before| {
+            let mut map = ShardMap { version: before.version + 1, ..before.clone() };
+            change(&mut map);
+            map
+        })
+    }
+
+    /// Gives out the map behind the newest; its version.
+    fn give_out(&self, hands: &Hands<'_>, next: impl FnOnce(&ShardMap) -> ShardMap) -> u64 {
         let mut ledger = lock(&self.ledger);
-        let before = ledger.maps.given.last();
-        let before = before.map_or_else(|| hands.shard_map(), |(_, map)| map.clone());
-        let split = ledger.maps.split.as_ref().expect("a split is under way");
-        let map = split.map(step, &before);
+        let map = match ledger.maps.given.last() {
+            Some((_, before)) => next(before),
+            None => next(&hands.shard_map()),
+        };
         let version = map.version;
         ledger.maps.given.push((hands.wall_ns(), map));
         version
     }
 
     /// Whether every web server follows a map of this version, or a later one.
-    fn is_everywhere(&self, version: u64) -> bool {
+    pub(super) fn is_everywhere(&self, version: u64) -> bool {
         lock(&self.ledger).maps.followed.iter().all(|followed| *followed >= version)
     }
 
@@ -183,7 +202,8 @@ impl Sharded {
     }
 }
 
-const fn integer(reply: &Reply) -> i64 {
+/// The number that a reply is; −1 if it is none.
+pub(super) const fn integer(reply: &Reply) -> i64 {
     match reply {
         Reply::Integer(number) => *number,
         _ => -1,

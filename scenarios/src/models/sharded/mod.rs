@@ -10,17 +10,20 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `alter` | a table that is altered, and roles that are switched |
 //! | `asked` | a job: what is asked, and what comes of it |
 //! | `maps` | maps that change while the site runs |
 //! | `verify` | what is compared in the end |
 //!
 //! Not modelled: users who come and go, moves (see the mover), pages.
 
+mod alter;
 mod asked;
 mod maps;
 mod numbers;
 mod verify;
 
+pub use alter::Alterer;
 pub use asked::Asked;
 pub use maps::{Maps, Operator};
 pub use numbers::{Mix, Numbers, SchemeName, SplitCare};
@@ -61,6 +64,8 @@ pub struct Ledger {
     by_shard: BTreeMap<u32, u64>,
     /// Maps that were given out since the beginning.
     maps: Maps,
+    /// When a write was last done, by the clock on the wall, nanoseconds.
+    written_ns: Option<u64>,
     /// The time of the row that was written last: no two rows have the same.
     clock: u64,
 }
@@ -86,6 +91,8 @@ pub enum Job {
     Again(Box<Asked>),
     /// What the operator of a split awaits.
     Operator(Operator),
+    /// What the operator awaits who alters a table.
+    Alter(Alterer),
     /// What the last job awaits.
     Verify(Verify),
 }
@@ -129,6 +136,8 @@ impl Workload for Sharded {
         "again",
         "split",
         "split_to",
+        "alter_to",
+        "alter_on",
         "map_spread",
         "verify",
         "day",
@@ -147,6 +156,9 @@ impl Workload for Sharded {
         ("select_time", Latency, "time of a list with its rows"),
         ("aggregate_time", Latency, "time of a question to all shards"),
         ("write_time", Latency, "time of a write"),
+        ("writes_done", Series, "writes done"),
+        ("write_pause", Latency, "time without a write of anybody's"),
+        ("alter_time", Latency, "time of an alteration"),
         ("answers", Series, "lists, counts and rows answered"),
         ("stale_lists", Series, "stale lists and counts"),
         ("stale_rows", Series, "stale rows"),
@@ -176,7 +188,7 @@ impl Workload for Sharded {
     ];
     const NEEDS_DATABASE: bool = false;
     const NEEDS_CACHES: bool = false;
-    const VERBS: &'static [&'static str] = &["read-only", "close", "open", "split"];
+    const VERBS: &'static [&'static str] = &["read-only", "close", "open", "split", "alter"];
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         Numbers::read(fields, parts)
@@ -234,6 +246,7 @@ impl Workload for Sharded {
                 self.ask(hands, asked.kind, asked.user, asked.since)
             }
             (Job::Operator(awaits), came) => self.operator_heard(hands, awaits, came),
+            (Job::Alter(awaits), came) => self.alterer_heard(hands, awaits, &came),
             (Job::Verify(awaited), Came::Shards(outcome)) => self.verified(hands, awaited, outcome),
             (Job::Rows(_) | Job::Answer(_) | Job::Verify(_), _) => Step::Failed,
         }
@@ -244,6 +257,7 @@ impl Workload for Sharded {
             "read-only" => self.set_flags(hands, Flags::READ_ONLY),
             "close" => self.set_flags(hands, Flags { read: false, write: false }),
             "open" => self.set_flags(hands, Flags::READ_WRITE),
+            "alter" => self.alter(hands),
             _ => self.split(hands),
         }
     }

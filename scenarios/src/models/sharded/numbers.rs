@@ -94,6 +94,10 @@ pub struct Numbers {
     pub split_to: Option<usize>,
     /// How the split is carried out.
     pub split: SplitCare,
+    /// How many neighbouring rows lie on a page of the databases when the table was altered.
+    pub alter_to: Option<u64>,
+    /// A replica of the first host, which is altered first and takes over.
+    pub alter_on: Option<usize>,
     /// How long a new map takes from one web server to the next.
     pub map_spread: Duration,
     /// Whether every row is looked at in the end.
@@ -160,6 +164,11 @@ impl Numbers {
             },
             split_to: a_database(fields, "split_to", parts)?,
             split: fields.choice("split", &cares, Some(SplitCare::Careful))?,
+            alter_to: match fields.get("alter_to") {
+                Some(_) => Some(fields.integer("alter_to", 1..=1_000_000, None)?),
+                None => None,
+            },
+            alter_on: a_database(fields, "alter_on", parts)?,
             map_spread: fields.quantity("map_spread", DURATION, Some(Duration::ZERO))?,
             verify: fields.flag("verify", false)?,
         })
@@ -168,8 +177,8 @@ impl Numbers {
     /// Options and map, where the databases are known.
     pub fn sharding(&self, databases: &[Option<Endpoint>]) -> Shards {
         let at = |host: usize| databases[host].clone().expect("the reader saw a database there");
-        // Whoever is to take over half of the first host is its replica before.
-        let replicas = |host| match self.split_to {
+        // Whoever is to take over from the first host is its replica before.
+        let replicas = |host| match self.split_to.or(self.alter_on) {
             Some(to) if host == self.shards[0] => vec![at(to)],
             _ => Vec::new(),
         };

@@ -309,10 +309,10 @@ impl WebServer {
     }
 
     fn arrive(&mut self, cx: &mut Cx) {
-        let Share::Open { gap } = self.config.arrivals else { return };
+        let Share::Open { gap, gaps } = self.config.arrivals else { return };
         while self.next_arrival <= cx.now() {
             self.begin(cx, None);
-            self.next_arrival += cx.rng().exponential(gap);
+            self.next_arrival += gaps.next(cx.rng(), gap);
         }
         cx.at(ARRIVAL, self.next_arrival);
     }
@@ -347,8 +347,8 @@ impl Machine for WebServer {
         self.database.connect(cx);
         self.set_change_timer(cx);
         match self.config.arrivals {
-            Share::Open { gap } => {
-                self.next_arrival = self.began + cx.rng().exponential(gap);
+            Share::Open { gap, gaps } => {
+                self.next_arrival = self.began + gaps.first(cx.rng(), gap);
                 cx.at(ARRIVAL, self.next_arrival);
             }
             Share::Asked => {}

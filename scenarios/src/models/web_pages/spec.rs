@@ -8,7 +8,7 @@ use crate::metric::MetricDef;
 use crate::models::kinds::{Boxed, LoadKind, LoadSpec};
 use crate::models::{KEYS_MAX, PAGES_MAX};
 use crate::read::{Parts, work};
-use crate::story::{Arrivals, Cache, Placement, Skew};
+use crate::story::{Arrivals, Cache, Gaps, Placement, Skew};
 use std::sync::Arc;
 use std::time::Duration;
 use storytime_machine::Endpoint;
@@ -23,6 +23,7 @@ pub const KIND: LoadKind = LoadKind {
         "placement",
         "database",
         "rate",
+        "gaps",
         "users",
         "think",
         "keys",
@@ -142,10 +143,12 @@ pub struct WebConfig {
 /// One host's part of the arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// An open loop with this mean gap.
+    /// An open loop.
     Open {
         /// Mean time between two pages.
         gap: Duration,
+        /// How these times are.
+        gaps: Gaps,
     },
     /// A closed loop.
     Closed {
@@ -163,9 +166,10 @@ impl Share {
     pub fn of(arrivals: Arrivals, part: u32, parts: u32) -> Self {
         assert!(part < parts, "parts are counted from 0");
         match arrivals {
-            Arrivals::Open { rate_milli } => {
+            Arrivals::Open { rate_milli, gaps } => {
                 let gap = 1_000_000_000_000 * u128::from(parts) / u128::from(rate_milli.max(1));
-                Self::Open { gap: Duration::from_nanos(u64::try_from(gap).unwrap_or(u64::MAX)) }
+                let gap = Duration::from_nanos(u64::try_from(gap).unwrap_or(u64::MAX));
+                Self::Open { gap, gaps }
             }
             Arrivals::Asked => Self::Asked,
             Arrivals::Closed { users, think } => {

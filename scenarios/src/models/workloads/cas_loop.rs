@@ -8,8 +8,8 @@
 //! The ledger knows every entry whose append was acknowledged; at rest the first host reads the
 //! list and counts those that are not in it.
 //!
-//! Not modelled: a list that is ever shortened; an append whose outcome is unknown counts as failed
-//! and is not tried again.
+//! Not modelled: a list that is ever shortened; an append whose outcome is unknown, or whose server
+//! is away, counts as failed and is not tried again.
 
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
@@ -19,7 +19,7 @@ use crate::read::Parts;
 use crate::{app_fields, app_metrics};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use storytime_memcached::client::Outcome;
+use storytime_memcached::client::{ClientOptions, DeadServer, Outcome};
 
 /// The name of the key.
 const LIST: &str = "ip_block";
@@ -81,6 +81,12 @@ impl Workload for CasLoop {
 
     fn new(method: Method, _part: u32, ledger: Arc<Mutex<Ledger>>) -> Self {
         Self { method, ledger }
+    }
+
+    /// A server that is away must not look like a list that somebody else has just changed: the
+    /// loop would begin again at once, and for ever.
+    fn tune(_numbers: &Method, options: &mut ClientOptions) {
+        options.dead_server = DeadServer::Fail;
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

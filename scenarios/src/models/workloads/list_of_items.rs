@@ -13,7 +13,8 @@
 //! The ledger is what stands in the database: a page is seen to have holes, to show a comment that
 //! is not the one that was asked for, or to lack one that had been posted before the page began.
 //!
-//! Not modelled: edits and deletions; the database answers with what stood there when it was asked.
+//! Not modelled: edits and deletions; the database answers with what stood there when it was asked;
+//! pages while a cache is away count as failed.
 
 use crate::diagnostic::Checked;
 use crate::fields::{Fields, SHARE};
@@ -25,7 +26,7 @@ use crate::story::Skew;
 use crate::units::Millionths;
 use crate::{app_fields, app_metrics};
 use std::sync::{Arc, Mutex};
-use storytime_memcached::client::Outcome;
+use storytime_memcached::client::{ClientOptions, DeadServer, Outcome};
 
 /// Most articles.
 const ARTICLES_MAX: u64 = 1_000_000;
@@ -158,6 +159,12 @@ impl Workload for ListOfItems {
             }
         }
         Self { articles: Keys::new(numbers.skew, numbers.articles), numbers, ledger }
+    }
+
+    /// A server that is away must not look like a list that somebody else has just stored: it would
+    /// be made anew for ever.
+    fn tune(_numbers: &Numbers, options: &mut ClientOptions) {
+        options.dead_server = DeadServer::Fail;
     }
 
     /// The first host stores the comments of the beginning, those of the most read article last;

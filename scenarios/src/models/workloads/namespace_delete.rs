@@ -11,7 +11,7 @@
 //! rest the first host looks for the keys that were in the namespace when it was cleared.
 //!
 //! Not modelled: a number that begins anew after its key was lost (it is read with every row, so it
-//! is the last to be evicted).
+//! is the last to be evicted); jobs while the cache is away count as failed.
 
 use crate::diagnostic::Checked;
 use crate::fields::{Fields, SHARE};
@@ -26,7 +26,7 @@ use crate::{app_fields, app_metrics};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use storytime_machine::Time;
-use storytime_memcached::client::Outcome;
+use storytime_memcached::client::{ClientOptions, DeadServer, Outcome};
 
 /// The key of the number.
 const GENERATION: &str = "foo_namespace_key";
@@ -147,6 +147,12 @@ impl Workload for NamespaceDelete {
 
     fn new(numbers: Numbers, _part: u32, ledger: Arc<Mutex<Ledger>>) -> Self {
         Self { others: Keys::new(numbers.skew, numbers.others), numbers, ledger }
+    }
+
+    /// A server that is away must not look like a number that somebody else has just stored: it
+    /// would be read again at once, and for ever.
+    fn tune(_numbers: &Numbers, options: &mut ClientOptions) {
+        options.dead_server = DeadServer::Fail;
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

@@ -210,7 +210,7 @@ impl RememberedWrites {
                 return Step::Done;
             }
             Ok(_) | Err(Failure::NotSent) => "refused",
-            Err(Failure::Unknown | Failure::Garbled) => "unsure",
+            Err(Failure::Unknown | Failure::Garbled | Failure::TooLong) => "unsure",
         };
         hands.count(name, 1);
         Step::Failed

@@ -4,6 +4,7 @@
 //! they are named. Numbers can be drawn in a batch, too (`NEXT`), and a number space be told where
 //! to go on (`FLOOR`), so that the same conditions guard them.
 
+use super::numbers::Drawn;
 use super::write::NUMBERS_MAX;
 use crate::commands::fault::{NOT_POSITIVE, OVERFLOW, ROW_TOO_LONG, SYNTAX};
 use crate::commands::number::{id, table};
@@ -73,8 +74,8 @@ fn check(exec: &mut Exec<'_>, owner: u64, clauses: &[Clause<'_>]) -> Outcome {
                 None => Some(0),
             },
             Clause::Next { table, count } => {
-                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
-                if last.checked_add(count).is_none() {
+                let numbers = exec.bounds.numbers;
+                if numbers.draw(exec.owner(table, owner), count).is_none() {
                     return Err(OVERFLOW);
                 }
                 None
@@ -108,11 +109,12 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
                 continue;
             }
             Clause::Next { table, count } => {
-                let last = exec.owner(table, owner).map_or(0, Owner::last_number);
+                let numbers = exec.bounds.numbers;
                 // At the very end of the number space numbers repeat; nobody gets there.
-                let numbers = last.saturating_add(count);
-                exec.effect(&Effect::Number { table, owner, last: numbers });
-                exec.out.unsigned(numbers - count + 1);
+                let end = Drawn { first: u64::MAX, last: u64::MAX };
+                let drawn = numbers.draw(exec.owner(table, owner), count).unwrap_or(end);
+                exec.effect(&Effect::Number { table, owner, last: drawn.last });
+                exec.out.unsigned(drawn.first);
                 continue;
             }
             Clause::Floor { table, next } => {
@@ -121,7 +123,7 @@ pub(super) fn batch(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
                 if floor > last {
                     exec.effect(&Effect::Number { table, owner, last: floor });
                 }
-                exec.out.unsigned(floor.saturating_add(1));
+                exec.out.unsigned(exec.bounds.numbers.after(floor).unwrap_or(u64::MAX));
                 continue;
             }
             Clause::Put { table, item, value } => (table, item, value.to_vec()),

@@ -2,9 +2,11 @@
 
 mod batch;
 mod drop;
+mod numbers;
 mod read;
 mod write;
 
+pub use numbers::Numbers;
 pub use read::row_digest;
 
 use super::spec::{Spec, grow_fast, read, read_fast, write};

@@ -67,9 +67,9 @@ pub(super) fn next(exec: &mut Exec<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(SYNTAX),
     };
     let n = u64::try_from(n).ok().filter(|n| (1..=NUMBERS_MAX).contains(n)).ok_or(NOT_POSITIVE)?;
-    let last = exec.owner(table, owner).map_or(0, |owner| owner.last_number());
-    let then = last.checked_add(n).ok_or(OVERFLOW)?;
-    exec.effect(&Effect::Number { table, owner, last: then });
-    exec.out.unsigned(last + 1);
+    let numbers = exec.bounds.numbers;
+    let drawn = numbers.draw(exec.owner(table, owner), n).ok_or(OVERFLOW)?;
+    exec.effect(&Effect::Number { table, owner, last: drawn.last });
+    exec.out.unsigned(drawn.first);
     Ok(())
 }

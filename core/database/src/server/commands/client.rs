@@ -52,8 +52,8 @@ fn set_info(call: &mut Call<'_>) -> Outcome {
         Fault::of("ERR lib-name and lib-ver cannot contain spaces, newlines or special characters.")
     })?;
     match call.args.at(2).to_ascii_uppercase().as_slice() {
-        b"LIB-NAME" => call.session.library = value,
-        b"LIB-VER" => call.session.library_version = value,
+        b"LIB-NAME" => call.session.driver_name = value,
+        b"LIB-VER" => call.session.driver_version = value,
         other => {
             let other = String::from_utf8_lossy(other);
             return Err(format!("ERR Unrecognized option '{other}'").into());
@@ -68,9 +68,10 @@ fn line(session: &Session, now: Time) -> String {
     let (multi, flags) = match &session.multi {
         Multi::Off => (-1, "N"),
         Multi::Collecting { queued, .. } => (queued.len() as i64, "x"),
+        Multi::Failed => (0, "x"),
     };
     format!(
-        "id={} addr={} name={} age={} idle={} flags={flags} db={} multi={multi} watch={} \
+        "id={} addr={} name={} age={} idle={} flags={flags} db={} multi={multi} multi-mem={} watch={} \
          omem={} oll={} cmd={} resp={} lib-name={} lib-ver={}\n",
         session.id,
         session.peer,
@@ -78,13 +79,14 @@ fn line(session: &Session, now: Time) -> String {
         now.since(session.opened).as_secs(),
         now.since(session.last).as_secs(),
         session.db,
+        session.queued_bytes(),
         session.watched.len(),
         session.held_bytes(),
         session.held(),
         session.last_command,
         if session.resp3 { 3 } else { 2 },
-        session.library.escape_ascii(),
-        session.library_version.escape_ascii(),
+        session.driver_name.escape_ascii(),
+        session.driver_version.escape_ascii(),
     )
 }
 

@@ -23,6 +23,7 @@ fn settings(config: &Config) -> Vec<(&'static str, String)> {
         ("min-replicas-to-write", config.replicas_to_write.to_string()),
         ("port", config.port.to_string()),
         ("requirepass", config.password.clone().unwrap_or_default()),
+        ("runnable-waits", yes(config.runnable_waits)),
         ("save", String::new()),
     ]
 }

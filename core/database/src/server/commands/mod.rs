@@ -49,5 +49,6 @@ pub(crate) const COMMANDS: &[Spec] = &[
     server("db.position", 1, Flags::LOADING, db::replication),
     server("db.lag", 1, Flags::LOADING, db::replication),
     server("db.readonly", 2, Flags::ADMIN, db::read_only),
+    server("db.alter", -1, Flags::ADMIN.and(Flags::NO_MULTI), db::alter),
     server("db.digest", 1, Flags::ADMIN, db::digest),
 ];

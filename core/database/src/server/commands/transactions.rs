@@ -12,20 +12,21 @@ pub(super) fn multi(_: &mut Database, _: &mut Cx, call: &mut Call<'_>) -> Outcom
     if !matches!(call.session.multi, Multi::Off) {
         return Err(Fault::of("ERR MULTI calls can not be nested"));
     }
-    call.session.multi = Multi::Collecting { queued: Vec::new(), bytes: 0, failed: false };
+    call.session.multi = Multi::Collecting { queued: Vec::new(), bytes: 0 };
     call.out.ok();
     Ok(())
 }
 
 pub(super) fn exec(database: &mut Database, cx: &mut Cx, call: &mut Call<'_>) -> Outcome {
-    let Multi::Collecting { queued, failed, .. } = core::mem::take(&mut call.session.multi) else {
+    let multi = core::mem::take(&mut call.session.multi);
+    if let Multi::Off = multi {
         return Err(Fault::of("ERR EXEC without MULTI"));
-    };
+    }
     let broken = call.session.broken;
     database.unwatch(call.session);
-    if failed {
+    let Multi::Collecting { queued, .. } = multi else {
         return Err(Fault::of("EXECABORT Transaction discarded because of previous errors."));
-    }
+    };
     if broken {
         call.out.nil_array();
         return Ok(());

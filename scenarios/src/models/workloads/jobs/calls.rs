@@ -1,9 +1,9 @@
 //! Pages that call functions at the job servers, some one after the other or all at once.
 //!
-//! A page makes `calls` calls of `function`. In the foreground it waits for all results and compares
-//! each with what the workers' `does` makes of the data: `wrong` counts those that differ. A call
-//! that failed, or of which nobody knows what became, is made again, up to `tries` times in all:
-//! retries are the client's.
+//! A page makes `calls` calls of `function`. In the foreground it waits for all results and
+//! compares each with what the workers' `does` makes of the data: `wrong` counts those that differ.
+//! A call that failed, or of which nobody knows what became, is made again, up to `tries` times in
+//! all: retries are the client's.
 //!
 //! | `unique` | jobs are the same |
 //! |---|---|
@@ -115,6 +115,7 @@ impl Workload for Calls {
     ];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("calls", Series, "calls made"),
+        ("ends", Series, "calls that ended"),
         ("results", Series, "results"),
         ("accepted", Series, "calls accepted in the background"),
         ("wrong", Count, "wrong results"),
@@ -256,6 +257,7 @@ impl Calls {
             _ => "failures",
         };
         hands.count(counted, 1);
+        hands.count("ends", 1);
         if matches!(counted, "accepted" | "results") {
             return true;
         }

@@ -2,10 +2,12 @@
 //!
 //! | module | a job |
 //! |---|---|
+//! | [`background`] | submits jobs that nobody waits for, or does one, and remembers both |
 //! | [`calls`] | calls functions at the job servers, and waits for the results |
 //! | [`workers`] | does what the job servers have to be done |
 //! | [`deed`] | what workers make of data |
 
+pub mod background;
 pub mod calls;
 pub mod deed;
 pub mod workers;

@@ -12,6 +12,7 @@ use super::deed::Deed;
 use crate::diagnostic::Checked;
 use crate::fields::{CHANCE, DURATION, Fields};
 use crate::metric::MetricDef;
+use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
 use crate::read::{Parts, work};
 use crate::{app_fields, app_metrics};
@@ -32,6 +33,8 @@ pub struct Numbers {
     cpu: (Duration, Duration),
     wait: (Duration, Duration),
     fails: Ratio,
+    /// Jobs that a host has at once: one for each of its workers.
+    at_once: u32,
 }
 
 /// The workload.
@@ -75,6 +78,7 @@ impl Workload for Workers {
             deed: Deed::read(fields)?,
             cpu: span("cpu")?,
             wait: span("wait")?,
+            at_once: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
             fails: fields.quantity("fails", CHANCE, Some(Ratio::NEVER))?,
         })
     }
@@ -89,6 +93,7 @@ impl Workload for Workers {
             hosts: numbers.hosts.clone(),
             functions: functions.map(|name| (name.clone(), numbers.limit)).collect(),
             timeout: numbers.timeout,
+            at_once: numbers.at_once,
             ..JobServers::default()
         }
     }

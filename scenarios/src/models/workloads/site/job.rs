@@ -300,7 +300,8 @@ impl Site {
         let writes = matches!(job.stage, Stage::AwaitWritten { .. });
         let at_once = matches!(job.stage, Stage::AwaitRows { waiting, .. } if waiting > 1);
         // A write that was sent may have happened: nobody repeats it blindly.
-        if writes || at_once || job.again >= READS_AGAIN_MAX || why == Failure::Garbled {
+        let answered = matches!(why, Failure::Garbled | Failure::TooLong);
+        if writes || at_once || job.again >= READS_AGAIN_MAX || answered {
             return self.fail(hands, &job);
         }
         job.again += 1;

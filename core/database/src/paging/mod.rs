@@ -8,8 +8,13 @@
 //!
 //! Not modelled: an index above the pages, pages that split, a log of pages.
 
+mod alter;
+
+pub(crate) use alter::{Altered, CannotAlter, PAGE_ROWS_MAX};
+
 use crate::commands::marks::Touch;
 use crate::config::Paging;
+use alter::Alter;
 use bytes::Bytes;
 use core::time::Duration;
 use hashbrown::HashMap;
@@ -37,6 +42,10 @@ const WRITE: u64 = 2;
 const MAKE_DIRECTORY: u64 = 3;
 /// What was written back is synced.
 const SYNC: u64 = 4;
+/// Rows are laid out anew.
+const ALTER: u64 = 5;
+/// What is left of that is put away.
+const ALTERED: u64 = 6;
 /// Pages are read under these names and those behind.
 const READ: u64 = 16;
 
@@ -51,6 +60,8 @@ pub struct PagingCounters {
     pub writes: u64,
     /// Reads and writes that failed.
     pub failures: u64,
+    /// Pages laid out anew.
+    pub altered: u64,
 }
 
 /// A page in the pool.
@@ -96,6 +107,9 @@ pub(crate) struct Pages<W> {
     /// Whether the timer is set.
     ticking: bool,
     zeros: Bytes,
+    /// Rows are being laid out anew; and how that ended.
+    alter: Option<Alter<W>>,
+    news: Option<Altered>,
     counters: PagingCounters,
 }
 
@@ -120,6 +134,8 @@ impl<W: Copy> Pages<W> {
             sync_due: false,
             ticking: false,
             zeros: Bytes::from(vec![0; PAGE_BYTES]),
+            alter: None,
+            news: None,
             counters: PagingCounters::default(),
         }
     }
@@ -147,6 +163,11 @@ impl<W: Copy> Pages<W> {
         token.0 >= self.base && token.0 - self.base < PAGING_TOKENS
     }
 
+    /// Neighbouring rows on a page.
+    pub(crate) const fn page_rows(&self) -> u64 {
+        self.config.page_rows
+    }
+
     pub(crate) const fn counters(&self) -> PagingCounters {
         self.counters
     }
@@ -159,6 +180,9 @@ impl<W: Copy> Pages<W> {
     /// A page is needed. Whether it has to be read first: `waiter` is told when it is there.
     pub(crate) fn need(&mut self, cx: &mut Cx, touch: Touch, waiter: W) -> bool {
         let Some(file) = self.file else { return false };
+        if self.hold(touch, waiter) {
+            return true;
+        }
         let page = touch.hash % self.config.pages;
         if let Some(&place) = self.index.get(&page) {
             self.counters.hits += 1;
@@ -179,7 +203,7 @@ impl<W: Copy> Pages<W> {
 
     /// A page will be needed soon: it is read, and nobody waits.
     pub(crate) fn fetch(&mut self, cx: &mut Cx, hash: u64) {
-        let Some(file) = self.file else { return };
+        let Some(file) = self.file.filter(|_| !self.is_file_leaving()) else { return };
         let page = hash % self.config.pages;
         if !self.index.contains_key(&page) && !self.reading.contains_key(&page) {
             self.read(cx, file, page, Vec::new(), false);
@@ -224,7 +248,10 @@ impl<W: Copy> Pages<W> {
                 self.writing -= 1;
                 self.counters.failures += u64::from(result.is_err());
                 self.sync_if_due(cx);
+                self.alter_if_quiet(cx);
             }
+            ALTER => self.alter_done(cx, result, there),
+            ALTERED => self.counters.failures += u64::from(result.is_err()),
             SYNC => self.counters.failures += u64::from(result.is_err()),
             read => {
                 self.counters.failures += u64::from(result.is_err());
@@ -233,6 +260,7 @@ impl<W: Copy> Pages<W> {
                 let (mut waiters, write) = found.expect("a page is read once at a time");
                 there.append(&mut waiters);
                 self.enter(cx, page, write);
+                self.alter_if_quiet(cx);
             }
         }
         Ok(())
@@ -288,6 +316,10 @@ impl<W: Copy> Pages<W> {
     /// Writes back what has waited for too long.
     pub(crate) fn on_timer(&mut self, cx: &mut Cx) {
         self.ticking = false;
+        if self.is_file_leaving() {
+            self.ticking = true;
+            return cx.after(Token(self.base), FLUSH_TICK);
+        }
         while let Some(&(page, since)) = self.dirty.front() {
             // Pages that left the pool were written back then.
             let place = self.index.get(&page).copied();
@@ -318,6 +350,15 @@ impl<W: Copy> Pages<W> {
             (self.sync_due, self.unsynced) = (false, false);
             cx.disk(Token(self.base + SYNC), DiskOp::Sync { file });
         }
+    }
+
+    /// Nothing is in the pool any more, and nothing waits to be written back.
+    fn empty_pool(&mut self) {
+        self.frames.clear();
+        self.index.clear();
+        self.dirty.clear();
+        (self.newest, self.oldest) = (NONE, NONE);
+        (self.unsynced, self.sync_due) = (false, false);
     }
 
     fn use_again(&mut self, place: u32) {
@@ -352,6 +393,7 @@ impl<W: Copy> Pages<W> {
     pub(crate) fn invariants(&self) {
         assert!(self.frames.len() as u64 <= self.config.pool_pages, "the pool has its size");
         assert_eq!(self.index.len(), self.frames.len(), "every page is found");
+        assert!(self.alter.is_none() || self.file.is_some(), "the old file stays open");
         assert_eq!(self.newest == NONE, self.frames.is_empty(), "the order holds all pages");
     }
 }

@@ -1,0 +1,228 @@
+//! gearmand as a program: what it does around its server.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use storytime_real::nobodys_address;
+
+/// Longest wait for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder of the test's own, removed at its end, and an address.
+struct Place {
+    folder: PathBuf,
+    at: SocketAddr,
+}
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("gearmand-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self { folder, at: nobodys_address() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
+        command.arg("gearmand").args(line.split_whitespace());
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().expect("the program starts")
+    }
+
+    /// Where it is told to listen, as words.
+    fn words(&self) -> String {
+        format!("--listen={} --port={}", self.at.ip(), self.at.port())
+    }
+
+    /// Starts a server and waits until it listens.
+    fn serve(&self, line: &str) -> Server {
+        let mut command = self.command(&format!("{} {line}", self.words()));
+        let child = command.spawn().expect("the program starts");
+        let server = Server(child);
+        wait_until("it listens", || TcpStream::connect(self.at).is_ok());
+        server
+    }
+
+    fn ask(&self, line: &str) -> String {
+        let mut stream = TcpStream::connect(self.at).expect("it listens");
+        stream.write_all(format!("{line}\r\n").as_bytes()).expect("it listens");
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).expect("it answers in text");
+        answer
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A server in the foreground.
+struct Server(Child);
+
+impl Server {
+    /// Waits for the end after a signal; its exit status.
+    fn end(mut self, signal: &str) -> Option<i32> {
+        kill(self.0.id(), signal);
+        self.0.wait().expect("it was started").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn kill(pid: u32, signal: &str) {
+    let told = Command::new("kill").args([signal, &pid.to_string()]).status();
+    assert!(told.expect("kill is everywhere").success());
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+#[test]
+fn the_command_line_of_the_originals_tests_starts_it_and_a_signal_ends_it() {
+    let place = Place::new("harness");
+    let server = place.serve("--verbose=INFO --log-file=log --pid-file=pid -u root");
+    assert_eq!(read(&place.file("pid")), format!("{}\n", server.0.id()));
+    assert_eq!(place.ask("version"), "OK 1.1.20\n");
+    assert_eq!(place.ask("verbose"), "OK INFO\n");
+    assert_eq!(place.ask("getpid"), format!("OK {}\n", server.0.id()));
+    let again = place.run(&place.words());
+    assert_eq!(again.status.code(), Some(1), "the port is taken");
+    assert!(text(&again.stderr).contains("is the port taken?"));
+    assert_eq!(server.end("-TERM"), Some(0));
+    assert!(!place.file("pid").exists(), "it leaves nothing behind");
+    assert!(read(&place.file("log")).contains("SIGTERM"), "it tells why it ended");
+}
+
+#[test]
+fn a_daemon_listens_when_its_starter_returns() {
+    let place = Place::new("daemon");
+    let ran = place.run(&format!("-d -P pid -l log {}", place.words()));
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let pid: u32 = read(&place.file("pid")).trim().parse().expect("a number");
+    assert_eq!(place.ask("getpid"), format!("OK {pid}\n"));
+    let again = place.run(&format!("-d {}", place.words()));
+    assert_eq!(again.status.code(), Some(1), "the starter hears that the port is taken");
+    kill(pid, "-TERM");
+    wait_until("the daemon ends", || !place.file("pid").exists());
+}
+
+#[test]
+fn it_can_be_told_to_end_when_all_have_gone() {
+    let place = Place::new("graceful");
+    let mut server = place.serve("-l none");
+    let client = TcpStream::connect(place.at).expect("it listens");
+    // Taken, and not only in the queue.
+    assert!(place.ask("workers").contains("127."));
+    kill(server.0.id(), "-USR1");
+    wait_until("it takes no more", || TcpStream::connect(place.at).is_err());
+    assert_eq!(server.0.try_wait().expect("it was started"), None, "somebody is there still");
+    drop(client);
+    assert_eq!(server.0.wait().expect("it was started").code(), Some(0));
+}
+
+#[test]
+fn a_log_that_was_moved_away_begins_anew() {
+    let place = Place::new("log");
+    let server = place.serve("-l log --verbose INFO --threads 4");
+    assert!(read(&place.file("log")).contains("--threads has no effect"));
+    std::fs::rename(place.file("log"), place.file("log.1")).expect("it is there");
+    kill(server.0.id(), "-HUP");
+    wait_until("a new log", || place.file("log").exists());
+    assert_eq!(server.end("-INT"), Some(0));
+    assert!(read(&place.file("log")).contains("SIGINT"));
+}
+
+#[test]
+fn flags_come_from_a_file_too_and_the_port_from_the_environment() {
+    let place = Place::new("config");
+    let words = place.words().replace('=', " ");
+    std::fs::write(place.file("flags"), format!("{words}\n--verbose DEBUG\n")).expect("a folder");
+    let mut command = place.command("--config-file=flags -l none");
+    let server = Server(command.spawn().expect("the program starts"));
+    wait_until("it listens", || TcpStream::connect(place.at).is_ok());
+    assert_eq!(place.ask("verbose"), "OK DEBUG\n");
+    drop(server);
+    let missing = place.run("--check-args --config-file=nothing");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("Could not open configuration file."));
+    let mut command = place.command(&format!("-l none --listen {}", place.at.ip()));
+    let port = place.at.port().to_string();
+    let server = Server(command.env("GEARMAND_PORT", port).spawn().expect("the program starts"));
+    wait_until("it listens", || TcpStream::connect(place.at).is_ok());
+    drop(server);
+}
+
+#[test]
+fn mistakes_end_it_with_the_originals_status_and_words() {
+    let place = Place::new("mistakes");
+    for (line, said) in [
+        ("--bogus", "unrecognised option '--bogus'"),
+        ("-vvv", "please use --verbose"),
+        ("--check-args --verbose=BAD", "Invalid value for --verbose supplied"),
+        ("-P nothing/pid", "Could not open pid file for writing"),
+        ("-q nonesuch", "Error while initializing the queue : nonesuch"),
+        ("-L 192.0.2.1 -p 4799", "not this host's address"),
+        ("-L name.invalid", "cannot listen"),
+    ] {
+        let ran = place.run(line);
+        assert_eq!(ran.status.code(), Some(1), "{line}");
+        let told = text(&ran.stderr);
+        assert!(told.contains(said), "{line}: {told}");
+    }
+    if text(&Command::new("id").arg("-u").output().expect("id is everywhere").stdout) == "0\n" {
+        // Nobody else may become somebody else, and so is not asked who.
+        let ran = place.run("-u nobody-of-that-name");
+        assert!(text(&ran.stderr).contains("Could not find user"));
+        assert_eq!(ran.status.code(), Some(1));
+    }
+    let checked = place.run("--check-args --ssl --threads=10 -h");
+    assert_eq!((checked.status.code(), checked.stdout.len()), (Some(0), 0));
+    for (line, said) in [("--help", "gearadmin --status"), ("-V", "gearmand 1.1.20")] {
+        let ran = place.run(line);
+        assert_eq!(ran.status.code(), Some(0));
+        assert!(text(&ran.stdout).contains(said), "{line}");
+    }
+}
+
+#[test]
+fn it_listens_at_a_name_and_goes_by_its_own_when_called_by_it() {
+    let place = Place::new("name");
+    let link = place.file("gearmand");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_storytime"), &link).expect("a folder");
+    let mut command = Command::new(&link);
+    // A free port, which nobody can ask for: the log tells.
+    command.args(["-L", "localhost", "-p", "0", "-l", "log", "--verbose", "INFO"]);
+    let server = Server(command.current_dir(&place.folder).spawn().expect("the program starts"));
+    wait_until("it listens", || read(&place.file("log")).contains("listening at=127.0.0.1:"));
+    assert_eq!(server.end("-TERM"), Some(0));
+}
