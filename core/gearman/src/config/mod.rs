@@ -81,6 +81,9 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
+    /// beyond that, who has most of it is hung up on.
+    pub held_bytes_max: usize,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -183,6 +186,7 @@ impl Default for Config {
             checkpoint_bytes: CHECKPOINT_BYTES,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),

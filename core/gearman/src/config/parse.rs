@@ -3,7 +3,7 @@
 use super::flags::{self, Given};
 use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
 use crate::PORT;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, Retries};
 use core::str::FromStr;
 use storytime_machine::UsageError;
 use storytime_machine::disk::path_is_valid;
@@ -16,7 +16,7 @@ struct Loose {
     check: bool,
     ssl: bool,
     retries: Option<i64>,
-    zero_is_none: bool,
+    zero: Retries,
     protocol: Option<String>,
     queue: Option<String>,
     queue_dir: Option<String>,
@@ -77,12 +77,7 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
-    config.losses_max = match loose.retries {
-        None | Some(-1) => None,
-        // No attempt after the first one.
-        Some(0) => loose.zero_is_none.then_some(1),
-        Some(n) => u32::try_from(n).ok(),
-    };
+    config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
     Ok(())
 }
 
@@ -122,13 +117,19 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "exceptions" => config.exceptions = true,
         "job-retries" => {
             let retries = number::<i64>(given)?;
-            if retries < -1 {
-                let what = "job-retries must be -1 (no limit), 0, or a number of attempts";
+            if !(-1..=Retries::NUMBER_MAX).contains(&retries) {
+                let what = "job-retries must be -1 (no limit), 0 (see --zero-retries), or between \
+                            1 and 255";
                 return Err(UsageError(what.to_owned()));
             }
             loose.retries = Some(retries);
         }
-        "zero-retries" => loose.zero_is_none = one_of(given, ["unlimited", "none"])? == 1,
+        "zero-retries" => {
+            loose.zero = match one_of(given, ["unlimited", "none"])? {
+                0 => Retries::Unlimited,
+                _ => Retries::None,
+            };
+        }
         "worker-wakeup" => config.wake_max = number(given)?,
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {

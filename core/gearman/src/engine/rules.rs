@@ -28,23 +28,28 @@ impl Dialect {
     }
 }
 
-/// What the number of `--job-retries` means.
+/// What 0 means as the number of `--job-retries`. Any other means the same in all versions of the C
+/// server: the loss of this number fails the job; negative for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Retries {
-    /// As in 1.1.20: the loss of this number fails the job; 0 for no limit.
+    /// As in 1.1.20: no limit.
     #[default]
-    Attempts,
-    /// As after it: so many times it is tried again; 0 for never, -1 for no limit.
-    Again,
+    Unlimited,
+    /// As in 2.0, where 0 and 1 are the same: the first loss fails the job.
+    None,
 }
 
 impl Retries {
+    /// Largest number that can be asked for: losses are counted no further.
+    pub const NUMBER_MAX: i64 = u8::MAX as i64;
+
     /// The loss that fails a job; none if no loss does.
-    pub const fn losses_max(self, number: i32) -> Option<u32> {
+    pub const fn losses_max(self, number: i64) -> Option<u32> {
+        assert!(number <= Self::NUMBER_MAX, "losses are counted so far");
         match (self, number) {
-            (Self::Attempts, ..=0) | (Self::Again, ..0) => None,
-            (Self::Attempts, 1..) => Some(number as u32),
-            (Self::Again, 0..) => Some(number as u32 + 1),
+            (_, ..0) | (Self::Unlimited, 0) => None,
+            (Self::None, 0) => Some(1),
+            (_, 1..) => Some(number as u32),
         }
     }
 }
@@ -81,6 +86,8 @@ pub struct Rules {
     pub listeners_max: u32,
     /// Most replies that wait for a sync.
     pub held_max: u32,
+    /// Most bytes of what workers said of jobs that waits for a sync of their clients' other jobs.
+    pub held_bytes_max: u64,
     /// Most calendar jobs.
     pub calendars_max: u32,
     /// Secret of the hashes, so that clients cannot choose keys that collide.
@@ -107,6 +114,7 @@ impl Default for Rules {
             jobs_bytes_max: 1 << 40,
             listeners_max: 1 << 28,
             held_max: 1 << 20,
+            held_bytes_max: 256 << 20,
             calendars_max: 10_000,
             secret: 0,
             defect: None,

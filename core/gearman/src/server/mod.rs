@@ -9,7 +9,8 @@
 //! not read is not read from; who is sent more than
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
-//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX). Jobs, functions and listeners are the
+//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks for
+//! much lets others go first. Jobs, functions and listeners are the
 //! engine's to bound.
 //!
 //! # Where it differs from the originals
@@ -51,6 +52,7 @@
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
+//! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
@@ -66,6 +68,7 @@ mod request;
 mod serve;
 mod session;
 mod tokens;
+mod turns;
 mod vigil;
 
 pub use around::{Nowhere, Surroundings};
@@ -79,6 +82,7 @@ use handle::Handles;
 use life::{Alarms, Door};
 use out::Wire;
 use session::Sessions;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use storytime_machine::{
     BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Machine, Open,
@@ -117,6 +121,10 @@ pub struct Gearmand {
     counters: Counters,
     listeners: Vec<Door>,
     alarms: Alarms,
+    /// What the connection that is being served has cost in this turn, beside its replies.
+    toil: u64,
+    /// Connections that had their turn and have sent more.
+    waiting: VecDeque<Conn>,
     /// The next look at workers is set.
     vigil: bool,
     /// It ends after this callback.
@@ -143,6 +151,8 @@ impl Gearmand {
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
+            toil: 0,
+            waiting: VecDeque::new(),
             vigil: false,
             stopping: None,
             scratch: BytesMut::new(),
@@ -242,6 +252,7 @@ impl Machine for Gearmand {
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
             None if timer == tokens::VIGIL => self.look_around(cx),
+            None if timer == tokens::TURN => self.next_turn(cx),
             None => self.tick(cx),
         }
         self.settle(cx);

@@ -181,4 +181,8 @@ impl Out for Book {
             None => self.wrong(|| format!("job {} was never kept", number.0)),
         }
     }
+
+    fn overrun(&mut self, of: Peer) {
+        self.wrong(|| format!("{of:?} is ended with hardly anything waiting for it"));
+    }
 }
