@@ -60,6 +60,8 @@ impl Gearmand {
                 cx.pause(conn, true);
                 break;
             }
+            let (engine, mut wire) = self.split(cx);
+            engine.hear(&mut wire, Peer(conn.slot));
             let step = match rx[0] {
                 0 => self.packet(cx, conn, rx),
                 _ => self.line(cx, conn, rx),
