@@ -5,6 +5,7 @@ use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARM
 use crate::PORT;
 use crate::engine::{Dialect, Retries};
 use core::str::FromStr;
+use core::time::Duration;
 use storytime_machine::UsageError;
 use storytime_machine::disk::path_is_valid;
 
@@ -131,6 +132,9 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "worker-wakeup" => config.wake_max = number(given)?,
+        "grab-patience" => {
+            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
+        }
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {

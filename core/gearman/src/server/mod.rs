@@ -26,6 +26,7 @@
 //! | a key whose job was abandoned, or cancelled | found, and never run | a new job |
 //! | a background job whose last listener leaves | dropped | run |
 //! | a cancelled job that runs | ends twice | ends once |
+//! | `GRAB_JOB` behind an end, no job there | `NO_JOB` | a job, if one comes soon |
 //! | a job that lost its worker | goes to the end of the queue | keeps its place |
 //! | high priority, functions of a worker | within a function; in order | of all; in turn |
 //! | `CAN_DO` twice | two workers | one |

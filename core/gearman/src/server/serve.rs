@@ -70,6 +70,8 @@ impl Gearmand {
                 self.end_turn(cx, conn);
                 break;
             }
+            let (engine, mut wire) = self.split(cx);
+            engine.hear(&mut wire, Peer(conn.slot));
             let step = match rx[0] {
                 0 => self.packet(cx, conn, rx),
                 _ => self.line(cx, conn, rx),
