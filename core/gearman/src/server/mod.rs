@@ -49,6 +49,7 @@
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
+//! | `secure` | TLS: handshakes that are under way |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
@@ -62,6 +63,7 @@ mod life;
 mod out;
 mod recall;
 mod request;
+mod secure;
 mod serve;
 mod session;
 mod tokens;
@@ -77,6 +79,7 @@ use counters::Counters;
 use handle::Handles;
 use life::{Alarms, Door};
 use out::Wire;
+use secure::Handshakes;
 use session::Sessions;
 use std::sync::Arc;
 use storytime_machine::{
@@ -118,6 +121,7 @@ pub struct Gearmand {
     alarms: Alarms,
     /// The next look at workers is set.
     vigil: bool,
+    handshakes: Handshakes,
     /// It ends after this callback.
     stopping: Option<Exit>,
     /// A text reply being made.
@@ -143,6 +147,7 @@ impl Gearmand {
             listeners: Vec::new(),
             alarms: Alarms::default(),
             vigil: false,
+            handshakes: Handshakes::default(),
             stopping: None,
             scratch: BytesMut::new(),
             config,
@@ -212,6 +217,9 @@ impl Machine for Gearmand {
         self.clock(cx);
         self.counters.total_connections += 1;
         self.sessions.insert(conn, peer);
+        if self.config.tls.is_some() {
+            self.begin_tls(cx, conn);
+        }
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
@@ -228,6 +236,10 @@ impl Machine for Gearmand {
 
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
         self.resume(cx, conn);
+    }
+
+    fn secured(&mut self, cx: &mut Cx, conn: Conn) {
+        self.is_secured(cx, conn);
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, _why: Gone) {
@@ -267,6 +279,7 @@ impl Machine for Gearmand {
             self.engine.invariants();
         }
         self.sessions.invariants();
+        self.handshakes.invariants();
         if let Some(log) = &self.log {
             log.invariants();
         }
