@@ -25,6 +25,8 @@ gearmand: a job server that loses nothing it promised; under the original's flag
 -q, --queue-type TYPE         where background jobs are kept: builtin (memory alone) or journal
     --queue-dir DIR           the journal's folder; implies -q journal (gearmand-queue)
     --checkpoint-bytes N[k|m|g]   journal between two checkpoints, at least (32m)
+    --ssl                     encrypt all connections; every peer must show a certificate
+    --ssl-ca-file FILE  --ssl-certificate FILE  --ssl-key FILE   who vouches for peers; ours
 -l, --log-file FILE           stderr, none or a file; opened again at SIGHUP (stderr)
     --verbose LEVEL           FATAL ALERT CRITICAL ERROR WARNING NOTICE INFO DEBUG (ERROR)
 -P, --pid-file FILE           where its process id is written

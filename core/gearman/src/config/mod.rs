@@ -2,7 +2,7 @@
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
-//! silently left out (`--ssl`, a protocol, a queue that keeps jobs) is refused.
+//! silently left out (a protocol, a queue that keeps jobs, a key without `--ssl`) is refused.
 
 mod flags;
 mod help;
@@ -91,6 +91,9 @@ pub struct Config {
     /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
     /// beyond that, who has most of it is hung up on.
     pub held_bytes_max: usize,
+    /// `--ssl`: all connections are encrypted, and every peer must show a certificate. Which files
+    /// that takes concerns the program around the server.
+    pub tls: Option<TlsFiles>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -114,6 +117,17 @@ pub struct Program {
     pub files_max: Option<u64>,
     /// `--coredump`.
     pub core_dumps: bool,
+}
+
+/// Files of TLS, each in PEM form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `--ssl-ca-file`: who vouches for peers.
+    pub authorities: Option<String>,
+    /// `--ssl-certificate`: the server's own.
+    pub certificate: Option<String>,
+    /// `--ssl-key`: its key, if it is not in the same file.
+    pub key: Option<String>,
 }
 
 /// Where the log goes.
@@ -195,6 +209,7 @@ impl Default for Config {
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             held_bytes_max: HELD_BYTES_MAX,
+            tls: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),
