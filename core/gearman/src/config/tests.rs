@@ -100,7 +100,10 @@ fn retries_mean_what_either_version_of_the_original_means() {
     assert_eq!(serve("-j -1").losses_max, None);
     assert_eq!(serve("--job-retries=3").losses_max, Some(3));
     assert_eq!(serve("-j 0 --zero-retries none").losses_max, Some(1));
+    assert_eq!(serve("-j 1 --zero-retries none").losses_max, Some(1), "as 0 then");
+    assert_eq!(serve("-j 255 --zero-retries none").losses_max, Some(255));
     assert_eq!(serve("--zero-retries none").losses_max, None);
+    assert!(mistake("-j 256").contains("between 1 and 255"), "losses are counted no further");
 }
 
 #[test]

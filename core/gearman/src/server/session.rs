@@ -142,6 +142,16 @@ impl Sessions {
         self.behind
     }
 
+    /// Who has most input that waits.
+    pub(super) fn most_unread(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.unread).map(|session| session.conn)
+    }
+
+    /// Who has most output that waits.
+    pub(super) fn most_behind(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.behind).map(|session| session.conn)
+    }
+
     /// Bytes that they cost.
     pub(super) const fn memory(&self) -> u64 {
         self.open as u64 * SESSION_BYTES

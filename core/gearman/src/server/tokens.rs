@@ -12,6 +12,8 @@ pub(super) const EXPIRY: Token = Token(1);
 pub(super) const DUE: Token = Token(2);
 /// Workers are looked at.
 pub(super) const VIGIL: Token = Token(3);
+/// A connection that had its turn goes on.
+pub(super) const TURN: Token = Token(4);
 /// From here on one timer for each place of a connection: it was hung up on, or shakes hands, and
 /// takes its time.
 const LEAVING_BASE: u64 = 1 << 32;
