@@ -87,6 +87,11 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
     value('\0', "grab-patience"),
+    value('\0', "relay-to"),
+    value('\0', "relay-listen"),
+    value('\0', "relay-witness"),
+    value('\0', "relay-first"),
+    value('\0', "relay-alone"),
     // Queues that the original can be built with.
     idle_value('\0', "libdrizzle-host", QUEUE),
     idle_value('\0', "libdrizzle-port", QUEUE),

@@ -27,6 +27,9 @@ gearmand: a job server that loses nothing it promised; under the original's flag
     --checkpoint-bytes N[k|m|g]   journal between two checkpoints, at least (32m)
     --ssl                     encrypt all connections; every peer must show a certificate
     --ssl-ca-file FILE  --ssl-certificate FILE  --ssl-key FILE   who vouches for peers; ours
+    --relay-to HOST:PORT      keep the queue on another job server's disk, too: it can take over
+    --relay-listen PORT  --relay-witness HOST:PORT   for the other one; who decides between them
+    --relay-first yes|no  --relay-alone accept|refuse   serves first; jobs on one disk (no, accept)
 -l, --log-file FILE           stderr, none or a file; opened again at SIGHUP (stderr)
     --verbose LEVEL           FATAL ALERT CRITICAL ERROR WARNING NOTICE INFO DEBUG (ERROR)
 -P, --pid-file FILE           where its process id is written

@@ -1,4 +1,4 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and a few of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
@@ -7,9 +7,11 @@
 mod flags;
 mod help;
 mod parse;
+mod relay;
 
 pub use help::HELP;
 pub use parse::version_line;
+pub use relay::{Alone, Relay};
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
@@ -84,6 +86,8 @@ pub struct Config {
     /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
     /// the next one is made, bytes.
     pub checkpoint_bytes: u64,
+    /// `--relay-to`: another job server has the queue, too.
+    pub relay: Option<Relay>,
     /// How far ahead the journal claims room on the disk, bytes.
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
@@ -206,6 +210,7 @@ impl Default for Config {
             dialect: Dialect::default(),
             queue_dir: None,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             held_bytes_max: HELD_BYTES_MAX,

@@ -1,6 +1,7 @@
 //! From flags to options.
 
 use super::flags::{self, Given};
+use super::relay;
 use super::{
     Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
 };
@@ -19,6 +20,7 @@ struct Loose {
     check: bool,
     ssl: bool,
     tls: TlsFiles,
+    relay: relay::Loose,
     retries: Option<i64>,
     zero: Retries,
     protocol: Option<String>,
@@ -81,6 +83,10 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
+    config.relay = loose.relay.relay(config.queue_dir.is_some())?;
+    if config.relay.is_some() && config.handle_prefix.is_none() {
+        config.handle_prefix = Some(relay::handle_prefix());
+    }
     config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
     Ok(())
 }
@@ -151,7 +157,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
-        _ => return Ok(false),
+        _ => return loose.relay.take(given),
     }
     Ok(true)
 }
@@ -198,12 +204,12 @@ fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-fn wrong(given: Given<'_>) -> UsageError {
+pub(super) fn wrong(given: Given<'_>) -> UsageError {
     let Given { flag, value } = given;
     UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
 }
 
-fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
+pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
     given.value.parse().map_err(|_| wrong(given))
 }
 
@@ -216,7 +222,7 @@ fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
     }
 }
 
-fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
+pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
     let found = words.iter().position(|word| *word == given.value);
     let [one, other] = words;
     let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));

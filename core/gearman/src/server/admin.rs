@@ -43,6 +43,9 @@ impl Gearmand {
     }
 
     fn carry_out(&mut self, cx: &mut Cx, request: Request<'_>, out: &mut BytesMut) {
+        if request.is_of_jobs() && self.turn_line_away(out) {
+            return;
+        }
         match request {
             Request::Workers => self.workers(out),
             Request::Status => self.functions(out, status),
@@ -80,6 +83,8 @@ impl Gearmand {
                 }
                 accepted(set, out);
             }
+            Request::Relay => self.say_relay(out),
+            Request::HandOver => self.hand_over(out),
             Request::GetPid => line(out, format_args!("OK {}", self.around.pid())),
             Request::Verbose => line(out, format_args!("OK {}", self.config.verbosity.name())),
             Request::Version => match self.config.dialect {
@@ -219,6 +224,10 @@ impl Gearmand {
 
     /// No more connections are taken; when the last one has gone, the server ends.
     pub(super) fn drain(&mut self, cx: &mut Cx) {
+        if !self.phase.has_jobs() {
+            self.stopping = Some(Exit::Stopped);
+            return;
+        }
         for nth in 0..self.listeners.len() {
             cx.unlisten(super::tokens::listener(nth));
         }

@@ -59,6 +59,7 @@ impl Gearmand {
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
             ("broken_handshakes", counters.broken_handshakes),
+            ("turned_away", self.standby.turned_away),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),

@@ -53,6 +53,7 @@
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
 //! | `secure` | TLS: handshakes that are under way |
+//! | `relay` | one queue of two job servers |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
@@ -66,6 +67,7 @@ mod handle;
 mod life;
 mod out;
 mod recall;
+mod relay;
 mod request;
 mod secure;
 mod serve;
@@ -84,6 +86,7 @@ use counters::Counters;
 use handle::Handles;
 use life::{Alarms, Door};
 use out::Wire;
+use relay::Standby;
 use secure::Handshakes;
 use session::Sessions;
 use std::collections::VecDeque;
@@ -101,6 +104,8 @@ pub const WORK_JOBS: Work = Work { index: 1, name: "gearmand_jobs" };
 /// Where a server's life is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// One of two with a relay, and the other one serves, or nobody does yet.
+    Following,
     /// Jobs are being read from the durable queue.
     Recovering,
     /// It does not listen everywhere yet.
@@ -109,6 +114,13 @@ enum Phase {
     Serving,
     /// It takes no connections any more, and ends when the last one has gone.
     Draining,
+}
+
+impl Phase {
+    /// Whether jobs may be spoken of.
+    const fn has_jobs(self) -> bool {
+        !matches!(self, Self::Following | Self::Recovering)
+    }
 }
 
 /// A job server.
@@ -122,6 +134,8 @@ pub struct Gearmand {
     sessions: Sessions,
     /// The durable queue, if there is one.
     log: Option<Box<Log>>,
+    /// As one of two with a relay: what it knows of the others.
+    standby: Standby,
     counters: Counters,
     listeners: Vec<Door>,
     alarms: Alarms,
@@ -153,6 +167,7 @@ impl Gearmand {
             handles: Handles::new(""),
             sessions: Sessions::default(),
             log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
+            standby: Standby::default(),
             counters: Counters::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
@@ -178,12 +193,17 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
-        if let Some(log) = &mut self.log
-            && self.phase != Phase::Recovering
-        {
-            log.commit(cx, &self.engine);
+        self.hear_relay(cx);
+        if !self.may_answer(cx) {
+            return;
         }
-        self.set_alarms(cx);
+        if self.phase.has_jobs() {
+            if let Some(log) = &mut self.log {
+                log.commit(cx, &self.engine);
+            }
+            self.hear_relay(cx);
+            self.set_alarms(cx);
+        }
         self.keep_vigil(cx);
         if self.stopping.is_some() || self.phase == Phase::Draining {
             self.end_if_due(cx);
@@ -201,6 +221,7 @@ impl Machine for Gearmand {
         };
         self.clock(cx);
         match &mut self.log {
+            Some(_) if self.config.relay.is_some() => self.begin_relay(cx),
             Some(log) => {
                 self.phase = Phase::Recovering;
                 log.open(cx);
@@ -223,8 +244,11 @@ impl Machine for Gearmand {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        if self.pair().is_some_and(|pair| pair.on_open(cx, conn, &how)) {
+            return self.settle(cx);
+        }
         let Open::Accepted { peer, .. } = how else {
-            unreachable!("a job server connects to nobody");
+            unreachable!("only the relay connects to anybody");
         };
         self.clock(cx);
         self.counters.total_connections += 1;
@@ -235,14 +259,22 @@ impl Machine for Gearmand {
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.clock(cx);
-        self.serve(cx, conn, rx);
+        let pairs = self.pair().is_some_and(|pair| pair.on_data(cx, conn, rx));
+        if !self.may_answer(cx) {
+            return;
+        }
+        if !pairs {
+            self.clock(cx);
+            self.serve(cx, conn, rx);
+        }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.clock(cx);
-        self.hang_up(cx, conn, Close::Flush);
+        if !self.pair().is_some_and(|pair| pair.on_eof(cx, conn)) && self.may_answer(cx) {
+            self.clock(cx);
+            self.hang_up(cx, conn, Close::Flush);
+        }
         self.settle(cx);
     }
 
@@ -254,13 +286,24 @@ impl Machine for Gearmand {
         self.is_secured(cx, conn);
     }
 
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, _why: Gone) {
-        self.clock(cx);
-        self.forget(cx, conn);
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        if !self.pair().is_some_and(|pair| pair.on_gone(cx, conn, why)) && self.may_answer(cx) {
+            self.clock(cx);
+            self.forget(cx, conn);
+        }
+        self.settle(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        let known = self.pair().is_some_and(|pair| pair.on_failed(cx, connect, why));
+        assert!(known, "only the relay connects to anybody");
         self.settle(cx);
     }
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        if self.relay_timer(cx, timer) || !self.may_answer(cx) {
+            return self.settle(cx);
+        }
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
@@ -273,15 +316,23 @@ impl Machine for Gearmand {
 
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
         self.clock(cx);
-        self.disk_done(cx, op, result);
+        match self.pair() {
+            Some(pair) => assert!(pair.on_disk(cx, op, result), "the relay has the disk"),
+            None => self.disk_done(cx, op, result),
+        }
         self.settle(cx);
     }
 
-    fn resolved(&mut self, cx: &mut Cx, _lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
-        self.name_found(cx, result);
+    fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
+        if !self.other_resolved(cx, lookup, &result) {
+            self.name_found(cx, result);
+        }
     }
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
+        if self.pair().is_some_and(|pair| pair.on_bound(cx, socket, &result)) {
+            return self.settle(cx);
+        }
         let nth = usize::try_from(socket.0).expect("listeners are few");
         self.door(cx, nth, result);
     }

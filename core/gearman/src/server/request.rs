@@ -67,6 +67,9 @@ const fn looks_at_abilities(kind: Kind) -> bool {
 impl Gearmand {
     /// Carries a packet out. Its data comes beside it, since that may be kept.
     pub(super) fn request(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
+        if !self.phase.has_jobs() && self.turn_away(cx, from, packet.kind) {
+            return;
+        }
         if self.config.dialect == Dialect::Danga && packet.kind > DANGA_KIND_MAX {
             let (_, mut wire) = self.split(cx);
             return wire.error(from, NOT_EXPECTED);

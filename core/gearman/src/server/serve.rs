@@ -191,7 +191,7 @@ impl Gearmand {
     pub(super) fn hang_up(&mut self, cx: &mut Cx, conn: Conn, how: Close) {
         let Some(session) = self.sessions.get(conn) else { return };
         let before = core::mem::replace(&mut session.end, End::Told);
-        if before != End::Told {
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
@@ -216,7 +216,8 @@ impl Gearmand {
         cx.cancel(tokens::leaving(conn));
         self.tls_gone(conn);
         let Some(session) = self.sessions.get(conn) else { return };
-        if core::mem::replace(&mut session.end, End::Told) != End::Told {
+        let before = core::mem::replace(&mut session.end, End::Told);
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }

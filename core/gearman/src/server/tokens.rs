@@ -1,6 +1,7 @@
 //! Names of timers, listeners and look-ups.
 
 use storytime_machine::{Conn, Token};
+use storytime_pair::PAIR_TOKENS;
 
 /// Addresses that one name may have, and so listeners.
 pub(super) const LISTENERS_MAX: usize = 8;
@@ -14,6 +15,11 @@ pub(super) const DUE: Token = Token(2);
 pub(super) const VIGIL: Token = Token(3);
 /// A connection that had its turn goes on.
 pub(super) const TURN: Token = Token(4);
+/// Look-ups of a relay's other server and of its witness, and the timers of their repetition.
+const OTHERS: Token = Token(1 << 24);
+/// The relay's names from here on.
+pub(super) const PAIR_BASE: Token = Token(1 << 40);
+const _: () = assert!(PAIR_BASE.0 + PAIR_TOKENS <= 1 << 48, "the journal's begin there");
 /// From here on one timer for each place of a connection: it was hung up on, or shakes hands, and
 /// takes its time.
 const LEAVING_BASE: u64 = 1 << 32;
@@ -21,6 +27,17 @@ const LEAVING_BASE: u64 = 1 << 32;
 /// The listener of this address.
 pub(super) const fn listener(nth: usize) -> Token {
     Token(nth as u64)
+}
+
+/// The look-up of one of a relay's others.
+pub(super) const fn other(nth: usize) -> Token {
+    Token(OTHERS.0 + nth as u64)
+}
+
+/// Which of a relay's others this look-up is for, of so many.
+pub(super) fn nth_other(token: Token, count: usize) -> Option<usize> {
+    let nth = token.0.checked_sub(OTHERS.0).and_then(|nth| usize::try_from(nth).ok());
+    nth.filter(|nth| *nth < count)
 }
 
 /// The timer of a connection that is to end, or to have shaken hands.
