@@ -31,7 +31,7 @@ const PACKET_BYTES_MAX: usize = 256 << 20;
 const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
 /// than a client takes to submit again, and not noticed by a worker with several servers.
-const GRAB_PATIENCE: Duration = Duration::from_micros(200);
+const GRAB_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -73,8 +73,8 @@ pub struct Config {
     pub losses_max: Option<u32>,
     /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
-    /// `--grab-patience`: how long a worker that has just finished a job waits for the next one
-    /// before it is told that there is none.
+    /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
+    /// one before it is told that there is none.
     pub grab_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,

@@ -13,11 +13,11 @@ impl Engine {
     pub fn grab(&mut self, out: &mut impl Out, from: Peer, how: Grab) {
         self.peers.touch(from);
         self.hear(out, from);
-        let finished = core::mem::take(&mut self.peers.get_mut(from.0).finished);
+        let may_wait = self.may_wait(from.0);
         let awaited = self.set_awake(from.0, Sleep::Awake);
         match self.take(out, from.0) {
             Some(at) => out.send(from, self.assign(at, how)),
-            None if finished && !self.rules.grab_patience.is_zero() => self.let_wait(from, how),
+            None if may_wait => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
