@@ -36,6 +36,7 @@
 //! - Woken are as many workers as there are jobs, the one that slept longest first; and another
 //!   one, if it does not come within [`Rules::wake_patience`].
 
+mod answer;
 mod calendar;
 mod calendars;
 mod check;
@@ -56,6 +57,7 @@ mod types;
 mod wake;
 mod work;
 
+pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
