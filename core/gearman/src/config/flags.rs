@@ -86,6 +86,9 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "max-packet"),
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
+    value('\0', "result-cache"),
+    value('\0', "result-cache-seconds"),
+    value('\0', "result-cache-bytes"),
     // Queues that the original can be built with.
     idle_value('\0', "libdrizzle-host", QUEUE),
     idle_value('\0', "libdrizzle-port", QUEUE),

@@ -24,6 +24,10 @@ gearmand: a job server that loses nothing it promised; under the original's flag
 -q, --queue-type TYPE         where background jobs are kept: builtin (memory alone) or journal
     --queue-dir DIR           the journal's folder; implies -q journal (gearmand-queue)
     --checkpoint-bytes N[k|m|g]   journal between two checkpoints, at least (32m)
+    --result-cache HOST[:PORT][,...]   memcached servers: the result of a foreground job with a
+                              unique key is kept there, and answers who submits it again
+    --result-cache-seconds N  for so long (300)
+    --result-cache-bytes N[k|m]   if it is no longer than this (1000000)
 -l, --log-file FILE           stderr, none or a file; opened again at SIGHUP (stderr)
     --verbose LEVEL           FATAL ALERT CRITICAL ERROR WARNING NOTICE INFO DEBUG (ERROR)
 -P, --pid-file FILE           where its process id is written

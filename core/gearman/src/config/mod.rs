@@ -4,10 +4,12 @@
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
 //! silently left out (`--ssl`, a protocol, a queue that keeps jobs) is refused.
 
+mod extras;
 mod flags;
 mod help;
 mod parse;
 
+pub use extras::ResultCache;
 pub use help::HELP;
 pub use parse::version_line;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
+    pub result_cache: Option<ResultCache>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -183,6 +187,7 @@ impl Default for Config {
             checkpoint_bytes: CHECKPOINT_BYTES,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),

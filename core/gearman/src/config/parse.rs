@@ -1,5 +1,6 @@
 //! From flags to options.
 
+use super::extras;
 use super::flags::{self, Given};
 use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
 use crate::PORT;
@@ -20,6 +21,7 @@ struct Loose {
     protocol: Option<String>,
     queue: Option<String>,
     queue_dir: Option<String>,
+    extras: extras::Loose,
 }
 
 pub(super) fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
@@ -83,6 +85,7 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
         Some(0) => loose.zero_is_none.then_some(1),
         Some(n) => u32::try_from(n).ok(),
     };
+    config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
     Ok(())
 }
 
@@ -90,7 +93,7 @@ fn take(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<(), 
     if let Some(why) = given.flag.idle {
         return note(config, given, why);
     }
-    if !serving(config, loose, given)? {
+    if !serving(config, loose, given)? && !loose.extras.take(given)? {
         beside(config, loose, given)?;
     }
     Ok(())
@@ -187,12 +190,12 @@ fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-fn wrong(given: Given<'_>) -> UsageError {
+pub(super) fn wrong(given: Given<'_>) -> UsageError {
     let Given { flag, value } = given;
     UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
 }
 
-fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
+pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
     given.value.parse().map_err(|_| wrong(given))
 }
 
@@ -241,16 +244,20 @@ fn folder(given: Given<'_>) -> Result<String, UsageError> {
 }
 
 fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
-    let value = given.value.to_ascii_lowercase();
+    let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
+    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+}
+
+/// A number, or one of kilobytes, megabytes, gigabytes.
+pub(super) fn scaled(value: &str) -> Option<usize> {
+    let value = value.to_ascii_lowercase();
     let (digits, shift) = match value.as_bytes().last() {
         Some(b'k') => (&value[..value.len() - 1], 10),
         Some(b'm') => (&value[..value.len() - 1], 20),
         Some(b'g') => (&value[..value.len() - 1], 30),
         _ => (&value[..], 0),
     };
-    let n = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
-    let n = n.filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
 }
 
 /// Shortest limit on packets that can be asked for, bytes.

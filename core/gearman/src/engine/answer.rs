@@ -8,7 +8,7 @@
 use super::Engine;
 use super::job::{ASKED, BACKGROUND, Key, State, UNSYNCED};
 use super::submit::{For, Submitted};
-use super::types::{Number, Out, Payload, Peer, Refusal, Reply, Submit, When, Work};
+use super::types::{Happened, Number, Out, Payload, Peer, Refusal, Reply, Submit, When, Work};
 
 /// What a worker's job is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Engine {
         let found = self.index.by_number(number).filter(|&at| self.jobs.get(at).is(ASKED));
         let Some(at) = found else { return false };
         self.counters.answered += 1;
+        self.tell(out, at, Happened::Answered);
         if let Some(data) = data {
             self.relay(out, at, Work::Data(data));
         }

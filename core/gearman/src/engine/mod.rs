@@ -52,6 +52,7 @@ mod ring;
 mod rules;
 mod slab;
 mod submit;
+mod tell;
 mod times;
 mod types;
 mod wake;
@@ -63,7 +64,7 @@ pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
 pub use rules::{Defect, Dialect, Retries, Rules};
 pub use types::{
-    Assign, Grab, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
+    Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
     Refusal, Reply, Submit, Ticket, Timeout, When, Work,
 };
 

@@ -7,7 +7,7 @@ use super::peer::{Listener, OfJob, OfPeer};
 use super::ring::NONE;
 use super::rules::{Defect, Dialect};
 use super::types::{
-    Kept, KeptWhen, Number, Out, Peer, Priority, Refusal, Reply, Submit, Ticket, When,
+    Happened, Kept, KeptWhen, Number, Out, Peer, Priority, Refusal, Reply, Submit, Ticket, When,
 };
 
 /// For whom a job is submitted.
@@ -110,7 +110,7 @@ impl Engine {
         while self.functions.get(function).ready.iter().sum::<u32>() >= limit {
             let newest = self.newest_ready(function).expect("what is ready is in a queue");
             self.counters.dropped += 1;
-            self.fail(out, newest);
+            self.fail_as(out, newest, Happened::Dropped);
         }
         Ok(())
     }
@@ -168,6 +168,7 @@ impl Engine {
         let at = self.insert(job);
         self.index.insert_number(number, at);
         self.index.insert_key(&self.jobs, at);
+        self.tell(out, at, Happened::Submitted);
         self.settle(out, whose, at, ticket, background);
         if ticket == Ticket::NOW && !asked {
             self.make_ready(out, at);
@@ -202,6 +203,7 @@ impl Engine {
             self.jobs.get_mut(at).set(BACKGROUND);
         }
         self.revive(at, background);
+        self.tell(out, at, Happened::Joined);
         if background {
             self.ask_no_more(out, at);
         }

@@ -5,7 +5,7 @@ use super::job::{IGNORED, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::ring::{NONE, Ring};
 use super::rules::{Defect, Dialect};
-use super::types::{Assign, Grab, Number, Out, Peer, Priority, Reply, Work};
+use super::types::{Assign, Grab, Happened, Number, Out, Peer, Priority, Reply, Work};
 use core::time::Duration;
 
 impl Engine {
@@ -15,7 +15,10 @@ impl Engine {
         let awaited = self.set_awake(from.0, Sleep::Awake);
         let taken = self.take(out, from.0);
         match taken {
-            Some(at) => out.send(from, self.assign(at, how)),
+            Some(at) => {
+                self.tell(out, at, Happened::Assigned);
+                out.send(from, self.assign(at, how));
+            }
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
@@ -162,11 +165,13 @@ impl Engine {
             Work::Data(_) | Work::Warning(_) => self.relay(out, at, work),
             Work::Complete(_) => {
                 self.counters.completed += 1;
+                self.tell(out, at, Happened::Completed);
                 self.relay(out, at, work);
                 self.end(out, at);
             }
             Work::Fail => self.fail(out, at),
             Work::Exception(_) => {
+                self.tell(out, at, Happened::Excepted);
                 self.relay(out, at, work);
                 if self.rules.dialect == Dialect::Gearmand {
                     self.counters.failed += 1;
@@ -178,7 +183,13 @@ impl Engine {
 
     /// A job's listeners are told that it failed, and it ends.
     pub(super) fn fail(&mut self, out: &mut impl Out, at: u32) {
+        self.fail_as(out, at, Happened::Failed);
+    }
+
+    /// The same, for a reason.
+    pub(super) fn fail_as(&mut self, out: &mut impl Out, at: u32, why: Happened) {
         self.counters.failed += 1;
+        self.tell(out, at, why);
         self.relay(out, at, Work::Fail);
         self.end(out, at);
     }
@@ -247,7 +258,7 @@ impl Engine {
         if self.rules.defect == Some(Defect::CancelledFound) {
             self.cancel_badly(out, at);
         } else {
-            self.fail(out, at);
+            self.fail_as(out, at, Happened::Cancelled);
         }
         true
     }

@@ -50,12 +50,17 @@ impl Gearmand {
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("watchers", self.watchers.len() as u64),
+            ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),
         ] {
             each(name, value);
+        }
+        if let Some(results) = &self.results {
+            results.each_counter(each);
         }
         if let Some(log) = &self.log {
             log.counters(each);

@@ -44,6 +44,8 @@
 //! |---|---|
 //! | `serve` | input, cut into packets and lines; hanging up |
 //! | `request` | what packets ask for |
+//! | `results` | results of unique jobs, kept in memcached |
+//! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
 //! | `session` | connections by their place |
@@ -59,15 +61,19 @@ mod around;
 mod counters;
 mod handle;
 mod life;
+mod monitor;
 mod out;
 mod recall;
 mod request;
+mod results;
 mod serve;
 mod session;
 mod tokens;
 mod vigil;
 
 pub use around::{Nowhere, Surroundings};
+pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
+pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
 use crate::engine::{Engine, Number};
@@ -76,7 +82,9 @@ use bytes::BytesMut;
 use counters::Counters;
 use handle::Handles;
 use life::{Alarms, Door};
+use monitor::Watchers;
 use out::Wire;
+use results::Results;
 use session::Sessions;
 use std::sync::Arc;
 use storytime_machine::{
@@ -113,7 +121,10 @@ pub struct Gearmand {
     sessions: Sessions,
     /// The durable queue, if there is one.
     log: Option<Box<Log>>,
+    /// The cache of results, if there is one.
+    results: Option<Box<Results>>,
     counters: Counters,
+    watchers: Watchers,
     listeners: Vec<Door>,
     alarms: Alarms,
     /// The next look at workers is set.
@@ -139,7 +150,9 @@ impl Gearmand {
             handles: Handles::new(""),
             sessions: Sessions::default(),
             log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
+            results: config.result_cache.as_ref().map(|cache| Box::new(Results::new(cache))),
             counters: Counters::default(),
+            watchers: Watchers::default(),
             listeners: Vec::new(),
             alarms: Alarms::default(),
             vigil: false,
@@ -161,6 +174,7 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
+        self.hear_results(cx);
         if let Some(log) = &mut self.log
             && self.phase != Phase::Recovering
         {
@@ -183,6 +197,9 @@ impl Machine for Gearmand {
             None => Handles::new(&format!("H:host{}", boot.host)),
         };
         self.clock(cx);
+        if let Some(results) = &mut self.results {
+            results.start(cx);
+        }
         match &mut self.log {
             Some(log) => {
                 self.phase = Phase::Recovering;
@@ -206,33 +223,50 @@ impl Machine for Gearmand {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let Open::Accepted { peer, .. } = how else {
-            unreachable!("a job server connects to nobody");
-        };
         self.clock(cx);
+        if self.cache_open(cx, conn, &how) {
+            return self.settle(cx);
+        }
+        let Open::Accepted { peer, .. } = how else {
+            unreachable!("nothing else of a job server connects");
+        };
         self.counters.total_connections += 1;
         self.sessions.insert(conn, peer);
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         self.clock(cx);
-        self.serve(cx, conn, rx);
+        if !self.cache_data(cx, conn, rx) {
+            self.serve(cx, conn, rx);
+        }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
         self.clock(cx);
-        self.hang_up(cx, conn, Close::Flush);
+        if !self.cache_eof(cx, conn) {
+            self.hang_up(cx, conn, Close::Flush);
+        }
         self.settle(cx);
     }
 
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
         self.resume(cx, conn);
+        self.watcher_drained(cx, conn);
     }
 
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, _why: Gone) {
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         self.clock(cx);
-        self.forget(cx, conn);
+        if !self.cache_gone(cx, conn, why) {
+            self.forget(cx, conn);
+        }
+        self.settle(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        self.clock(cx);
+        let known = self.cache_failed(cx, connect, why);
+        assert!(known, "nothing else of a job server connects");
         self.settle(cx);
     }
 
@@ -240,6 +274,8 @@ impl Machine for Gearmand {
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
+            None if self.cache_timer(cx, timer) => {}
+            None if timer == tokens::MONITOR => self.tell_stats(cx),
             None if timer == tokens::VIGIL => self.look_around(cx),
             None => self.tick(cx),
         }
@@ -252,8 +288,11 @@ impl Machine for Gearmand {
         self.settle(cx);
     }
 
-    fn resolved(&mut self, cx: &mut Cx, _lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
-        self.name_found(cx, result);
+    fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
+        let found = result.as_deref().map_err(|why| *why);
+        if !self.cache_resolved(cx, lookup, found) {
+            self.name_found(cx, result);
+        }
     }
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
@@ -267,13 +306,18 @@ impl Machine for Gearmand {
             self.engine.invariants();
         }
         self.sessions.invariants();
+        self.watchers.invariants();
         if let Some(log) = &self.log {
             log.invariants();
+        }
+        if let Some(results) = &self.results {
+            results.invariants();
         }
     }
 
     fn memory(&self) -> u64 {
-        self.engine.memory() + self.sessions.memory() + self.scratch.capacity() as u64
+        let results = self.results.as_ref().map_or(0, |results| results.memory());
+        self.engine.memory() + self.sessions.memory() + self.scratch.capacity() as u64 + results
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -2,10 +2,11 @@
 
 use super::counters::Counters;
 use super::handle::Handles;
+use super::monitor::Watchers;
 use super::session::{End, Sessions};
 use crate::config::{HELD_BYTES_MAX, OUTPUT_BYTES_MAX};
 use crate::engine::{
-    Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
 };
 use crate::packet::{Kind, Magic, put, put_with_data};
 use crate::queue::Log;
@@ -18,6 +19,7 @@ pub(super) struct Wire<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
+    pub(super) watchers: &'a mut Watchers,
     pub(super) dialect: Dialect,
     /// Where background jobs are remembered, if anywhere.
     pub(super) log: Option<&'a mut Log>,
@@ -184,5 +186,14 @@ impl Out for Wire<'_> {
         if let Some(log) = &mut self.log {
             log.forget(number);
         }
+    }
+
+    #[inline]
+    fn watched(&self) -> bool {
+        self.watchers.wants_events()
+    }
+
+    fn happened(&mut self, event: Happening<'_>) {
+        self.tell_watchers(&event);
     }
 }

@@ -40,6 +40,7 @@ impl Gearmand {
             sessions: &mut self.sessions,
             handles: &self.handles,
             counters: &mut self.counters,
+            watchers: &mut self.watchers,
             dialect: self.config.dialect,
             log: self.log.as_deref_mut(),
         };
@@ -198,6 +199,7 @@ impl Gearmand {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
+        self.watchers.leave(conn);
         self.sessions.remove(conn);
     }
 
