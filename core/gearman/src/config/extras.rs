@@ -1,10 +1,12 @@
-//! Options of what the original has not: a cache of results.
+//! Options of what the original has not, or has broken: HTTP, a cache of results.
 
 use super::flags::Given;
 use super::parse::{number, wrong};
 use crate::tools::{Place, SERVERS_MAX};
 use storytime_machine::UsageError;
 
+/// Where HTTP is spoken unless said otherwise, as in the original.
+const HTTP_PORT: u16 = 8080;
 /// memcached's port.
 const CACHE_PORT: u16 = 11211;
 /// How long a result is kept unless said otherwise, seconds.
@@ -34,6 +36,8 @@ pub(super) struct Loose {
     servers: Option<Vec<Place>>,
     seconds: Option<u32>,
     bytes: Option<usize>,
+    http: bool,
+    http_port: Option<u16>,
 }
 
 impl Loose {
@@ -50,9 +54,28 @@ impl Loose {
                 self.seconds = Some(seconds);
             }
             "result-cache-bytes" => self.bytes = Some(length(given)?),
+            "http-port" => match number::<u16>(given)? {
+                0 => return Err(UsageError(format!("{}; expected 1 to 65535", wrong(given)))),
+                port => self.http_port = Some(port),
+            },
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// `--protocol http` was given.
+    pub(super) const fn speak_http(&mut self) {
+        self.http = true;
+    }
+
+    /// Where HTTP is spoken beside this port, if anywhere.
+    pub(super) fn http_port(&self, port: u16) -> Result<Option<u16>, UsageError> {
+        let http_port = self.http_port.or(self.http.then_some(HTTP_PORT));
+        if http_port == Some(port) {
+            let what = format!("--http-port {port} is the job server's own --port");
+            return Err(UsageError(what));
+        }
+        Ok(http_port)
     }
 
     /// What all of them together mean, for packets of this length at most.
@@ -92,5 +115,7 @@ fn places(given: Given<'_>) -> Result<Vec<Place>, UsageError> {
 
 fn length(given: Given<'_>) -> Result<usize, UsageError> {
     let n = super::parse::scaled(given.value).filter(|n| (1..=RESULT_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 1 to {}m", wrong(given), RESULT_BYTES_CAP >> 20)))
+    n.ok_or_else(|| {
+        UsageError(format!("{}; expected 1 to {}m", wrong(given), RESULT_BYTES_CAP >> 20))
+    })
 }

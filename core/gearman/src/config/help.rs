@@ -24,6 +24,8 @@ gearmand: a job server that loses nothing it promised; under the original's flag
 -q, --queue-type TYPE         where background jobs are kept: builtin (memory alone) or journal
     --queue-dir DIR           the journal's folder; implies -q journal (gearmand-queue)
     --checkpoint-bytes N[k|m|g]   journal between two checkpoints, at least (32m)
+-r, --protocol http           jobs and counters over HTTP: POST /function, GET /metrics
+    --http-port N             there (8080; implies -r http)
     --result-cache HOST[:PORT][,...]   memcached servers: the result of a foreground job with a
                               unique key is kept there, and answers who submits it again
     --result-cache-seconds N  for so long (300)

@@ -83,6 +83,8 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// `--http-port`: where HTTP is spoken, if anywhere.
+    pub http_port: Option<u16>,
     /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
     pub result_cache: Option<ResultCache>,
     /// `--verbose`.
@@ -187,6 +189,7 @@ impl Default for Config {
             checkpoint_bytes: CHECKPOINT_BYTES,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            http_port: None,
             result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
@@ -233,6 +236,11 @@ impl Config {
             Dialect::Gearmand => VERSION_GEARMAND,
             Dialect::Danga => VERSION_DANGA,
         }
+    }
+
+    /// Longest body of an HTTP request: what a packet may hold, too. Bytes.
+    pub const fn http_body_bytes_max(&self) -> usize {
+        self.packet_bytes_max - crate::packet::HEADER_BYTES
     }
 
     /// What the engine is told.

@@ -51,19 +51,23 @@ pub(super) fn command<W: AsRef<str>>(words: &[W], file: &str) -> Result<Command,
     if loose.version {
         return Ok(Command::Version);
     }
-    together(&mut config, &loose)?;
+    together(&mut config, &mut loose)?;
     Ok(Command::Serve(Box::new(config)))
 }
 
 /// What is only wrong once it is to be served.
-fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
+fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
     if loose.ssl {
         return Err(UsageError(
             "--ssl: connections are not encrypted here; it would be silently left out".to_owned(),
         ));
     }
-    if let Some(protocol) = &loose.protocol {
-        return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+    match loose.protocol.as_deref() {
+        None => {}
+        Some("http") => loose.extras.speak_http(),
+        Some(protocol) => {
+            return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+        }
     }
     config.queue_dir = match (loose.queue.as_deref(), loose.queue_dir.as_deref()) {
         (None | Some("journal"), Some(dir)) => Some(dir.to_owned()),
@@ -85,6 +89,7 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
         Some(0) => loose.zero_is_none.then_some(1),
         Some(n) => u32::try_from(n).ok(),
     };
+    config.http_port = loose.extras.http_port(config.port())?;
     config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
     Ok(())
 }
@@ -176,9 +181,6 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "help" => loose.help = true,
         "version" => loose.version = true,
         "check-args" => loose.check = true,
-        "http-port" => {
-            number::<u16>(given)?;
-        }
         // Read before, or of no use without --ssl.
         "config-file" | "ssl-ca-file" | "ssl-certificate" | "ssl-key" => {}
         other => unreachable!("--{other} is on the list and means something"),

@@ -64,8 +64,8 @@ pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
 pub use rules::{Defect, Dialect, Retries, Rules};
 pub use types::{
-    Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
-    Refusal, Reply, Submit, Ticket, Timeout, When, Work,
+    Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload,
+    Peer, Priority, Refusal, Reply, Submit, Ticket, Timeout, When, Work,
 };
 
 #[doc(hidden)]

@@ -209,6 +209,7 @@ impl Gearmand {
         }
         self.phase = super::Phase::Draining;
         self.stop_watching(cx);
+        self.http_drain(cx);
     }
 
     /// Ends if it is to, and nothing is left to be said.

@@ -45,6 +45,7 @@
 //! | `serve` | input, cut into packets and lines; hanging up |
 //! | `request` | what packets ask for |
 //! | `results` | results of unique jobs, kept in memcached |
+//! | `http` | jobs and counters over HTTP |
 //! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
@@ -60,6 +61,7 @@ mod admin;
 mod around;
 mod counters;
 mod handle;
+mod http;
 mod life;
 mod monitor;
 mod out;
@@ -72,11 +74,12 @@ mod tokens;
 mod vigil;
 
 pub use around::{Nowhere, Surroundings};
+pub use http::HEAD_BYTES_MAX;
 pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
 pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
-use crate::engine::{Engine, Number};
+use crate::engine::{Engine, Number, Peer};
 use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
@@ -126,6 +129,8 @@ pub struct Gearmand {
     counters: Counters,
     watchers: Watchers,
     listeners: Vec<Door>,
+    /// Which of them is the first one of HTTP.
+    http_from: usize,
     alarms: Alarms,
     /// The next look at workers is set.
     vigil: bool,
@@ -154,6 +159,7 @@ impl Gearmand {
             counters: Counters::default(),
             watchers: Watchers::default(),
             listeners: Vec::new(),
+            http_from: 0,
             alarms: Alarms::default(),
             vigil: false,
             stopping: None,
@@ -227,16 +233,20 @@ impl Machine for Gearmand {
         if self.cache_open(cx, conn, &how) {
             return self.settle(cx);
         }
-        let Open::Accepted { peer, .. } = how else {
+        let Open::Accepted { peer, listener } = how else {
             unreachable!("nothing else of a job server connects");
         };
         self.counters.total_connections += 1;
-        self.sessions.insert(conn, peer);
+        let http = listener >= tokens::listener(self.http_from);
+        self.sessions.insert(conn, peer, http);
+        if http {
+            self.engine.option_exceptions(Peer(conn.slot));
+        }
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         self.clock(cx);
-        if !self.cache_data(cx, conn, rx) {
+        if !self.cache_data(cx, conn, rx) && !self.http_data(cx, conn, rx) {
             self.serve(cx, conn, rx);
         }
         self.settle(cx);

@@ -6,7 +6,8 @@ use super::monitor::Watchers;
 use super::session::{End, Sessions};
 use crate::config::{HELD_BYTES_MAX, OUTPUT_BYTES_MAX};
 use crate::engine::{
-    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket,
+    Work,
 };
 use crate::packet::{Kind, Magic, put, put_with_data};
 use crate::queue::Log;
@@ -155,6 +156,9 @@ impl Wire<'_> {
 
 impl Out for Wire<'_> {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
+        if self.sessions.any_http() && self.http_reply(to, &reply) {
+            return;
+        }
         match reply {
             Reply::Created(number) => {
                 let handle = self.handles.write(number);

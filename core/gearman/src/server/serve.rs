@@ -12,7 +12,7 @@ use core::time::Duration;
 use storytime_machine::{Close, Conn, Cx};
 
 /// How long a connection that was hung up on may take to take its last output.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Said to who answers in place of asking.
 const NOT_A_REQUEST: Fault<'_> =

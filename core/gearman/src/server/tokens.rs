@@ -4,7 +4,7 @@ use crate::tools::SERVERS_MAX;
 use storytime_machine::{Conn, Token};
 use storytime_memcached::client::CLIENT_TOKENS;
 
-/// Addresses that one name may have, and so listeners.
+/// Addresses that one name may have, and so listeners of each protocol.
 pub(super) const LISTENERS_MAX: usize = 8;
 /// The look-up of the name to listen on.
 pub(super) const LOOKUP: Token = Token(0);

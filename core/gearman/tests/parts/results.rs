@@ -143,8 +143,9 @@ fn a_result_is_kept_for_as_long_as_is_said() {
 #[test]
 fn keys_functions_and_failures_are_told_apart() {
     let plain = |at_ms| (at_ms, What::Submit(Job::new("work", "1")));
-    let background =
-        |at_ms| (at_ms, What::Submit(Job::new("work", "1").unique(Unique::Key(text("u"))).background()));
+    let background = |at_ms| {
+        (at_ms, What::Submit(Job::new("work", "1").unique(Unique::Key(text("u"))).background()))
+    };
     let script = vec![
         keyed(10, "work", "1", "u"),
         keyed(500, "work", "2", "v"),

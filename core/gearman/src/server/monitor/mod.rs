@@ -60,7 +60,11 @@ struct Watcher {
 enum Wants {
     Events,
     /// Statistics each so many seconds, next in so many; what the last ones were.
-    Stats { seconds: u32, left: u32, last: Box<Totals> },
+    Stats {
+        seconds: u32,
+        left: u32,
+        last: Box<Totals>,
+    },
 }
 
 impl Watchers {
