@@ -70,7 +70,7 @@ impl Loose {
 
     /// Where HTTP is spoken beside this port, if anywhere.
     pub(super) fn http_port(&self, port: u16) -> Result<Option<u16>, UsageError> {
-        let http_port = self.http_port.or(self.http.then_some(HTTP_PORT));
+        let http_port = self.http_port.or_else(|| self.http.then_some(HTTP_PORT));
         if http_port == Some(port) {
             let what = format!("--http-port {port} is the job server's own --port");
             return Err(UsageError(what));
@@ -93,7 +93,7 @@ impl Loose {
                 }
             };
         };
-        let bytes_max = self.bytes.unwrap_or(RESULT_BYTES.min(packet_bytes_max));
+        let bytes_max = self.bytes.unwrap_or_else(|| RESULT_BYTES.min(packet_bytes_max));
         if bytes_max > packet_bytes_max {
             let what = "--result-cache-bytes is more than --max-packet: no result is so long";
             return Err(UsageError(what.to_owned()));

@@ -1,4 +1,4 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and three of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were

@@ -206,7 +206,7 @@ fn take(
             [("high", Priority::High), ("normal", Priority::Normal), ("low", Priority::Low)];
         let found = words.into_iter().find(|(word, _)| says(word));
         let why = "X-Gearman-Priority is high, normal or low";
-        ask.priority = found.ok_or(refused(BAD, why))?.1;
+        ask.priority = found.ok_or_else(|| refused(BAD, why))?.1;
     }
     Ok(())
 }

@@ -56,17 +56,17 @@ const AHEAD_BYTES_MAX: usize = 64 << 10;
 /// What is special about an HTTP connection.
 #[derive(Debug)]
 pub(super) struct Http {
-    stage: Stage,
+    awaits: Awaited,
     /// The server is to end: this request is its last.
     last: bool,
 }
 
 /// What is awaited.
 #[derive(Debug)]
-enum Stage {
-    AwaitRequest,
-    AwaitBody(Box<Ask>),
-    AwaitJob(Doing),
+enum Awaited {
+    Request,
+    Body(Box<Ask>),
+    Job(Doing),
 }
 
 /// A request whose job is under way.
@@ -92,7 +92,7 @@ enum Step {
 
 impl Http {
     pub(super) const fn new() -> Self {
-        Self { stage: Stage::AwaitRequest, last: false }
+        Self { awaits: Awaited::Request, last: false }
     }
 }
 
@@ -120,9 +120,9 @@ impl Gearmand {
             return Step::Waits;
         };
         let http = session.http.as_mut().expect("it is a connection of HTTP");
-        match &http.stage {
-            Stage::AwaitRequest if rx.is_empty() => Step::Waits,
-            Stage::AwaitRequest => match head::read(rx, body_bytes_max) {
+        match &http.awaits {
+            Awaited::Request if rx.is_empty() => Step::Waits,
+            Awaited::Request => match head::read(rx, body_bytes_max) {
                 Head::Partial => Step::Waits,
                 Head::Refused(refused) => {
                     self.counters.broken_peers += 1;
@@ -138,18 +138,18 @@ impl Gearmand {
                     {
                         tx.put(reply::CONTINUE);
                     }
-                    http.stage = Stage::AwaitBody(ask);
+                    http.awaits = Awaited::Body(ask);
                     Step::Done
                 }
             },
-            Stage::AwaitBody(ask) if rx.len() < ask.body_bytes => Step::Waits,
-            Stage::AwaitBody(_) => {
-                let stage = core::mem::replace(&mut http.stage, Stage::AwaitRequest);
-                let Stage::AwaitBody(ask) = stage else { unreachable!("it was looked at") };
+            Awaited::Body(ask) if rx.len() < ask.body_bytes => Step::Waits,
+            Awaited::Body(_) => {
+                let was = core::mem::replace(&mut http.awaits, Awaited::Request);
+                let Awaited::Body(ask) = was else { unreachable!("it was looked at") };
                 self.http_run(cx, conn, *ask, rx);
                 Step::Done
             }
-            Stage::AwaitJob(_) => {
+            Awaited::Job(_) => {
                 if rx.len() > AHEAD_BYTES_MAX {
                     cx.pause(conn, true);
                 }
@@ -178,7 +178,7 @@ impl Gearmand {
             streaming: false,
         };
         if let Some(http) = self.sessions.get(conn).and_then(|session| session.http.as_mut()) {
-            http.stage = Stage::AwaitJob(doing);
+            http.awaits = Awaited::Job(doing);
         }
         // Long data is kept together with the buffer that it came in, unless that is much more.
         let roomy = rx.capacity() > 2 * ask.body_bytes;
@@ -205,7 +205,7 @@ impl Gearmand {
             let conn = session.conn;
             let Some(http) = &mut session.http else { continue };
             http.last = true;
-            if matches!(http.stage, Stage::AwaitRequest) {
+            if matches!(http.awaits, Awaited::Request) {
                 self.hang_up(cx, conn, Close::Flush);
             }
         }

@@ -1,7 +1,7 @@
 //! Answers: what the engine says of a job, and what is wrong with a request.
 
 use super::head::Refused;
-use super::{Doing, Stage};
+use super::{Awaited, Doing};
 use crate::engine::{Number, Payload, Peer, Refusal, Reply, Work};
 use crate::packet::SHARED_BYTES_MIN;
 use crate::server::serve::LEAVE_WITHIN;
@@ -123,7 +123,7 @@ impl Wire<'_> {
         let session = self.sessions.at(to.0 as usize);
         let Some(http) = session.and_then(|session| session.http.as_mut()) else { return false };
         // Nothing is awaited when a job ends twice, or late.
-        let Stage::AwaitJob(doing) = &mut http.stage else { return true };
+        let Awaited::Job(doing) = &mut http.awaits else { return true };
         match *reply {
             Reply::Created(number) => {
                 doing.number = Some(number);
@@ -241,7 +241,7 @@ impl Wire<'_> {
         }
         if let Some(session) = self.sessions.at(to.0 as usize)
             && let Some(http) = &mut session.http
-            && let Stage::AwaitJob(doing) = &mut http.stage
+            && let Awaited::Job(doing) = &mut http.awaits
         {
             doing.streaming = true;
         }
@@ -263,7 +263,7 @@ impl Wire<'_> {
         let Some(session) = self.sessions.at(to.0 as usize) else { return };
         let conn = session.conn;
         let Some(http) = &mut session.http else { return };
-        http.stage = Stage::AwaitRequest;
+        http.awaits = Awaited::Request;
         if keep && !http.last {
             if session.unread() > 0 {
                 // What came meanwhile is told again.
