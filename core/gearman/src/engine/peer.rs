@@ -32,8 +32,10 @@ pub(super) struct PeerState {
     /// The jobs that it runs.
     pub(super) jobs: Ring,
     pub(super) abilities: Vec<u32>,
-    /// Where in `abilities` the next job is looked for.
+    /// Where in `abilities` the next job is looked for first.
     pub(super) turn: usize,
+    /// Whether it was ever handed a job.
+    pub(super) has_worked: bool,
     pub(super) sleep: Sleep,
     /// Among those who were woken.
     pub(super) link: Link,

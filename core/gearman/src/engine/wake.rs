@@ -33,6 +33,7 @@ impl Engine {
         }
         let ability = Ability { function, peer: from.0, timeout, ..Ability::default() };
         let ability = self.abilities.insert(ability);
+        peer.turn = peer.abilities.len();
         peer.abilities.push(ability);
         let asleep = peer.sleep == Sleep::Asleep;
         let function_state = self.functions.get_mut(function);
@@ -56,8 +57,8 @@ impl Engine {
         let Some(place) = self.ability(from.0, function) else { return };
         let peer = self.peers.get_mut(from.0);
         let ability = peer.abilities.remove(place);
-        if peer.turn > place {
-            peer.turn -= 1;
+        if peer.turn >= place {
+            peer.turn = peer.turn.checked_sub(1).unwrap_or(peer.abilities.len().saturating_sub(1));
         }
         self.forget_ability(from.0, ability);
         self.unannounce(out, from.0, Some(function));
