@@ -27,7 +27,8 @@ pub(super) struct Function {
     pub(super) calendars: u32,
     /// Workers that can do it.
     pub(super) workers: u32,
-    /// Abilities of workers that sleep, the one that sleeps longest first.
+    /// Abilities of workers that ask, the latest first; then of those that sleep, the one that
+    /// sleeps longest first.
     pub(super) sleepers: Ring,
     /// Workers that were woken for it and have yet to come.
     pub(super) announced: u32,

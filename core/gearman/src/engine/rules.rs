@@ -65,6 +65,9 @@ pub struct Rules {
     pub wake_max: u32,
     /// How long a woken worker is waited for before another one is woken in its place.
     pub wake_patience: Duration,
+    /// How long a worker that has just finished a job waits for the next one before it is told that
+    /// there is none; zero to tell it at once.
+    pub grab_patience: Duration,
     /// Whether functions of equal priority take turns, instead of the order in which a worker
     /// named them, the latest first.
     pub round_robin: bool,
@@ -104,6 +107,7 @@ impl Default for Rules {
             losses_max: None,
             wake_max: 1,
             wake_patience: Duration::from_millis(100),
+            grab_patience: Duration::ZERO,
             round_robin: true,
             exceptions: false,
             unique_bytes_max: 64,

@@ -31,6 +31,8 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Handshakes that failed, or were given up.
+    pub(super) broken_handshakes: u64,
 }
 
 impl Gearmand {
@@ -56,6 +58,7 @@ impl Gearmand {
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("broken_handshakes", counters.broken_handshakes),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),

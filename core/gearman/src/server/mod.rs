@@ -26,6 +26,7 @@
 //! | a key whose job was abandoned, or cancelled | found, and never run | a new job |
 //! | a background job whose last listener leaves | dropped | run |
 //! | a cancelled job that runs | ends twice | ends once |
+//! | `GRAB_JOB` behind an end, no job there | `NO_JOB` | a job, if one comes soon |
 //! | a job that lost its worker | goes to the end of the queue | keeps its place |
 //! | high priority, functions of a worker | within a function; in order | of all; in turn |
 //! | `CAN_DO` twice | two workers | one |
@@ -35,6 +36,7 @@
 //! | `maxqueue` for a function that is not there | forgotten | kept |
 //! | `create function` by a line without CR | loses a letter | does not |
 //! | `drop function` | without case; with its jobs | by its name; if it has none |
+//! | `counters` | `ERR UNKNOWN_COMMAND` | what happened so far, in numbers |
 //! | first column of `workers` | the file descriptor | the connection's place |
 //!
 //! The tests that compare the two show most of these on both.
@@ -50,6 +52,7 @@
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
+//! | `secure` | TLS: handshakes that are under way |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
@@ -64,6 +67,7 @@ mod life;
 mod out;
 mod recall;
 mod request;
+mod secure;
 mod serve;
 mod session;
 mod tokens;
@@ -80,6 +84,7 @@ use counters::Counters;
 use handle::Handles;
 use life::{Alarms, Door};
 use out::Wire;
+use secure::Handshakes;
 use session::Sessions;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -126,6 +131,7 @@ pub struct Gearmand {
     waiting: VecDeque<Conn>,
     /// The next look at workers is set.
     vigil: bool,
+    handshakes: Handshakes,
     /// It ends after this callback.
     stopping: Option<Exit>,
     /// A text reply being made.
@@ -153,6 +159,7 @@ impl Gearmand {
             toil: 0,
             waiting: VecDeque::new(),
             vigil: false,
+            handshakes: Handshakes::default(),
             stopping: None,
             scratch: BytesMut::new(),
             config,
@@ -222,6 +229,9 @@ impl Machine for Gearmand {
         self.clock(cx);
         self.counters.total_connections += 1;
         self.sessions.insert(conn, peer);
+        if self.config.tls.is_some() {
+            self.begin_tls(cx, conn);
+        }
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
@@ -238,6 +248,10 @@ impl Machine for Gearmand {
 
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
         self.resume(cx, conn);
+    }
+
+    fn secured(&mut self, cx: &mut Cx, conn: Conn) {
+        self.is_secured(cx, conn);
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, _why: Gone) {
@@ -278,6 +292,7 @@ impl Machine for Gearmand {
             self.engine.invariants();
         }
         self.sessions.invariants();
+        self.handshakes.invariants();
         if let Some(log) = &self.log {
             log.invariants();
         }

@@ -70,6 +70,8 @@ impl Gearmand {
                 self.end_turn(cx, conn);
                 break;
             }
+            let (engine, mut wire) = self.split(cx);
+            engine.hear(&mut wire, Peer(conn.slot));
             let step = match rx[0] {
                 0 => self.packet(cx, conn, rx),
                 _ => self.line(cx, conn, rx),
@@ -199,18 +201,21 @@ impl Gearmand {
         }
     }
 
-    /// A connection that was hung up on does not take its last output.
+    /// A connection that was hung up on does not take its last output, or one that came does not
+    /// shake hands.
     pub(super) fn lingers(&mut self, cx: &mut Cx, slot: usize) {
-        if let Some(session) = self.sessions.at(slot) {
+        let Some(conn) = self.sessions.at(slot).map(|session| session.conn) else { return };
+        if !self.break_handshake(cx, conn) {
             self.counters.lingering_peers += 1;
-            cx.close(session.conn, Close::Abort);
+            cx.close(conn, Close::Abort);
         }
     }
 
     /// A connection is gone.
     pub(super) fn forget(&mut self, cx: &mut Cx, conn: Conn) {
-        let Some(session) = self.sessions.get(conn) else { return };
         cx.cancel(tokens::leaving(conn));
+        self.tls_gone(conn);
+        let Some(session) = self.sessions.get(conn) else { return };
         if core::mem::replace(&mut session.end, End::Told) != End::Told {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));

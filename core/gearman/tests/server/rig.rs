@@ -24,7 +24,9 @@ pub(crate) fn config(line: &str) -> Config {
 impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
-        Self::with(config(&format!("--job-handle-prefix H {line}")))
+        // Answers come at once, unless a test says otherwise.
+        let patience = if line.contains("--grab-patience") { "" } else { "--grab-patience 0" };
+        Self::with(config(&format!("--job-handle-prefix H {patience} {line}")))
     }
 
     /// A server that is up, with options that no flag has.
