@@ -23,8 +23,8 @@ const NO_TIME: Fault<'_> =
 /// The last kind that the Perl server knows.
 const DANGA_KIND_MAX: Kind = Kind::OptionRes;
 
-/// Said to who speaks of a job that there never was. (What is late is not told: it is no mistake,
-/// and workers in Perl die of it.)
+/// Said to who speaks of a job that there never was, or that it cannot have. (What is late is not
+/// told: it is no mistake, and workers in Perl die of it.)
 const fn no_job(text: &'static str) -> Fault<'static> {
     Fault { code: "JOB_NOT_FOUND", danga: "not_worker", text }
 }
@@ -169,16 +169,16 @@ impl Gearmand {
             self.note_work(cx, from, number, &work);
         }
         let (engine, mut wire) = self.split(cx);
-        match named {
-            Some(number) => engine.work(&mut wire, from, number, work),
-            None => wire.error(
+        let known = named.is_some_and(|number| engine.work(&mut wire, from, number, work));
+        if !known {
+            wire.error(
                 from,
                 no_job(match work {
                     Work::Data(_) | Work::Warning(_) => "Job does not exist on server",
                     Work::Exception(_) => "An exception was received for a job that does not exist",
                     _ => "Job given in work result not found",
                 }),
-            ),
+            );
         }
     }
 
