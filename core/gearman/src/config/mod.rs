@@ -11,10 +11,13 @@ mod parse;
 
 pub use extras::ResultCache;
 pub use help::HELP;
+pub(crate) use parse::scaled;
 pub use parse::version_line;
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
+use crate::tenants::Tenants;
+use std::sync::Arc;
 use storytime_machine::{Limits, Listen, UsageError};
 
 /// What `version` answers in the C server's dialect: the one that is followed.
@@ -87,6 +90,10 @@ pub struct Config {
     pub http_port: Option<u16>,
     /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
     pub result_cache: Option<ResultCache>,
+    /// `--tenants`: the file of those who share the server; with it nobody else may use it.
+    pub tenants_file: Option<String>,
+    /// What is in that file: for the program to read.
+    pub tenants: Option<Arc<Tenants>>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -190,6 +197,8 @@ impl Default for Config {
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             http_port: None,
+            tenants_file: None,
+            tenants: None,
             result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),

@@ -92,11 +92,26 @@ impl Engine {
     /// How far the oldest job with this unique key is, whatever its function. Looks into each
     /// function.
     pub fn get_status_unique(&self, unique: &[u8]) -> JobStatus {
-        let keys = self.functions.iter().filter_map(|(at, _)| Key::of(at, unique, b""));
+        self.get_status_unique_of(unique, |_| true)
+    }
+
+    /// The same among functions of which this is true.
+    pub fn get_status_unique_of(&self, unique: &[u8], counts: impl Fn(&[u8]) -> bool) -> JobStatus {
+        let functions = self.functions.iter().filter(|(_, function)| counts(&function.name));
+        let keys = functions.filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
         let status = |job| JobStatus { clients: self.waiting(job), ..status_of(job) };
         oldest.map_or_else(JobStatus::default, status)
+    }
+
+    /// The function of a job, or of a calendar.
+    pub fn function_of(&self, number: Number) -> Option<&[u8]> {
+        let function = match self.calendars.get(&number) {
+            Some(calendar) => calendar.function,
+            None => self.jobs.get(self.index.by_number(number)?).function,
+        };
+        Some(&self.functions.get(function).name)
     }
 
     fn waiting(&self, job: &Job) -> u32 {

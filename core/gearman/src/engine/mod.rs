@@ -36,6 +36,7 @@
 //! - Woken are as many workers as there are jobs, the one that slept longest first; and another
 //!   one, if it does not come within [`Rules::wake_patience`].
 
+mod accounts;
 mod answer;
 mod calendar;
 mod calendars;
@@ -58,6 +59,7 @@ mod types;
 mod wake;
 mod work;
 
+pub use accounts::Quota;
 pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};

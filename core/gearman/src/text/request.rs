@@ -41,6 +41,8 @@ pub enum Request<'a> {
     Verbose,
     /// Which version is followed.
     Version,
+    /// Says whose the connection is: name, secret. Of neither original.
+    Tenant(&'a [u8], &'a [u8]),
     /// Is told what happens from now on. Of neither original.
     Monitor(Watch),
     /// Every job: function, unique key, worker, number of listeners. The Perl server's.
@@ -160,6 +162,11 @@ impl<'a> Request<'a> {
             Ok(Self::Verbose)
         } else if is("version") {
             Ok(Self::Version)
+        } else if is("tenant") {
+            match words {
+                [_, name, secret] => Ok(Self::Tenant(name, secret)),
+                _ => Err(Wrong::Incomplete(command)),
+            }
         } else if is("monitor") {
             watch(&words[1..]).map(Self::Monitor).ok_or(Wrong::Incomplete(command))
         } else {

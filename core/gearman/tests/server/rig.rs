@@ -24,7 +24,11 @@ pub(crate) fn config(line: &str) -> Config {
 impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
-        let config = config(&format!("--job-handle-prefix H {line}"));
+        Self::with(config(&format!("--job-handle-prefix H {line}")))
+    }
+
+    /// A server with these options that is up.
+    pub(crate) fn with(config: Config) -> Self {
         let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2005, 4730)) };
         let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 4730));
         let mut lone = Lone::boot(Gearmand::new(config), setup, disk, Time(1 << 40), 0);
