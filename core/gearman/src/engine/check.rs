@@ -26,6 +26,7 @@ impl Engine {
     pub fn invariants(&self) {
         self.check_jobs();
         self.check_functions();
+        self.check_accounts();
         self.check_peers();
         self.check_woken();
         self.check_held();

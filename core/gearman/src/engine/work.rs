@@ -235,8 +235,7 @@ impl Engine {
         self.drop_listeners(at);
         self.index.remove(self.jobs.get(at), at);
         let job = self.jobs.remove(at);
-        self.functions.get_mut(job.function).jobs -= 1;
-        self.jobs_bytes -= job.bytes();
+        self.discharge(job.function, job.bytes());
         if job.is(KEPT) {
             out.forget(Number(job.number));
         }
