@@ -77,6 +77,7 @@ impl Gearmand {
                 Dialect::Gearmand => line(out, format_args!("OK {}", self.config.version())),
                 Dialect::Danga => line(out, format_args!("{}", self.config.version())),
             },
+            Request::Counters => self.list_counters(out),
             Request::Shutdown { graceful } => {
                 out.put_slice(b"OK\n");
                 if graceful {
@@ -86,6 +87,12 @@ impl Gearmand {
                 }
             }
         }
+    }
+
+    /// Counters, and levels of the moment, by their names.
+    fn list_counters(&self, out: &mut BytesMut) {
+        self.each_counter(&mut |name, value| line(out, format_args!("{name}\t{value}")));
+        out.put_slice(b".\n");
     }
 
     /// All connections; the one that asks, too.

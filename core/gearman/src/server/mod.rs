@@ -34,6 +34,7 @@
 //! | `maxqueue` for a function that is not there | forgotten | kept |
 //! | `create function` by a line without CR | loses a letter | does not |
 //! | `drop function` | without case; with its jobs | by its name; if it has none |
+//! | `counters` | `ERR UNKNOWN_COMMAND` | what happened so far, in numbers |
 //! | first column of `workers` | the file descriptor | the connection's place |
 //!
 //! The tests that compare the two show most of these on both.

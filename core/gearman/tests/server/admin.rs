@@ -55,6 +55,15 @@ fn jobs_are_listed_with_their_losses_and_keys() {
 }
 
 #[test]
+fn counters_are_listed_by_name() {
+    let mut rig = busy();
+    let said = ask(&mut rig, "counters");
+    let has = |line: &str| said.lines().any(|said| said == line);
+    assert!(has("submits\t5") && has("assigned\t1") && has("jobs\t5"), "{said}");
+    assert!(said.ends_with("\n.\n") && said.matches("\n.\n").count() == 1, "{said}");
+}
+
+#[test]
 fn a_cancelled_job_fails_for_its_client_and_is_not_run() {
     let mut rig = Rig::new("");
     let (client, worker) = (rig.open(), rig.open());
