@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`background`] | submits jobs that nobody waits for, or does one, and remembers both |
 //! | [`calls`] | calls functions at the job servers, and waits for the results |
+//! | [`mail_store`] | writes mail to databases that are disposable |
 //! | [`workers`] | does what the job servers have to be done |
 //! | [`deed`] | what workers make of data |
 
 pub mod background;
 pub mod calls;
 pub mod deed;
+pub mod mail_store;
 pub mod workers;
