@@ -4,6 +4,7 @@ mod telling;
 
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("cron", "load.ops.keyed=false", "once in durable"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
     ("mail-store", "load.mail.writes=in-place", "all-converge in events"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
