@@ -69,6 +69,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
     ("cron.toml", include_str!("../cron.toml")),
+    ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
     ("mail-store.toml", include_str!("../mail-store.toml")),
 ];
 

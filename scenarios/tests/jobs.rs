@@ -5,6 +5,7 @@ mod telling;
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
     ("cron", "load.ops.keyed=false", "once in durable"),
+    ("fetch-urls", "load.worker.fills=always", "filled-once in once"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
     ("mail-store", "load.mail.writes=in-place", "all-converge in events"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),

@@ -6,6 +6,7 @@
 //! | [`calls`] | calls functions at the job servers, and waits for the results |
 //! | [`mail_store`] | writes mail to databases that are disposable |
 //! | [`timed`] | is for later, or comes round as a calendar says |
+//! | [`urls`] | fetches a page into a row of a table |
 //! | [`workers`] | does what the job servers have to be done |
 //! | [`deed`] | what workers make of data |
 
@@ -14,4 +15,5 @@ pub mod calls;
 pub mod deed;
 pub mod mail_store;
 pub mod timed;
+pub mod urls;
 pub mod workers;
