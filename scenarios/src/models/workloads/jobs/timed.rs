@@ -6,8 +6,8 @@
 //!
 //! A run of a calendar counts for the last of its times that has come. In the middle of `settle`
 //! what was done is compared with what was due: `missed`, `twice`. What is done before its time is
-//! `early`; a calendar that has had no time yet is, too. Times of the last few seconds are not asked
-//! for, nor calendars' times before one was acknowledged.
+//! `early`; a calendar that has had no time yet is, too. Times of the last few seconds are not
+//! asked for, nor calendars' times before one was acknowledged.
 //!
 //! Not modelled: what the jobs are good for; clocks that differ.
 

@@ -10,8 +10,8 @@
 //! | `empty` | into a row without content; one that has it is not fetched either |
 //!
 //! Some workers die (`dies`), behind the fetching, and with them all jobs that their host has: its
-//! connections are cut, and another worker takes its place. In the middle of `settle` the rows are read again: `unfilled`,
-//! `wrong`. `filled_again` counts pages written into rows that had one.
+//! connections are cut, and another worker takes its place. In the middle of `settle` the rows are
+//! read again: `unfilled`, `wrong`. `filled_again` counts pages written into rows that had one.
 //!
 //! Not modelled: the web: a page takes as long as `wait` says.
 

@@ -2,10 +2,10 @@
 //!
 //! Mailboxes are spread over shards. A shard has `copies` masters, databases that know nothing of
 //! each other, and a function of its own at the job servers: `mail1`, `mail2`, …. The load's hosts
-//! are mail servers: what happens to a mail becomes a background job of its shard, acknowledged when
-//! a job server has it. The same hosts do these jobs: they write to each of the masters. A master
-//! that does not answer gets a job of its own, for a second or two later, behind which the first one
-//! ends: so nothing is forgotten, and nothing comes in order.
+//! are mail servers: what happens to a mail becomes a background job of its shard, acknowledged
+//! when a job server has it. The same hosts do these jobs: they write to each of the masters. A
+//! master that does not answer gets a job of its own, for a second or two later, behind which the
+//! first one ends: so nothing is forgotten, and nothing comes in order.
 //!
 //! | `writes` | a row is |
 //! |---|---|
@@ -13,9 +13,9 @@
 //! | `in-place` | a mail, changed by whatever comes as it comes |
 //!
 //! Told to `mend`, the first host compares the masters of each shard, and gives each what it lacks.
-//! In the middle of `settle` it compares them with each other and with what is known: mails that are
-//! not the same everywhere (`diverged`), that have to be there (`dropped`) or gone (`undead`), and
-//! acknowledged events that lack (`missing`).
+//! In the middle of `settle` it compares them with each other and with what is known: mails that
+//! are not the same everywhere (`diverged`), that have to be there (`dropped`) or gone (`undead`),
+//! and acknowledged events that lack (`missing`).
 //!
 //! Not modelled: the text of mails, SMTP, reading.
 
