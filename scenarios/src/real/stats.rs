@@ -2,8 +2,8 @@
 //! `stats proxy`, a database's `INFO`, a job server's `counters`.
 //!
 //! One connection for each server, kept through the run. It is not counted among the server's
-//! connections; its few requests are among its bytes. A server that does not answer at once is taken
-//! to have counted nothing since the last time; what it did count is told the next time.
+//! connections; its few requests are among its bytes. A server that does not answer at once is
+//! taken to have counted nothing since the last time; what it did count is told the next time.
 
 use crate::sample::Reading;
 use std::collections::BTreeMap;

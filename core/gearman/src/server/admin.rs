@@ -12,6 +12,9 @@ const REPLY_BYTES_MAX: usize = 32 << 20;
 /// Replies from here on are made in memory of their own. Bytes.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
+/// About as much of a reply as costs the time of a small packet. Bytes.
+const ENTRY_BYTES: usize = 16;
+
 const OK: &[u8] = b"OK\r\n";
 
 impl Gearmand {
@@ -22,9 +25,10 @@ impl Gearmand {
         let dialect = self.config.dialect;
         let read = Request::read(line, dialect);
         match read {
-            Ok(request) => self.carry_out(cx, request, &mut out),
+            Ok(request) => self.carry_out(cx, Peer(conn.slot), request, &mut out),
             Err(wrong) => wrong.say(dialect, &mut out),
         }
+        self.toil += (out.len() / ENTRY_BYTES) as u64;
         let (_, mut wire) = self.split(cx);
         if let Some(tx) = wire.tx(Peer(conn.slot)) {
             if out.len() < SCRATCH_BYTES_MAX {
@@ -32,19 +36,27 @@ impl Gearmand {
             } else {
                 tx.push(core::mem::take(&mut out).freeze());
             }
+            wire.weigh(conn);
         }
         self.scratch = out;
         read != Err(Wrong::TooManyWords)
     }
 
-    fn carry_out(&mut self, cx: &mut Cx, request: Request<'_>, out: &mut BytesMut) {
+    fn carry_out(&mut self, cx: &mut Cx, from: Peer, request: Request<'_>, out: &mut BytesMut) {
+        if request.is_of_jobs() && self.turn_line_away(out) {
+            return;
+        }
         match request {
             Request::Workers => self.workers(out),
             Request::Status => self.functions(out, status),
             Request::PriorityStatus => self.functions(out, priority_status),
             Request::ShowJobs => self.show_jobs(out),
             Request::ShowUniqueJobs => self.show_unique_jobs(out),
-            Request::Jobs => self.perl_jobs(out),
+            Request::Jobs => {
+                // They are counted one by one.
+                self.toil += u64::from(self.engine.listeners());
+                self.perl_jobs(out);
+            }
             Request::Clients => self.perl_clients(out),
             Request::Gladiator => out.put_slice(b".\n"),
             Request::CancelJob(handle) => {
@@ -71,6 +83,12 @@ impl Gearmand {
                 }
                 accepted(set, out);
             }
+            Request::Relay => self.say_relay(out),
+            Request::HandOver => self.hand_over(out),
+            Request::Monitor(what) => out.put_slice(match self.watch(cx, from, what) {
+                true => OK,
+                false => b"ERR TOO_MANY_MONITORS\r\n",
+            }),
             Request::GetPid => line(out, format_args!("OK {}", self.around.pid())),
             Request::Verbose => line(out, format_args!("OK {}", self.config.verbosity.name())),
             Request::Version => match self.config.dialect {
@@ -112,7 +130,8 @@ impl Gearmand {
                 false => name(out, &session.client_id),
             }
             out.put_slice(b" :");
-            for function in self.engine.abilities(session.peer()) {
+            // The one that it named last comes first.
+            for function in self.engine.abilities(session.peer()).rev() {
                 out.put_u8(b' ');
                 name(out, function);
             }
@@ -123,19 +142,21 @@ impl Gearmand {
 
     /// The C server lists all functions, the Perl server those that have jobs or workers, by name.
     fn functions(&self, out: &mut BytesMut, each: fn(&mut BytesMut, &FunctionView<'_>)) {
-        match self.config.dialect {
-            Dialect::Gearmand => {
-                for function in self.engine.functions() {
-                    each(out, &function);
+        let mut list = |functions: &mut dyn Iterator<Item = FunctionView<'_>>| {
+            for function in functions {
+                if out.len() > REPLY_BYTES_MAX {
+                    break;
                 }
+                each(out, &function);
             }
+        };
+        match self.config.dialect {
+            Dialect::Gearmand => list(&mut self.engine.functions()),
             Dialect::Danga => {
                 let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
                 let mut functions: Vec<_> = self.engine.functions().filter(used).collect();
                 functions.sort_unstable_by_key(|function| function.name);
-                for function in &functions {
-                    each(out, function);
-                }
+                list(&mut functions.into_iter());
             }
         }
         out.put_slice(b".\n");
@@ -173,7 +194,7 @@ impl Gearmand {
             name(out, job.unique);
             out.put_u8(b'\t');
             self.worker_of(out, job);
-            line(out, format_args!("\t{}", job.listeners));
+            line(out, format_args!("\t{}", self.engine.listeners_of(job.number)));
         });
     }
 
@@ -207,10 +228,16 @@ impl Gearmand {
 
     /// No more connections are taken; when the last one has gone, the server ends.
     pub(super) fn drain(&mut self, cx: &mut Cx) {
+        if !self.phase.has_jobs() {
+            self.stopping = Some(Exit::Stopped);
+            return;
+        }
         for nth in 0..self.listeners.len() {
             cx.unlisten(super::tokens::listener(nth));
         }
         self.phase = super::Phase::Draining;
+        self.stop_watching(cx);
+        self.http_drain(cx);
     }
 
     /// Ends if it is to, and nothing is left to be said.
@@ -249,7 +276,7 @@ fn priority_status(out: &mut BytesMut, function: &FunctionView<'_>) {
 }
 
 /// A name that somebody chose: one line stays one line, and a column a column.
-fn name(out: &mut BytesMut, name: &[u8]) {
+pub(super) fn name(out: &mut BytesMut, name: &[u8]) {
     if name.iter().any(u8::is_ascii_control) {
         out.extend(name.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }));
     } else {

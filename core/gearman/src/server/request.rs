@@ -23,8 +23,8 @@ const NO_TIME: Fault<'_> =
 /// The last kind that the Perl server knows.
 const DANGA_KIND_MAX: Kind = Kind::OptionRes;
 
-/// Said to who speaks of a job that there never was. (What is late is not told: it is no mistake,
-/// and workers in Perl die of it.)
+/// Said to who speaks of a job that there never was, or that it cannot have. (What is late is not
+/// told: it is no mistake, and workers in Perl die of it.)
 const fn no_job(text: &'static str) -> Fault<'static> {
     Fault { code: "JOB_NOT_FOUND", danga: "not_worker", text }
 }
@@ -49,12 +49,33 @@ fn number(argument: &[u8]) -> Option<u64> {
         .filter(|n| i64::try_from(*n).is_ok())
 }
 
+/// Whether a packet costs as much as its sender named functions.
+const fn looks_at_abilities(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::CanDo
+            | Kind::CanDoTimeout
+            | Kind::CantDo
+            | Kind::ResetAbilities
+            | Kind::PreSleep
+            | Kind::GrabJob
+            | Kind::GrabJobUniq
+            | Kind::GrabJobAll
+    )
+}
+
 impl Gearmand {
     /// Carries a packet out. Its data comes beside it, since that may be kept.
     pub(super) fn request(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
+        if !self.phase.has_jobs() && self.turn_away(cx, from, packet.kind) {
+            return;
+        }
         if self.config.dialect == Dialect::Danga && packet.kind > DANGA_KIND_MAX {
             let (_, mut wire) = self.split(cx);
             return wire.error(from, NOT_EXPECTED);
+        }
+        if looks_at_abilities(packet.kind) {
+            self.toil += self.engine.abilities_len(from) as u64;
         }
         let (engine, mut wire) = self.split(cx);
         match packet.kind {
@@ -71,15 +92,7 @@ impl Gearmand {
                 let timeout = number(packet.argument(1)).and_then(|n| dialect.timeout(n));
                 engine.can_do(&mut wire, from, packet.argument(0), timeout);
             }
-            Kind::EchoReq => match data {
-                Payload::Slice(data) => wire.put(from, Kind::EchoRes, &[data]),
-                Payload::Shared(data) => {
-                    if let Some(tx) = wire.tx(from) {
-                        let magic = crate::packet::Magic::Response;
-                        crate::packet::put_with_data(tx, magic, Kind::EchoRes, &[], data);
-                    }
-                }
-            },
+            Kind::EchoReq => wire.put_data(from, Kind::EchoRes, [], data),
             Kind::WorkStatus
             | Kind::WorkData
             | Kind::WorkWarning
@@ -136,14 +149,12 @@ impl Gearmand {
         };
         cx.work(WORK_JOBS, 1);
         self.counters.submits += 1;
-        let (engine, mut wire) = self.split(cx);
-        engine.submit(&mut wire, from, &job);
+        self.submit_job(cx, from, &job);
     }
 
     /// What a worker says of a job.
     fn work(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
         let named = self.job_named(packet.argument(0));
-        let (engine, mut wire) = self.split(cx);
         let work = match packet.kind {
             Kind::WorkStatus => {
                 Work::Status { numerator: packet.argument(1), denominator: packet.argument(2) }
@@ -154,16 +165,20 @@ impl Gearmand {
             Kind::WorkException => Work::Exception(data),
             _ => Work::Fail,
         };
-        match named {
-            Some(number) => engine.work(&mut wire, from, number, work),
-            None => wire.error(
+        if let Some(number) = named {
+            self.note_work(cx, from, number, &work);
+        }
+        let (engine, mut wire) = self.split(cx);
+        let known = named.is_some_and(|number| engine.work(&mut wire, from, number, work));
+        if !known {
+            wire.error(
                 from,
                 no_job(match work {
                     Work::Data(_) | Work::Warning(_) => "Job does not exist on server",
                     Work::Exception(_) => "An exception was received for a job that does not exist",
                     _ => "Job given in work result not found",
                 }),
-            ),
+            );
         }
     }
 
@@ -177,7 +192,11 @@ impl Gearmand {
         let asked = until_nul(packet.argument(0));
         let unique = packet.kind == Kind::GetStatusUnique;
         let found = match unique {
-            true => self.engine.get_status_unique(asked),
+            true => {
+                let found = self.engine.get_status_unique(asked);
+                self.toil += self.engine.functions_len() as u64 + u64::from(found.clients);
+                found
+            }
             false => {
                 let number = self.handles.read(asked);
                 number.map_or_else(JobStatus::default, |number| self.engine.get_status(number))

@@ -36,7 +36,7 @@ fn the_status_counts_jobs_running_ones_and_workers_of_each_function() {
 #[test]
 fn workers_are_listed_with_what_they_can_do() {
     let mut rig = busy();
-    let all = "0 127.0.0.1 - :\n1 127.0.0.1 - :\n2 127.0.0.1 alice in wonderland : f g\n\
+    let all = "0 127.0.0.1 - :\n1 127.0.0.1 - :\n2 127.0.0.1 alice in wonderland : g f\n\
                3 127.0.0.1 - : g\n.\n";
     assert_eq!(ask(&mut rig, "workers"), all, "the operator has the place that became free");
 }
