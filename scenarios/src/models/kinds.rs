@@ -104,6 +104,8 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::friends::FriendLists>(),
     app::kind::<workloads::jobs::background::Background>(),
     app::kind::<workloads::jobs::calls::Calls>(),
+    app::kind::<workloads::jobs::reports::Reports>(),
+    app::kind::<workloads::jobs::splitter::Splitter>(),
     app::kind::<workloads::jobs::workers::Workers>(),
     app::kind::<workloads::large_objects::LargeObjects>(),
     app::kind::<workloads::list_of_items::ListOfItems>(),
