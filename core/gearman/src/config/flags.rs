@@ -86,6 +86,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "max-packet"),
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
+    value('\0', "grab-patience"),
     // Queues that the original can be built with.
     idle_value('\0', "libdrizzle-host", QUEUE),
     idle_value('\0', "libdrizzle-port", QUEUE),

@@ -291,6 +291,10 @@ pub trait Out {
     /// A kept job ended, or was cancelled: it need not be remembered. If this is lost in a crash,
     /// the job runs once more.
     fn forget(&mut self, number: Number);
+
+    /// More waits for the disk on behalf of a connection than may wait: the connection is to be
+    /// ended, since the reply that would come next is lost.
+    fn overrun(&mut self, of: Peer);
 }
 
 /// How far a job is.

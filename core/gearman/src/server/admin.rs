@@ -12,6 +12,9 @@ const REPLY_BYTES_MAX: usize = 32 << 20;
 /// Replies from here on are made in memory of their own. Bytes.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
+/// About as much of a reply as costs the time of a small packet. Bytes.
+const ENTRY_BYTES: usize = 16;
+
 const OK: &[u8] = b"OK\r\n";
 
 impl Gearmand {
@@ -25,6 +28,7 @@ impl Gearmand {
             Ok(request) => self.carry_out(cx, request, &mut out),
             Err(wrong) => wrong.say(dialect, &mut out),
         }
+        self.toil += (out.len() / ENTRY_BYTES) as u64;
         let (_, mut wire) = self.split(cx);
         if let Some(tx) = wire.tx(Peer(conn.slot)) {
             if out.len() < SCRATCH_BYTES_MAX {
@@ -32,6 +36,7 @@ impl Gearmand {
             } else {
                 tx.push(core::mem::take(&mut out).freeze());
             }
+            wire.weigh(conn);
         }
         self.scratch = out;
         read != Err(Wrong::TooManyWords)
@@ -44,7 +49,11 @@ impl Gearmand {
             Request::PriorityStatus => self.functions(out, priority_status),
             Request::ShowJobs => self.show_jobs(out),
             Request::ShowUniqueJobs => self.show_unique_jobs(out),
-            Request::Jobs => self.perl_jobs(out),
+            Request::Jobs => {
+                // They are counted one by one.
+                self.toil += u64::from(self.engine.listeners());
+                self.perl_jobs(out);
+            }
             Request::Clients => self.perl_clients(out),
             Request::Gladiator => out.put_slice(b".\n"),
             Request::CancelJob(handle) => {
@@ -77,6 +86,7 @@ impl Gearmand {
                 Dialect::Gearmand => line(out, format_args!("OK {}", self.config.version())),
                 Dialect::Danga => line(out, format_args!("{}", self.config.version())),
             },
+            Request::Counters => self.list_counters(out),
             Request::Shutdown { graceful } => {
                 out.put_slice(b"OK\n");
                 if graceful {
@@ -86,6 +96,12 @@ impl Gearmand {
                 }
             }
         }
+    }
+
+    /// Counters, and levels of the moment, by their names.
+    fn list_counters(&self, out: &mut BytesMut) {
+        self.each_counter(&mut |name, value| line(out, format_args!("{name}\t{value}")));
+        out.put_slice(b".\n");
     }
 
     /// All connections; the one that asks, too.
@@ -105,7 +121,8 @@ impl Gearmand {
                 false => name(out, &session.client_id),
             }
             out.put_slice(b" :");
-            for function in self.engine.abilities(session.peer()) {
+            // The one that it named last comes first.
+            for function in self.engine.abilities(session.peer()).rev() {
                 out.put_u8(b' ');
                 name(out, function);
             }
@@ -116,19 +133,21 @@ impl Gearmand {
 
     /// The C server lists all functions, the Perl server those that have jobs or workers, by name.
     fn functions(&self, out: &mut BytesMut, each: fn(&mut BytesMut, &FunctionView<'_>)) {
-        match self.config.dialect {
-            Dialect::Gearmand => {
-                for function in self.engine.functions() {
-                    each(out, &function);
+        let mut list = |functions: &mut dyn Iterator<Item = FunctionView<'_>>| {
+            for function in functions {
+                if out.len() > REPLY_BYTES_MAX {
+                    break;
                 }
+                each(out, &function);
             }
+        };
+        match self.config.dialect {
+            Dialect::Gearmand => list(&mut self.engine.functions()),
             Dialect::Danga => {
                 let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
                 let mut functions: Vec<_> = self.engine.functions().filter(used).collect();
                 functions.sort_unstable_by_key(|function| function.name);
-                for function in &functions {
-                    each(out, function);
-                }
+                list(&mut functions.into_iter());
             }
         }
         out.put_slice(b".\n");
@@ -166,7 +185,7 @@ impl Gearmand {
             name(out, job.unique);
             out.put_u8(b'\t');
             self.worker_of(out, job);
-            line(out, format_args!("\t{}", job.listeners));
+            line(out, format_args!("\t{}", self.engine.listeners_of(job.number)));
         });
     }
 

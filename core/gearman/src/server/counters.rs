@@ -19,6 +19,10 @@ pub(super) struct Counters {
     pub(super) completes_told: u64,
     pub(super) fails_told: u64,
     pub(super) exceptions_told: u64,
+    /// What connections were told: for one packet that may be many.
+    pub(super) replies: u64,
+    /// Times that a connection had asked for so much that others went first.
+    pub(super) turns_ended: u64,
     /// Errors that connections were sent.
     pub(super) errors: u64,
     /// Peers that did not read, and were hung up on.
@@ -27,6 +31,8 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Handshakes that failed, or were given up.
+    pub(super) broken_handshakes: u64,
 }
 
 impl Gearmand {
@@ -46,10 +52,13 @@ impl Gearmand {
             ("completes_told", counters.completes_told),
             ("fails_told", counters.fails_told),
             ("exceptions_told", counters.exceptions_told),
+            ("replies", counters.replies),
+            ("turns_ended", counters.turns_ended),
             ("errors", counters.errors),
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("broken_handshakes", counters.broken_handshakes),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),

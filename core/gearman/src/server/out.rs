@@ -3,13 +3,13 @@
 use super::counters::Counters;
 use super::handle::Handles;
 use super::session::{End, Sessions};
-use crate::config::{HELD_BYTES_MAX, OUTPUT_BYTES_MAX};
+use crate::config::OUTPUT_BYTES_MAX;
 use crate::engine::{
     Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
 };
-use crate::packet::{Kind, Magic, put, put_with_data};
+use crate::packet::{Kind, Magic, SHARED_BYTES_MIN, put, put_with_data};
 use crate::queue::Log;
-use storytime_machine::{Close, Cx, Tx};
+use storytime_machine::{Close, Conn, Cx, Tx};
 
 /// What is needed to reach connections.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Wire<'a> {
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
     pub(super) dialect: Dialect,
+    /// Output of all slow connections above which the slowest is hung up on, bytes.
+    pub(super) held_bytes_max: usize,
     /// Where background jobs are remembered, if anywhere.
     pub(super) log: Option<&'a mut Log>,
 }
@@ -56,20 +58,39 @@ impl Wire<'_> {
             return None;
         }
         let conn = session.conn;
-        let pending = self.cx.pending(conn);
-        if pending > self.cx.limits().tx_high {
-            let all = self.sessions.note_behind(conn, pending);
-            if pending > OUTPUT_BYTES_MAX || all > HELD_BYTES_MAX {
-                if let Some(session) = self.sessions.get(conn) {
-                    session.end = End::Closed;
-                }
-                self.counters.overrun_peers += 1;
-                self.cx.reached("gearmand: a peer that does not read was hung up on");
-                self.cx.close(conn, Close::Abort);
+        if self.cx.pending(conn) > self.cx.limits().tx_high {
+            if self.cx.pending(conn) > OUTPUT_BYTES_MAX {
+                self.hang_up_on(conn);
                 return None;
             }
+            self.weigh(conn);
         }
         self.cx.tx(conn)
+    }
+
+    /// Counts what waits for a connection, if that is much. If it is too much for all of them
+    /// together, the one for which most waits is hung up on: to be called behind whatever is long.
+    pub(super) fn weigh(&mut self, conn: Conn) {
+        let pending = self.cx.pending(conn);
+        if pending > self.cx.limits().tx_high
+            && self.sessions.note_behind(conn, pending) > self.held_bytes_max
+            && let Some(slowest) = self.sessions.most_behind()
+        {
+            self.hang_up_on(slowest);
+        }
+    }
+
+    /// Hangs up on a connection that does not read. The engine hears of it when it is gone.
+    fn hang_up_on(&mut self, conn: Conn) {
+        self.sessions.note_behind(conn, 0);
+        if let Some(session) = self.sessions.get(conn)
+            && session.end == End::None
+        {
+            session.end = End::Closed;
+        }
+        self.counters.overrun_peers += 1;
+        self.cx.reached("gearmand: a peer that does not read was hung up on");
+        self.cx.close(conn, Close::Abort);
     }
 
     /// Sends a packet that is all arguments.
@@ -82,7 +103,7 @@ impl Wire<'_> {
 
     /// Sends a packet with data.
     #[inline]
-    fn put_data<const N: usize>(
+    pub(super) fn put_data<const N: usize>(
         &mut self,
         to: Peer,
         kind: Kind,
@@ -90,6 +111,7 @@ impl Wire<'_> {
         data: Payload<'_>,
     ) {
         let Some(tx) = self.tx(to) else { return };
+        let long = data.len() >= SHARED_BYTES_MIN;
         match data {
             Payload::Shared(data) => put_with_data(tx, Magic::Response, kind, &arguments, data),
             Payload::Slice(data) => {
@@ -98,6 +120,10 @@ impl Wire<'_> {
                 all[N] = data;
                 put(tx, Magic::Response, kind, &all[..=N]);
             }
+        }
+        if long && let Some(session) = self.sessions.at(to.0 as usize) {
+            let conn = session.conn;
+            self.weigh(conn);
         }
     }
 
@@ -153,6 +179,7 @@ impl Wire<'_> {
 
 impl Out for Wire<'_> {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
+        self.counters.replies += 1;
         match reply {
             Reply::Created(number) => {
                 let handle = self.handles.write(number);
@@ -183,6 +210,15 @@ impl Out for Wire<'_> {
     fn forget(&mut self, number: Number) {
         if let Some(log) = &mut self.log {
             log.forget(number);
+        }
+    }
+
+    fn overrun(&mut self, of: Peer) {
+        if let Some(session) = self.sessions.at(of.0 as usize)
+            && session.end == End::None
+        {
+            let conn = session.conn;
+            self.hang_up_on(conn);
         }
     }
 }

@@ -12,7 +12,10 @@ pub(super) const EXPIRY: Token = Token(1);
 pub(super) const DUE: Token = Token(2);
 /// Workers are looked at.
 pub(super) const VIGIL: Token = Token(3);
-/// From here on one timer for each place of a connection: it was hung up on, and takes its time.
+/// A connection that had its turn goes on.
+pub(super) const TURN: Token = Token(4);
+/// From here on one timer for each place of a connection: it was hung up on, or shakes hands, and
+/// takes its time.
 const LEAVING_BASE: u64 = 1 << 32;
 
 /// The listener of this address.
@@ -20,7 +23,7 @@ pub(super) const fn listener(nth: usize) -> Token {
     Token(nth as u64)
 }
 
-/// The timer of a connection that is to end.
+/// The timer of a connection that is to end, or to have shaken hands.
 pub(super) const fn leaving(conn: Conn) -> Token {
     Token(LEAVING_BASE + conn.slot as u64)
 }

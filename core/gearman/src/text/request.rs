@@ -41,6 +41,8 @@ pub enum Request<'a> {
     Verbose,
     /// Which version is followed.
     Version,
+    /// What happened so far, in numbers. Neither original has it.
+    Counters,
     /// Every job: function, unique key, worker, number of listeners. The Perl server's.
     Jobs,
     /// Every connection, and the jobs it listens to. The Perl server's.
@@ -143,6 +145,8 @@ impl<'a> Request<'a> {
             Ok(Self::Verbose)
         } else if is("version") {
             Ok(Self::Version)
+        } else if is("counters") {
+            Ok(Self::Counters)
         } else {
             Err(Wrong::Unknown(command))
         }
