@@ -107,6 +107,8 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::jobs::mail_store::MailStore>(),
     app::kind::<workloads::jobs::timed::Timed>(),
     app::kind::<workloads::jobs::urls::FetchUrls>(),
+    app::kind::<workloads::jobs::reports::Reports>(),
+    app::kind::<workloads::jobs::splitter::Splitter>(),
     app::kind::<workloads::jobs::workers::Workers>(),
     app::kind::<workloads::large_objects::LargeObjects>(),
     app::kind::<workloads::list_of_items::ListOfItems>(),
