@@ -475,6 +475,10 @@ impl<W: Workload> Machine for App<W> {
         assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
     }
 
+    fn memory(&self) -> u64 {
+        self.desk.memory
+    }
+
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         each("jobs_under_way", (self.workers.len() - self.free.len()) as u64);
         each(COMPUTED_NS, self.desk.computed_ns);
