@@ -68,6 +68,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("no-single-point.toml", include_str!("../no-single-point.toml")),
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
+    ("digg-day.toml", include_str!("../digg-day.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -4,6 +4,7 @@ mod telling;
 
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("digg-day", "load.workers.workers=6", "own-three-rounds in own"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
     ("no-single-point", "load.page.tries=1", "two-lose-no-page in two"),
