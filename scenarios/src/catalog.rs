@@ -69,6 +69,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
     ("digg-day.toml", include_str!("../digg-day.toml")),
+    ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

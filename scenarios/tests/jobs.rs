@@ -11,6 +11,7 @@ const STORIES: &[telling::Told] = &[
     ("queue-survives", "disk.raid.lies=drive", "durable-loses-none in durable"),
     ("ten-databases", "load.page.at_once=false", "the-slowest in all-at-once"),
     ("two-hostnames", "load.one.wait=90ms", "sammy-took-part"),
+    ("yahoo-day", "costs.gearmand_packets=400us", "job-server-idle"),
 ];
 
 #[test]
