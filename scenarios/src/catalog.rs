@@ -70,6 +70,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
     ("digg-day.toml", include_str!("../digg-day.toml")),
     ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
+    ("connection-pool.toml", include_str!("../connection-pool.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

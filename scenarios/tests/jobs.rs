@@ -4,6 +4,7 @@ mod telling;
 
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("connection-pool", "load.web.through=connections", "twenty in workers"),
     ("digg-day", "load.workers.workers=6", "own-three-rounds in own"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
