@@ -71,6 +71,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("digg-day.toml", include_str!("../digg-day.toml")),
     ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
     ("connection-pool.toml", include_str!("../connection-pool.toml")),
+    ("leaky-workers.toml", include_str!("../leaky-workers.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

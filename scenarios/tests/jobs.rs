@@ -7,6 +7,7 @@ const STORIES: &[telling::Told] = &[
     ("connection-pool", "load.web.through=connections", "twenty in workers"),
     ("digg-day", "load.workers.workers=6", "own-three-rounds in own"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
+    ("leaky-workers", "load.workers.leaves_after=1000", "flat in leave"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
     ("no-single-point", "load.page.tries=1", "two-lose-no-page in two"),
     ("queue-survives", "disk.raid.lies=drive", "durable-loses-none in durable"),
