@@ -72,6 +72,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
     ("connection-pool.toml", include_str!("../connection-pool.toml")),
     ("leaky-workers.toml", include_str!("../leaky-workers.toml")),
+    ("blocked-on-a-friend.toml", include_str!("../blocked-on-a-friend.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -3,6 +3,7 @@
 mod telling;
 
 const STORIES: &[telling::Told] = &[
+    ("blocked-on-a-friend", "load.workers.groups=one", "no-deadlock in two-groups"),
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
     ("connection-pool", "load.web.through=connections", "twenty in workers"),
     ("digg-day", "load.workers.workers=6", "own-three-rounds in own"),
