@@ -7,6 +7,8 @@ use storytime_scenarios::story::picture::{drawn, thumbnail};
 
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("cron", "load.ops.keyed=false", "once in durable"),
+    ("fetch-urls", "load.worker.fills=always", "filled-once in once"),
     ("fifty-thousand", "load.workers.processes=1", "fifty-thousand in sixteen-at-a-time"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
     (
@@ -14,6 +16,7 @@ const STORIES: &[telling::Told] = &[
         "host.web.run=tail -f access_log | gearman -h jobs1 -f logger",
         "all-lines in calm",
     ),
+    ("mail-store", "load.mail.writes=in-place", "all-converge in events"),
     ("map-reduce", "load.splitter.patience=1ms", "every-question-is-answered in one-leaf"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
     ("no-single-point", "load.page.tries=1", "two-lose-no-page in two"),
