@@ -92,6 +92,9 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "relay-witness"),
     value('\0', "relay-first"),
     value('\0', "relay-alone"),
+    value('\0', "result-cache"),
+    value('\0', "result-cache-seconds"),
+    value('\0', "result-cache-bytes"),
     // Queues that the original can be built with.
     idle_value('\0', "libdrizzle-host", QUEUE),
     idle_value('\0', "libdrizzle-port", QUEUE),

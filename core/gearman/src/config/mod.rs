@@ -4,11 +4,13 @@
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
 //! silently left out (a protocol, a queue that keeps jobs, a key without `--ssl`) is refused.
 
+mod extras;
 mod flags;
 mod help;
 mod parse;
 mod relay;
 
+pub use extras::ResultCache;
 pub use help::HELP;
 pub use parse::version_line;
 pub use relay::{Alone, Relay};
@@ -31,7 +33,7 @@ const PACKET_BYTES_MAX: usize = 256 << 20;
 const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
 /// than a client takes to submit again, and not noticed by a worker with several servers.
-const GRAB_PATIENCE: Duration = Duration::from_micros(200);
+const GRAB_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -73,8 +75,8 @@ pub struct Config {
     pub losses_max: Option<u32>,
     /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
-    /// `--grab-patience`: how long a worker that has just finished a job waits for the next one
-    /// before it is told that there is none.
+    /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
+    /// one before it is told that there is none.
     pub grab_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
@@ -98,6 +100,10 @@ pub struct Config {
     /// `--ssl`: all connections are encrypted, and every peer must show a certificate. Which files
     /// that takes concerns the program around the server.
     pub tls: Option<TlsFiles>,
+    /// `--http-port`: where HTTP is spoken, if anywhere.
+    pub http_port: Option<u16>,
+    /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
+    pub result_cache: Option<ResultCache>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -215,6 +221,8 @@ impl Default for Config {
             packet_bytes_max: PACKET_BYTES_MAX,
             held_bytes_max: HELD_BYTES_MAX,
             tls: None,
+            http_port: None,
+            result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),
@@ -260,6 +268,11 @@ impl Config {
             Dialect::Gearmand => VERSION_GEARMAND,
             Dialect::Danga => VERSION_DANGA,
         }
+    }
+
+    /// Longest body of an HTTP request: what a packet may hold, too. Bytes.
+    pub const fn http_body_bytes_max(&self) -> usize {
+        self.packet_bytes_max - crate::packet::HEADER_BYTES
     }
 
     /// What the engine is told.

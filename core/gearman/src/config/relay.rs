@@ -6,7 +6,8 @@ use crate::tools::Place;
 use storytime_machine::UsageError;
 use storytime_pair::config::Bug;
 
-/// How handles begin on both job servers unless said otherwise: a job keeps its name whoever serves.
+/// How handles begin on both job servers unless said otherwise: a job keeps its name whoever
+/// serves.
 const HANDLE_PREFIX: &str = "H:relay";
 
 /// A job server that shares its queue with another one.

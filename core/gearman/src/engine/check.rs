@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::held::What;
-use super::job::{IGNORED, Job, State};
+use super::job::{ASKED, BACKGROUND, IGNORED, Job, State};
 use super::peer::{OfJob, OfPeer, PeerState, Sleep};
 use super::ring::NONE;
 use super::types::{Number, Peer, Priority};
@@ -48,6 +48,10 @@ impl Engine {
             let running = job.state == State::Running;
             assert_eq!(running, job.worker != NONE, "a job has a worker while it runs");
             assert!(running || job.is(IGNORED) || job.is_wanted(), "a job is kept for somebody");
+            if job.is(ASKED) {
+                assert_eq!(job.state, State::Held, "who is asked about is given to nobody");
+                assert!(!job.is(BACKGROUND), "a job that runs for itself waits for no answer");
+            }
             let number = Number(job.number);
             let waits = self.dues.contains(&(job.due(), number));
             assert_eq!(waits, job.state == State::Waiting, "what waits is in the set");

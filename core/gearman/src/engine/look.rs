@@ -53,6 +53,8 @@ pub struct Counters {
     pub refused: u64,
     /// Jobs that were completed.
     pub completed: u64,
+    /// Jobs whose result was known elsewhere: no worker ran them.
+    pub answered: u64,
     /// Jobs that failed, were cancelled or dropped, or ended by an exception.
     pub failed: u64,
     /// Queued jobs that a full queue dropped, in the Perl server's dialect.

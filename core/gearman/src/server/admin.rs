@@ -25,7 +25,7 @@ impl Gearmand {
         let dialect = self.config.dialect;
         let read = Request::read(line, dialect);
         match read {
-            Ok(request) => self.carry_out(cx, request, &mut out),
+            Ok(request) => self.carry_out(cx, Peer(conn.slot), request, &mut out),
             Err(wrong) => wrong.say(dialect, &mut out),
         }
         self.toil += (out.len() / ENTRY_BYTES) as u64;
@@ -42,7 +42,7 @@ impl Gearmand {
         read != Err(Wrong::TooManyWords)
     }
 
-    fn carry_out(&mut self, cx: &mut Cx, request: Request<'_>, out: &mut BytesMut) {
+    fn carry_out(&mut self, cx: &mut Cx, from: Peer, request: Request<'_>, out: &mut BytesMut) {
         if request.is_of_jobs() && self.turn_line_away(out) {
             return;
         }
@@ -85,6 +85,10 @@ impl Gearmand {
             }
             Request::Relay => self.say_relay(out),
             Request::HandOver => self.hand_over(out),
+            Request::Monitor(what) => out.put_slice(match self.watch(cx, from, what) {
+                true => OK,
+                false => b"ERR TOO_MANY_MONITORS\r\n",
+            }),
             Request::GetPid => line(out, format_args!("OK {}", self.around.pid())),
             Request::Verbose => line(out, format_args!("OK {}", self.config.verbosity.name())),
             Request::Version => match self.config.dialect {
@@ -232,6 +236,8 @@ impl Gearmand {
             cx.unlisten(super::tokens::listener(nth));
         }
         self.phase = super::Phase::Draining;
+        self.stop_watching(cx);
+        self.http_drain(cx);
     }
 
     /// Ends if it is to, and nothing is left to be said.
@@ -270,7 +276,7 @@ fn priority_status(out: &mut BytesMut, function: &FunctionView<'_>) {
 }
 
 /// A name that somebody chose: one line stays one line, and a column a column.
-fn name(out: &mut BytesMut, name: &[u8]) {
+pub(super) fn name(out: &mut BytesMut, name: &[u8]) {
     if name.iter().any(u8::is_ascii_control) {
         out.extend(name.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }));
     } else {

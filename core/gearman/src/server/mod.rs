@@ -9,8 +9,8 @@
 //! not read is not read from; who is sent more than
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
-//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks for
-//! much lets others go first. Jobs, functions and listeners are the
+//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks
+//! for much lets others go first. Jobs, functions and listeners are the
 //! engine's to bound.
 //!
 //! # Where it differs from the originals
@@ -47,6 +47,9 @@
 //! |---|---|
 //! | `serve` | input, cut into packets and lines; hanging up |
 //! | `request` | what packets ask for |
+//! | `results` | results of unique jobs, kept in memcached |
+//! | `http` | jobs and counters over HTTP |
+//! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
 //! | `session` | connections by their place |
@@ -64,11 +67,14 @@ mod admin;
 mod around;
 mod counters;
 mod handle;
+mod http;
 mod life;
+mod monitor;
 mod out;
 mod recall;
 mod relay;
 mod request;
+mod results;
 mod secure;
 mod serve;
 mod session;
@@ -77,16 +83,21 @@ mod turns;
 mod vigil;
 
 pub use around::{Nowhere, Surroundings};
+pub use http::HEAD_BYTES_MAX;
+pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
+pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
-use crate::engine::{Engine, Number};
+use crate::engine::{Engine, Number, Peer};
 use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
 use handle::Handles;
 use life::{Alarms, Door};
+use monitor::Watchers;
 use out::Wire;
 use relay::Standby;
+use results::Results;
 use secure::Handshakes;
 use session::Sessions;
 use std::collections::VecDeque;
@@ -136,8 +147,13 @@ pub struct Gearmand {
     log: Option<Box<Log>>,
     /// As one of two with a relay: what it knows of the others.
     standby: Standby,
+    /// The cache of results, if there is one.
+    results: Option<Box<Results>>,
     counters: Counters,
+    watchers: Watchers,
     listeners: Vec<Door>,
+    /// Which of them is the first one of HTTP.
+    http_from: usize,
     alarms: Alarms,
     /// What the connection that is being served has cost in this turn, beside its replies.
     toil: u64,
@@ -168,8 +184,11 @@ impl Gearmand {
             sessions: Sessions::default(),
             log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
             standby: Standby::default(),
+            results: config.result_cache.as_ref().map(|cache| Box::new(Results::new(cache))),
             counters: Counters::default(),
+            watchers: Watchers::default(),
             listeners: Vec::new(),
+            http_from: 0,
             alarms: Alarms::default(),
             toil: 0,
             waiting: VecDeque::new(),
@@ -193,6 +212,7 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
+        self.hear_results(cx);
         self.hear_relay(cx);
         if !self.may_answer(cx) {
             return;
@@ -220,6 +240,9 @@ impl Machine for Gearmand {
             None => Handles::new(&format!("H:host{}", boot.host)),
         };
         self.clock(cx);
+        if let Some(results) = &mut self.results {
+            results.start(cx);
+        }
         match &mut self.log {
             Some(_) if self.config.relay.is_some() => self.begin_relay(cx),
             Some(log) => {
@@ -247,12 +270,19 @@ impl Machine for Gearmand {
         if self.pair().is_some_and(|pair| pair.on_open(cx, conn, &how)) {
             return self.settle(cx);
         }
-        let Open::Accepted { peer, .. } = how else {
-            unreachable!("only the relay connects to anybody");
-        };
         self.clock(cx);
+        if self.cache_open(cx, conn, &how) {
+            return self.settle(cx);
+        }
+        let Open::Accepted { peer, listener } = how else {
+            unreachable!("nobody else connects to anybody");
+        };
         self.counters.total_connections += 1;
-        self.sessions.insert(conn, peer);
+        let http = listener >= tokens::listener(self.http_from);
+        self.sessions.insert(conn, peer, http);
+        if http {
+            self.engine.option_exceptions(Peer(conn.slot));
+        }
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
         }
@@ -263,23 +293,27 @@ impl Machine for Gearmand {
         if !self.may_answer(cx) {
             return;
         }
-        if !pairs {
-            self.clock(cx);
+        self.clock(cx);
+        if !pairs && !self.cache_data(cx, conn, rx) && !self.http_data(cx, conn, rx) {
             self.serve(cx, conn, rx);
         }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        if !self.pair().is_some_and(|pair| pair.on_eof(cx, conn)) && self.may_answer(cx) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_eof(cx, conn));
+        if !pairs && self.may_answer(cx) {
             self.clock(cx);
-            self.hang_up(cx, conn, Close::Flush);
+            if !self.cache_eof(cx, conn) {
+                self.hang_up(cx, conn, Close::Flush);
+            }
         }
         self.settle(cx);
     }
 
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
         self.resume(cx, conn);
+        self.watcher_drained(cx, conn);
     }
 
     fn secured(&mut self, cx: &mut Cx, conn: Conn) {
@@ -287,16 +321,21 @@ impl Machine for Gearmand {
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        if !self.pair().is_some_and(|pair| pair.on_gone(cx, conn, why)) && self.may_answer(cx) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_gone(cx, conn, why));
+        if !pairs && self.may_answer(cx) {
             self.clock(cx);
-            self.forget(cx, conn);
+            if !self.cache_gone(cx, conn, why) {
+                self.forget(cx, conn);
+            }
         }
         self.settle(cx);
     }
 
     fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        let known = self.pair().is_some_and(|pair| pair.on_failed(cx, connect, why));
-        assert!(known, "only the relay connects to anybody");
+        let pairs = self.pair().is_some_and(|pair| pair.on_failed(cx, connect, why));
+        self.clock(cx);
+        let known = pairs || self.cache_failed(cx, connect, why);
+        assert!(known, "nobody else connects to anybody");
         self.settle(cx);
     }
 
@@ -307,6 +346,8 @@ impl Machine for Gearmand {
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
+            None if self.cache_timer(cx, timer) => {}
+            None if timer == tokens::MONITOR => self.tell_stats(cx),
             None if timer == tokens::VIGIL => self.look_around(cx),
             None if timer == tokens::TURN => self.next_turn(cx),
             None => self.tick(cx),
@@ -324,7 +365,8 @@ impl Machine for Gearmand {
     }
 
     fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
-        if !self.other_resolved(cx, lookup, &result) {
+        let found = result.as_deref().map_err(|why| *why);
+        if !self.other_resolved(cx, lookup, &result) && !self.cache_resolved(cx, lookup, found) {
             self.name_found(cx, result);
         }
     }
@@ -344,13 +386,18 @@ impl Machine for Gearmand {
         }
         self.sessions.invariants();
         self.handshakes.invariants();
+        self.watchers.invariants();
         if let Some(log) = &self.log {
             log.invariants();
+        }
+        if let Some(results) = &self.results {
+            results.invariants();
         }
     }
 
     fn memory(&self) -> u64 {
-        self.engine.memory() + self.sessions.memory() + self.scratch.capacity() as u64
+        let results = self.results.as_ref().map_or(0, |results| results.memory());
+        self.engine.memory() + self.sessions.memory() + self.scratch.capacity() as u64 + results
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

@@ -2,10 +2,12 @@
 
 use super::counters::Counters;
 use super::handle::Handles;
+use super::monitor::Watchers;
 use super::session::{End, Sessions};
 use crate::config::OUTPUT_BYTES_MAX;
 use crate::engine::{
-    Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket,
+    Work,
 };
 use crate::packet::{Kind, Magic, SHARED_BYTES_MIN, put, put_with_data};
 use crate::queue::Log;
@@ -18,6 +20,7 @@ pub(super) struct Wire<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
+    pub(super) watchers: &'a mut Watchers,
     pub(super) dialect: Dialect,
     /// Output of all slow connections above which the slowest is hung up on, bytes.
     pub(super) held_bytes_max: usize,
@@ -180,6 +183,9 @@ impl Wire<'_> {
 impl Out for Wire<'_> {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
         self.counters.replies += 1;
+        if self.sessions.any_http() && self.http_reply(to, &reply) {
+            return;
+        }
         match reply {
             Reply::Created(number) => {
                 let handle = self.handles.write(number);
@@ -220,5 +226,14 @@ impl Out for Wire<'_> {
             let conn = session.conn;
             self.hang_up_on(conn);
         }
+    }
+
+    #[inline]
+    fn watched(&self) -> bool {
+        self.watchers.wants_events()
+    }
+
+    fn happened(&mut self, event: Happening<'_>) {
+        self.tell_watchers(&event);
     }
 }

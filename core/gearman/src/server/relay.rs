@@ -10,16 +10,16 @@
 //! until both have it.
 //!
 //! The one that stands by takes connections and tells them `NOT_SERVING`: clients and workers that
-//! know both servers go to the other one. When its witness grants it the lease it recovers the queue
-//! from its own disk and serves. Every acknowledged job is then handed out at least once: those
-//! whose end is not in the journal run again. Handles are the same on both (`H:relay:1`), so a
-//! client that asks after a job is understood by either.
+//! know both servers go to the other one. When its witness grants it the lease it recovers the
+//! queue from its own disk and serves. Every acknowledged job is then handed out at least once:
+//! those whose end is not in the journal run again. Handles are the same on both (`H:relay:1`), so
+//! a client that asks after a job is understood by either.
 //!
 //! A server whose lease has run out ends at once, and whoever supervises it starts it again: it
-//! comes back as the one that stands by, is brought up to date, or refuses with the pair's reason if
-//! both wrote alone. `relay handover` has the one that serves do so on purpose, once the other one
-//! has everything. There is no command that makes a server serve without the witness's word: that is
-//! how brains are split.
+//! comes back as the one that stands by, is brought up to date, or refuses with the pair's reason
+//! if both wrote alone. `relay handover` has the one that serves do so on purpose, once the other
+//! one has everything. There is no command that makes a server serve without the witness's word:
+//! that is how brains are split.
 //!
 //! What is lost with a server's death is what was never promised: jobs that somebody waits for, and
 //! how often a job lost its worker.
@@ -31,8 +31,8 @@
 //!   replica that applies records keeps a second engine alive for nothing.
 //! * *Two servers without a witness*: neither can tell a dead peer from a cut cable, so every
 //!   take-over by hand or by a time-out may be one too many.
-//! * *A standby that does not listen*: clients find out sooner from a word than from a time-out, and
-//!   an operator can ask it what it is.
+//! * *A standby that does not listen*: clients find out sooner from a word than from a time-out,
+//! and   an operator can ask it what it is.
 //!
 //! Not modelled: more than two servers; encryption between them, and to the witness (`--ssl` is for
 //! clients: the relay's ports belong on a private network).

@@ -149,14 +149,12 @@ impl Gearmand {
         };
         cx.work(WORK_JOBS, 1);
         self.counters.submits += 1;
-        let (engine, mut wire) = self.split(cx);
-        engine.submit(&mut wire, from, &job);
+        self.submit_job(cx, from, &job);
     }
 
     /// What a worker says of a job.
     fn work(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
         let named = self.job_named(packet.argument(0));
-        let (engine, mut wire) = self.split(cx);
         let work = match packet.kind {
             Kind::WorkStatus => {
                 Work::Status { numerator: packet.argument(1), denominator: packet.argument(2) }
@@ -167,6 +165,10 @@ impl Gearmand {
             Kind::WorkException => Work::Exception(data),
             _ => Work::Fail,
         };
+        if let Some(number) = named {
+            self.note_work(cx, from, number, &work);
+        }
+        let (engine, mut wire) = self.split(cx);
         match named {
             Some(number) => engine.work(&mut wire, from, number, work),
             None => wire.error(

@@ -47,6 +47,8 @@ pub enum Request<'a> {
     Version,
     /// What happened so far, in numbers. Neither original has it.
     Counters,
+    /// Is told what happens from now on. Of neither original.
+    Monitor(Watch),
     /// Every job: function, unique key, worker, number of listeners. The Perl server's.
     Jobs,
     /// Every connection, and the jobs it listens to. The Perl server's.
@@ -59,6 +61,21 @@ pub enum Request<'a> {
         graceful: bool,
     },
 }
+
+/// What a connection that watches is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// What happens to jobs.
+    Events,
+    /// How much happened, again and again.
+    Stats {
+        /// From line to line; at least 1.
+        seconds: u32,
+    },
+}
+
+/// Longest time between two lines of statistics, seconds.
+const STATS_SECONDS_MAX: u32 = 24 * 60 * 60;
 
 /// Looks for a line at the front of `rx`.
 pub fn line(rx: &[u8]) -> Line {
@@ -157,6 +174,8 @@ impl<'a> Request<'a> {
             Ok(Self::Version)
         } else if is("counters") {
             Ok(Self::Counters)
+        } else if is("monitor") {
+            watch(&words[1..]).map(Self::Monitor).ok_or(Wrong::Incomplete(command))
         } else {
             Err(Wrong::Unknown(command))
         }
@@ -221,6 +240,21 @@ fn named<'a>(words: &[&'a [u8]]) -> Result<&'a [u8], Wrong<'a>> {
     match words {
         [_, what, name] if what.eq_ignore_ascii_case(b"function") => Ok(name),
         _ => Err(Wrong::Incomplete(words[0])),
+    }
+}
+
+/// The words behind `monitor`: none, `events`, `stats`, `stats 5`.
+fn watch(words: &[&[u8]]) -> Option<Watch> {
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    match words {
+        [] | [b""] => Some(Watch::Events),
+        [word] if is(word, "events") => Some(Watch::Events),
+        [word] if is(word, "stats") => Some(Watch::Stats { seconds: 1 }),
+        [word, seconds] if is(word, "stats") => {
+            let seconds = core::str::from_utf8(seconds).ok()?.parse().ok()?;
+            (1..=STATS_SECONDS_MAX).contains(&seconds).then_some(Watch::Stats { seconds })
+        }
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rules of the job server, one sentence at a time.
 
+mod answering;
 mod cancelling;
 mod danga;
 mod desk;
