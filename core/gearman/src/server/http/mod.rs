@@ -176,6 +176,8 @@ impl Gearmand {
             let away = Refused { status: Status::UNAVAILABLE, why: "the other server serves" };
             return self.split(cx).1.http_refuse(from, away, ask.keep);
         }
+        // Not before: the engine of a server that stands by knows of nobody.
+        self.engine.option_exceptions(from);
         let doing = Doing {
             number: None,
             background: ask.background,
