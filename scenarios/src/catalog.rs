@@ -68,6 +68,9 @@ pub const STORIES: &[(&str, &str)] = &[
     ("no-single-point.toml", include_str!("../no-single-point.toml")),
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
+    ("cron.toml", include_str!("../cron.toml")),
+    ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
+    ("mail-store.toml", include_str!("../mail-store.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -4,7 +4,10 @@ mod telling;
 
 const STORIES: &[telling::Told] = &[
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("cron", "load.ops.keyed=false", "once in durable"),
+    ("fetch-urls", "load.worker.fills=always", "filled-once in once"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
+    ("mail-store", "load.mail.writes=in-place", "all-converge in events"),
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
     ("no-single-point", "load.page.tries=1", "two-lose-no-page in two"),
     ("queue-survives", "disk.raid.lies=drive", "durable-loses-none in durable"),

@@ -159,7 +159,8 @@ metric = "jobs1.connections"
 take = "peak"
 equals = 2
 "#;
-    let (_, text) = catalog::STORIES.iter().find(|(name, _)| *name == "hello-reverse.toml").unwrap();
+    let mut stories = catalog::STORIES.iter();
+    let (_, text) = stories.find(|(name, _)| *name == "hello-reverse.toml").unwrap();
     let file = File::from_bytes("more.toml", format!("{text}\n{MORE}").into_bytes());
     let story = file.and_then(|file| file.story(Profile::Real, &[]));
     let story = story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)));

@@ -60,7 +60,8 @@ impl Engine {
         let peer = self.peers.get_mut(from.0);
         let ability = peer.abilities.remove(place);
         if peer.turn >= place {
-            peer.turn = peer.turn.checked_sub(1).unwrap_or(peer.abilities.len().saturating_sub(1));
+            let last = peer.abilities.len().saturating_sub(1);
+            peer.turn = peer.turn.checked_sub(1).unwrap_or(last);
         }
         self.forget_ability(from.0, ability);
         self.unannounce(out, from.0, Some(function));

@@ -5,7 +5,7 @@ use super::job::{IGNORED, Job, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::ring::{NONE, Ring};
 use super::rules::{Defect, Dialect};
-use super::types::{Assign, Grab, Number, Out, Peer, Priority, Reply, Work};
+use super::types::{Assign, Grab, Happened, Number, Out, Peer, Priority, Reply, Work};
 use core::time::Duration;
 
 impl Engine {
@@ -13,11 +13,15 @@ impl Engine {
     pub fn grab(&mut self, out: &mut impl Out, from: Peer, how: Grab) {
         self.peers.touch(from);
         self.hear(out, from);
-        let finished = core::mem::take(&mut self.peers.get_mut(from.0).finished);
+        let may_wait = self.may_wait(from.0);
         let awaited = self.set_awake(from.0, Sleep::Awake);
-        match self.take(out, from.0) {
-            Some(at) => out.send(from, self.assign(at, how)),
-            None if finished && !self.rules.grab_patience.is_zero() => self.let_wait(from, how),
+        let taken = self.take(out, from.0);
+        match taken {
+            Some(at) => {
+                self.tell(out, at, Happened::Assigned);
+                out.send(from, self.assign(at, how));
+            }
+            None if may_wait => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
@@ -175,11 +179,13 @@ impl Engine {
             Work::Data(_) | Work::Warning(_) => self.relay(out, at, work),
             Work::Complete(_) => {
                 self.counters.completed += 1;
+                self.tell(out, at, Happened::Completed);
                 self.relay(out, at, work);
                 self.end(out, at);
             }
             Work::Fail => self.fail(out, at),
             Work::Exception(_) => {
+                self.tell(out, at, Happened::Excepted);
                 self.relay(out, at, work);
                 if self.rules.dialect == Dialect::Gearmand {
                     self.counters.failed += 1;
@@ -198,7 +204,13 @@ impl Engine {
 
     /// A job's listeners are told that it failed, and it ends.
     pub(super) fn fail(&mut self, out: &mut impl Out, at: u32) {
+        self.fail_as(out, at, Happened::Failed);
+    }
+
+    /// The same, for a reason.
+    pub(super) fn fail_as(&mut self, out: &mut impl Out, at: u32, why: Happened) {
         self.counters.failed += 1;
+        self.tell(out, at, why);
         self.relay(out, at, Work::Fail);
         self.end(out, at);
     }
@@ -235,8 +247,7 @@ impl Engine {
         self.drop_listeners(at);
         self.index.remove(self.jobs.get(at), at);
         let job = self.jobs.remove(at);
-        self.functions.get_mut(job.function).jobs -= 1;
-        self.jobs_bytes -= job.bytes();
+        self.discharge(job.function, job.bytes());
         if job.is(KEPT) {
             out.forget(Number(job.number));
         }
@@ -267,7 +278,7 @@ impl Engine {
         if self.rules.defect == Some(Defect::CancelledFound) {
             self.cancel_badly(out, at);
         } else {
-            self.fail(out, at);
+            self.fail_as(out, at, Happened::Cancelled);
         }
         true
     }
