@@ -174,8 +174,8 @@ impl Hands<'_> {
     }
 
     /// The worker of this host dies, and another one takes its place: its connections to the job
-    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has to
-    /// leave alone.
+    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has
+    /// to leave alone.
     pub fn hang_up(&mut self) {
         if let Some(jobs) = &mut self.desk.jobs {
             jobs.hang_up(self.cx);
