@@ -266,8 +266,12 @@ impl<W: Workload> AppLoad<W> {
             databases: seat.databases(),
             database_client,
             job_servers: {
-                let servers = W::job_servers(&self.numbers);
-                let at = servers.hosts.iter().map(|&host| seat.job_server(host)).collect();
+                let mut servers = W::job_servers(&self.numbers);
+                if !servers.groups.is_empty() {
+                    servers.functions = servers.groups[seat.part % servers.groups.len()].clone();
+                }
+                let its = servers.hosts.iter().filter(|&&host| !servers.own || host == seat.host());
+                let at = its.map(|&host| seat.job_server(host)).collect();
                 (!servers.hosts.is_empty()).then_some((servers, at))
             },
             coordinator: W::coordinator(&self.numbers)
