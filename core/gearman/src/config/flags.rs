@@ -86,6 +86,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "max-packet"),
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
+    value('\0', "grab-patience"),
     value('\0', "tenants"),
     value('\0', "result-cache"),
     value('\0', "result-cache-seconds"),

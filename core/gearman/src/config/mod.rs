@@ -1,8 +1,8 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and a few of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
-//! silently left out (`--ssl`, a protocol, a queue that keeps jobs) is refused.
+//! silently left out (a protocol, a queue that keeps jobs, a key without `--ssl`) is refused.
 
 mod extras;
 mod flags;
@@ -17,6 +17,7 @@ pub use parse::version_line;
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
 use crate::tenants::Tenants;
+use core::time::Duration;
 use std::sync::Arc;
 use storytime_machine::{Limits, Listen, UsageError};
 
@@ -31,6 +32,9 @@ pub const CONFIG_FILE: &str = "/etc/gearmand.conf";
 const PACKET_BYTES_MAX: usize = 256 << 20;
 /// Journal behind a checkpoint before the next one, unless said otherwise, bytes.
 const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
+/// than a client takes to submit again, and not noticed by a worker with several servers.
+const GRAB_PATIENCE: Duration = Duration::from_micros(200);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -72,6 +76,9 @@ pub struct Config {
     pub losses_max: Option<u32>,
     /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
+    /// `--grab-patience`: how long a worker that has just finished a job waits for the next one
+    /// before it is told that there is none.
+    pub grab_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
     /// `--dialect`.
@@ -86,6 +93,12 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
+    /// beyond that, who has most of it is hung up on.
+    pub held_bytes_max: usize,
+    /// `--ssl`: all connections are encrypted, and every peer must show a certificate. Which files
+    /// that takes concerns the program around the server.
+    pub tls: Option<TlsFiles>,
     /// `--http-port`: where HTTP is spoken, if anywhere.
     pub http_port: Option<u16>,
     /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
@@ -117,6 +130,17 @@ pub struct Program {
     pub files_max: Option<u64>,
     /// `--coredump`.
     pub core_dumps: bool,
+}
+
+/// Files of TLS, each in PEM form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `--ssl-ca-file`: who vouches for peers.
+    pub authorities: Option<String>,
+    /// `--ssl-certificate`: the server's own.
+    pub certificate: Option<String>,
+    /// `--ssl-key`: its key, if it is not in the same file.
+    pub key: Option<String>,
 }
 
 /// Where the log goes.
@@ -190,12 +214,15 @@ impl Default for Config {
             exceptions: false,
             losses_max: None,
             wake_max: 1,
+            grab_patience: GRAB_PATIENCE,
             handle_prefix: None,
             dialect: Dialect::default(),
             queue_dir: None,
             checkpoint_bytes: CHECKPOINT_BYTES,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            tls: None,
             http_port: None,
             tenants_file: None,
             tenants: None,
@@ -258,6 +285,7 @@ impl Config {
             dialect: self.dialect,
             losses_max: self.losses_max,
             wake_max: self.wake_max,
+            grab_patience: self.grab_patience,
             exceptions: self.exceptions,
             ..Rules::default()
         }

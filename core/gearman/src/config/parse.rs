@@ -2,10 +2,13 @@
 
 use super::extras;
 use super::flags::{self, Given};
-use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
+use super::{
+    Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
+};
 use crate::PORT;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, Retries};
 use core::str::FromStr;
+use core::time::Duration;
 use storytime_machine::UsageError;
 use storytime_machine::disk::path_is_valid;
 
@@ -16,8 +19,9 @@ struct Loose {
     version: bool,
     check: bool,
     ssl: bool,
+    tls: TlsFiles,
     retries: Option<i64>,
-    zero_is_none: bool,
+    zero: Retries,
     protocol: Option<String>,
     queue: Option<String>,
     queue_dir: Option<String>,
@@ -57,11 +61,11 @@ pub(super) fn command<W: AsRef<str>>(words: &[W], file: &str) -> Result<Command,
 
 /// What is only wrong once it is to be served.
 fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
-    if loose.ssl {
-        return Err(UsageError(
-            "--ssl: connections are not encrypted here; it would be silently left out".to_owned(),
-        ));
+    if !loose.ssl && loose.tls != TlsFiles::default() {
+        let what = "the files of TLS are named, but without --ssl nothing is encrypted";
+        return Err(UsageError(what.to_owned()));
     }
+    config.tls = loose.ssl.then(|| loose.tls.clone());
     match loose.protocol.as_deref() {
         None => {}
         Some("http") => loose.extras.speak_http(),
@@ -83,12 +87,7 @@ fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
-    config.losses_max = match loose.retries {
-        None | Some(-1) => None,
-        // No attempt after the first one.
-        Some(0) => loose.zero_is_none.then_some(1),
-        Some(n) => u32::try_from(n).ok(),
-    };
+    config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
     config.http_port = loose.extras.http_port(config.port())?;
     config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
     Ok(())
@@ -130,14 +129,23 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "exceptions" => config.exceptions = true,
         "job-retries" => {
             let retries = number::<i64>(given)?;
-            if retries < -1 {
-                let what = "job-retries must be -1 (no limit), 0, or a number of attempts";
+            if !(-1..=Retries::NUMBER_MAX).contains(&retries) {
+                let what = "job-retries must be -1 (no limit), 0 (see --zero-retries), or between \
+                            1 and 255";
                 return Err(UsageError(what.to_owned()));
             }
             loose.retries = Some(retries);
         }
-        "zero-retries" => loose.zero_is_none = one_of(given, ["unlimited", "none"])? == 1,
+        "zero-retries" => {
+            loose.zero = match one_of(given, ["unlimited", "none"])? {
+                0 => Retries::Unlimited,
+                _ => Retries::None,
+            };
+        }
         "worker-wakeup" => config.wake_max = number(given)?,
+        "grab-patience" => {
+            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
+        }
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
@@ -182,8 +190,11 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "help" => loose.help = true,
         "version" => loose.version = true,
         "check-args" => loose.check = true,
-        // Read before, or of no use without --ssl.
-        "config-file" | "ssl-ca-file" | "ssl-certificate" | "ssl-key" => {}
+        "ssl-ca-file" => loose.tls.authorities = some(value),
+        "ssl-certificate" => loose.tls.certificate = some(value),
+        "ssl-key" => loose.tls.key = some(value),
+        // Read before.
+        "config-file" => {}
         other => unreachable!("--{other} is on the list and means something"),
     }
     Ok(())

@@ -86,6 +86,9 @@ impl Engine {
             assert_eq!(function.ready.iter().sum::<u32>() as usize, ready.count());
             let forgotten = function.wants_workers(self.rules.wake_max);
             assert!(!forgotten || function.sleepers.is_empty(), "no wake-up is lost");
+            let first = function.sleepers.first().map(|first| self.abilities.get(first).peer);
+            let asks = first.is_some_and(|peer| self.peers.get(peer).asks());
+            assert!(!asks || function.first_ready().is_none(), "nobody asks while there are jobs");
         }
         assert_eq!(returned, self.returned.len(), "those returned are counted");
     }
@@ -104,7 +107,8 @@ impl Engine {
                 let ability = self.abilities.get(ability);
                 assert_eq!(ability.peer, at);
                 let listed = ability.link.next != NONE;
-                assert_eq!(listed, peer.sleep == Sleep::Asleep, "sleepers are listed");
+                let waits = peer.sleep == Sleep::Asleep || peer.asks();
+                assert_eq!(listed, waits, "sleepers are listed, and those who ask");
             }
         }
         assert_eq!(abilities, self.abilities.len(), "abilities are those of connections");
@@ -114,15 +118,20 @@ impl Engine {
         let mut announced = 0;
         let mut last = None;
         for at in self.woken.iter(&self.peers) {
-            let Sleep::Woken { until, .. } = self.peers.get(at).sleep else {
-                panic!("only woken workers are waited for")
-            };
-            assert!(last <= Some(until), "in the order in which their time is up");
-            last = Some(until);
+            let peer = self.peers.get(at);
+            assert!(matches!(peer.sleep, Sleep::Woken { .. }), "only the woken are waited for");
+            let until = peer.waits_until();
+            assert!(last <= until, "in the order in which their time is up");
+            last = until;
             announced += 1;
         }
         let counted: u32 = self.functions.iter().map(|(_, function)| function.announced).sum();
         assert_eq!(announced, counted, "those announced were woken");
+        let asking: Vec<_> = self.asking.iter(&self.peers).map(|at| self.peers.get(at)).collect();
+        let times = asking.iter().map(|peer| peer.waits_until());
+        assert!(times.is_sorted(), "in the order in which they are answered");
+        let ask = self.peers.iter().filter(|(_, peer)| peer.asks()).count();
+        assert_eq!(asking.len(), ask, "who asks is answered in time");
     }
 
     fn check_held(&self) {
@@ -161,6 +170,10 @@ impl Engine {
             tell(Part::Number(Number(self.jobs.get(at).number)));
         }
         for at in self.woken.iter(&self.peers) {
+            tell(Part::Peer(Peer(at)));
+        }
+        tell(Part::Word(0));
+        for at in self.asking.iter(&self.peers) {
             tell(Part::Peer(Peer(at)));
         }
         self.describe_held(tell);
@@ -214,11 +227,13 @@ impl Engine {
             tell(Part::Text(&self.functions.get(self.abilities.get(ability).function).name));
         }
         tell(Part::Word(peer.turn as u64));
-        tell(Part::Word(u64::from(peer.exceptions)));
+        let may_wait = peer.finished && !self.rules.grab_patience.is_zero();
+        tell(Part::Word(u64::from(may_wait) << 1 | u64::from(peer.exceptions)));
         match peer.sleep {
             Sleep::Awake => tell(Part::Word(0)),
             Sleep::Asleep => tell(Part::Word(1)),
             Sleep::Overdue => tell(Part::Word(2)),
+            Sleep::Asking { how, .. } => tell(Part::Word(4 + how as u64)),
             Sleep::Woken { function, .. } => {
                 tell(Part::Word(3));
                 tell(Part::Text(&self.functions.get(function).name));

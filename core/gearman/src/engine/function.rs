@@ -7,6 +7,9 @@ use super::types::{Priority, Refusal};
 use hashbrown::HashTable;
 use storytime_machine::hash::digest_bytes;
 
+/// Functions that are looked at, when there are too many, for one that can go.
+const LOOKS_MAX: usize = 256;
+
 /// A function.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Function {
@@ -25,7 +28,8 @@ pub(super) struct Function {
     pub(super) calendars: u32,
     /// Workers that can do it.
     pub(super) workers: u32,
-    /// Abilities of workers that sleep, the one that sleeps longest first.
+    /// Abilities of workers that ask, the latest first; then of those that sleep, the one that
+    /// sleeps longest first.
     pub(super) sleepers: Ring,
     /// Workers that were woken for it and have yet to come.
     pub(super) announced: u32,
@@ -66,6 +70,11 @@ impl Function {
     pub(super) const fn is_used(&self) -> bool {
         self.jobs > 0 || self.workers > 0 || self.calendars > 0
     }
+
+    /// Whether nothing is lost with it but a line of zeros.
+    fn is_idle(&self) -> bool {
+        self.live && !self.is_used() && self.announced == 0 && self.queue_max == [0; 3]
+    }
 }
 
 /// All functions.
@@ -73,6 +82,8 @@ impl Function {
 pub(super) struct Functions {
     places: Vec<Function>,
     free: Vec<u32>,
+    /// Where one is looked for that can make room for another.
+    hand: usize,
     by_name: HashTable<u32>,
     secret: u64,
     pub(super) accounts: Vec<Account>,
@@ -80,13 +91,9 @@ pub(super) struct Functions {
 
 impl Functions {
     pub(super) const fn new(secret: u64) -> Self {
-        Self {
-            places: Vec::new(),
-            free: Vec::new(),
-            by_name: HashTable::new(),
-            secret,
-            accounts: Vec::new(),
-        }
+        let by_name = HashTable::new();
+        let accounts = Vec::new();
+        Self { places: Vec::new(), free: Vec::new(), hand: 0, by_name, secret, accounts }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -117,7 +124,7 @@ impl Functions {
         if name.len() > rules.function_bytes_max {
             return Err(Refusal::FunctionTooLong);
         }
-        if self.len() >= rules.functions_max as usize {
+        if self.len() >= rules.functions_max as usize && !self.drop_idle() {
             return Err(Refusal::TooManyFunctions);
         }
         let account = self.accounts.iter().find(|account| account.is_of(name));
@@ -130,6 +137,20 @@ impl Functions {
     /// The function of this name, beyond any limit.
     pub(super) fn restore(&mut self, name: &[u8]) -> u32 {
         self.find(name).unwrap_or_else(|| self.make(name))
+    }
+
+    /// Names that were mentioned once must not keep others out for ever: drops a function that
+    /// nobody uses, if one is found soon. False if none is.
+    fn drop_idle(&mut self) -> bool {
+        for _ in 0..LOOKS_MAX.min(self.places.len()) {
+            let at = self.hand % self.places.len();
+            self.hand = at + 1;
+            if self.places[at].is_idle() {
+                self.remove(at as u32);
+                return true;
+            }
+        }
+        false
     }
 
     fn make(&mut self, name: &[u8]) -> u32 {

@@ -13,6 +13,9 @@ impl Engine {
         while let Some(listener) = self.peers.get(from.0).listeners.first() {
             self.stop_listening(out, listener);
         }
+        if self.peers.get(from.0).asks() {
+            self.set_awake(from.0, Sleep::Awake);
+        }
         self.reset_abilities(out, from);
         self.set_awake(from.0, Sleep::Awake);
         while let Some(at) = self.peers.get(from.0).jobs.first() {

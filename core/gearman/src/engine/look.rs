@@ -1,6 +1,7 @@
 //! What operators and clients ask, and what operators set.
 
 use super::Engine;
+use super::function::Function;
 use super::job::{IGNORED, Job, Key, State};
 use super::peer::{OfJob, OfPeer};
 use super::ring::NONE;
@@ -40,8 +41,6 @@ pub struct JobView<'a> {
     pub queued: bool,
     /// Who runs it.
     pub worker: Option<Peer>,
-    /// How many clients wait for it.
-    pub listeners: u32,
 }
 
 /// What happened since the start.
@@ -97,8 +96,9 @@ impl Engine {
 
     /// The same among functions of which this is true.
     pub fn get_status_unique_of(&self, unique: &[u8], counts: impl Fn(&[u8]) -> bool) -> JobStatus {
-        let functions = self.functions.iter().filter(|(_, function)| counts(&function.name));
-        let keys = functions.filter_map(|(at, _)| Key::of(at, unique, b""));
+        let counts = |function: &Function| function.jobs > 0 && counts(&function.name);
+        let used = self.functions.iter().filter(|(_, function)| counts(function));
+        let keys = used.filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
         let status = |job| JobStatus { clients: self.waiting(job), ..status_of(job) };
@@ -112,6 +112,11 @@ impl Engine {
             None => self.jobs.get(self.index.by_number(number)?).function,
         };
         Some(&self.functions.get(function).name)
+    }
+
+    /// How many clients wait for a job. Looks at each of them.
+    pub fn listeners_of(&self, number: Number) -> u32 {
+        self.index.by_number(number).map_or(0, |at| self.waiting(self.jobs.get(at)))
     }
 
     fn waiting(&self, job: &Job) -> u32 {
@@ -166,8 +171,19 @@ impl Engine {
         })
     }
 
+    /// How many functions there are.
+    pub const fn functions_len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// How many functions a connection can do.
+    #[inline]
+    pub fn abilities_len(&self, of: Peer) -> usize {
+        self.peers.find(of).map_or(0, |peer| peer.abilities.len())
+    }
+
     /// What a connection can do, in the order in which it said so.
-    pub fn abilities(&self, of: Peer) -> impl Iterator<Item = &[u8]> {
+    pub fn abilities(&self, of: Peer) -> impl DoubleEndedIterator<Item = &[u8]> {
         let abilities = self.peers.find(of).into_iter().flat_map(|peer| &peer.abilities);
         abilities.map(|&at| &*self.functions.get(self.abilities.get(at).function).name)
     }
@@ -201,7 +217,6 @@ impl Engine {
             ignored: job.is(IGNORED) || !job.is_wanted(),
             queued: matches!(job.state, State::Queued | State::Returned),
             worker: (job.worker != NONE).then_some(Peer(job.worker)),
-            listeners: self.waiting(job),
         }
     }
 

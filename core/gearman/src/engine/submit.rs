@@ -78,6 +78,10 @@ impl Engine {
         if job.unique.len() > self.rules.unique_bytes_max.into() {
             return Err(Refusal::UniqueTooLong);
         }
+        // The reducer is a function, too.
+        if job.reducer.is_some_and(|name| name.len() > self.rules.function_bytes_max) {
+            return Err(Refusal::FunctionTooLong);
+        }
         if self.listeners.len() >= self.rules.listeners_max {
             return Err(Refusal::QueueFull);
         }

@@ -295,6 +295,10 @@ pub trait Out {
     /// the job runs once more.
     fn forget(&mut self, number: Number);
 
+    /// More waits for the disk on behalf of a connection than may wait: the connection is to be
+    /// ended, since the reply that would come next is lost.
+    fn overrun(&mut self, of: Peer);
+
     /// Whether anybody watches: only then is [`happened`](Self::happened) called.
     fn watched(&self) -> bool {
         false

@@ -12,13 +12,15 @@ impl Engine {
     /// A worker asks for a job.
     pub fn grab(&mut self, out: &mut impl Out, from: Peer, how: Grab) {
         self.peers.touch(from);
+        self.hear(out, from);
+        let finished = core::mem::take(&mut self.peers.get_mut(from.0).finished);
         let awaited = self.set_awake(from.0, Sleep::Awake);
-        let taken = self.take(out, from.0);
-        match taken {
+        match self.take(out, from.0) {
             Some(at) => {
                 self.tell(out, at, Happened::Assigned);
                 out.send(from, self.assign(at, how));
             }
+            None if finished && !self.rules.grab_patience.is_zero() => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
@@ -27,7 +29,7 @@ impl Engine {
         }
     }
 
-    fn assign(&self, at: u32, how: Grab) -> Reply<'_> {
+    pub(super) fn assign(&self, at: u32, how: Grab) -> Reply<'_> {
         let job = self.jobs.get(at);
         Reply::Assign(Assign {
             number: Number(job.number),
@@ -40,7 +42,7 @@ impl Engine {
     }
 
     /// The best job for a worker, which runs it from here on.
-    fn take(&mut self, out: &mut impl Out, peer: u32) -> Option<u32> {
+    pub(super) fn take(&mut self, out: &mut impl Out, peer: u32) -> Option<u32> {
         loop {
             let (place, function, priority) = self.choose(peer)?;
             let at = self.unqueue_first(function, priority);
@@ -155,6 +157,8 @@ impl Engine {
             self.counters.late += 1;
             return;
         };
+        let ends = matches!(work, Work::Complete(_) | Work::Fail | Work::Exception(_));
+        self.peers.get_mut(from.0).finished |= ends;
         match work {
             Work::Status { numerator, denominator } => {
                 let rare = self.jobs.get_mut(at).rare_mut();

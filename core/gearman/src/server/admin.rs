@@ -13,6 +13,9 @@ const REPLY_BYTES_MAX: usize = 32 << 20;
 /// Replies from here on are made in memory of their own. Bytes.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
+/// About as much of a reply as costs the time of a small packet. Bytes.
+const ENTRY_BYTES: usize = 16;
+
 const OK: &[u8] = b"OK\r\n";
 
 impl Gearmand {
@@ -26,6 +29,7 @@ impl Gearmand {
             Ok(request) => self.carry_out(cx, Peer(conn.slot), request, &mut out),
             Err(wrong) => wrong.say(dialect, &mut out),
         }
+        self.toil += (out.len() / ENTRY_BYTES) as u64;
         let (_, mut wire) = self.split(cx);
         if let Some(tx) = wire.tx(Peer(conn.slot)) {
             if out.len() < SCRATCH_BYTES_MAX {
@@ -33,6 +37,7 @@ impl Gearmand {
             } else {
                 tx.push(core::mem::take(&mut out).freeze());
             }
+            wire.weigh(conn);
         }
         self.scratch = out;
         read != Err(Wrong::TooManyWords)
@@ -49,7 +54,11 @@ impl Gearmand {
             Request::PriorityStatus => self.functions(who, out, priority_status),
             Request::ShowJobs => self.show_jobs(who, out),
             Request::ShowUniqueJobs => self.show_unique_jobs(who, out),
-            Request::Jobs => self.perl_jobs(who, out),
+            Request::Jobs => {
+                // They are counted one by one.
+                self.toil += u64::from(self.engine.listeners());
+                self.perl_jobs(who, out);
+            }
             Request::Clients => self.perl_clients(who, out),
             Request::Tenant(name, secret) => {
                 let known = self.log_in(from, &[name, b":", secret].concat());
@@ -93,6 +102,7 @@ impl Gearmand {
                 Dialect::Gearmand => line(out, format_args!("OK {}", self.config.version())),
                 Dialect::Danga => line(out, format_args!("{}", self.config.version())),
             },
+            Request::Counters => self.list_counters(out),
             Request::Shutdown { graceful } => {
                 out.put_slice(b"OK\n");
                 if graceful {
@@ -102,6 +112,12 @@ impl Gearmand {
                 }
             }
         }
+    }
+
+    /// Counters, and levels of the moment, by their names.
+    fn list_counters(&self, out: &mut BytesMut) {
+        self.each_counter(&mut |name, value| line(out, format_args!("{name}\t{value}")));
+        out.put_slice(b".\n");
     }
 
     /// All connections; the one that asks, too.
@@ -122,7 +138,8 @@ impl Gearmand {
                 false => name(out, &session.client_id),
             }
             out.put_slice(b" :");
-            for function in self.engine.abilities(session.peer()) {
+            // The one that it named last comes first.
+            for function in self.engine.abilities(session.peer()).rev() {
                 out.put_u8(b' ');
                 name(out, who.sees(function).unwrap_or(function));
             }
@@ -138,22 +155,24 @@ impl Gearmand {
         out: &mut BytesMut,
         each: fn(&mut BytesMut, &FunctionView<'_>),
     ) {
-        let seen = self.engine.functions().filter_map(|function| {
+        let mut seen = self.engine.functions().filter_map(|function| {
             who.sees(function.name).map(|name| FunctionView { name, ..function })
         });
-        match self.config.dialect {
-            Dialect::Gearmand => {
-                for function in seen {
-                    each(out, &function);
+        let mut list = |functions: &mut dyn Iterator<Item = FunctionView<'_>>| {
+            for function in functions {
+                if out.len() > REPLY_BYTES_MAX {
+                    break;
                 }
+                each(out, &function);
             }
+        };
+        match self.config.dialect {
+            Dialect::Gearmand => list(&mut seen),
             Dialect::Danga => {
                 let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
                 let mut functions: Vec<_> = seen.filter(used).collect();
                 functions.sort_unstable_by_key(|function| function.name);
-                for function in &functions {
-                    each(out, function);
-                }
+                list(&mut functions.into_iter());
             }
         }
         out.put_slice(b".\n");
@@ -195,7 +214,7 @@ impl Gearmand {
             name(out, job.unique);
             out.put_u8(b'\t');
             self.worker_of(out, job);
-            line(out, format_args!("\t{}", job.listeners));
+            line(out, format_args!("\t{}", self.engine.listeners_of(job.number)));
         });
     }
 

@@ -1,6 +1,7 @@
 //! What happened, in numbers.
 
 use super::Gearmand;
+use super::results::Results;
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -22,6 +23,10 @@ pub(super) struct Counters {
     pub(super) completes_told: u64,
     pub(super) fails_told: u64,
     pub(super) exceptions_told: u64,
+    /// What connections were told: for one packet that may be many.
+    pub(super) replies: u64,
+    /// Times that a connection had asked for so much that others went first.
+    pub(super) turns_ended: u64,
     /// Errors that connections were sent.
     pub(super) errors: u64,
     /// Peers that did not read, and were hung up on.
@@ -30,6 +35,8 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Handshakes that failed, or were given up.
+    pub(super) broken_handshakes: u64,
 }
 
 impl Gearmand {
@@ -51,10 +58,13 @@ impl Gearmand {
             ("completes_told", counters.completes_told),
             ("fails_told", counters.fails_told),
             ("exceptions_told", counters.exceptions_told),
+            ("replies", counters.replies),
+            ("turns_ended", counters.turns_ended),
             ("errors", counters.errors),
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("broken_handshakes", counters.broken_handshakes),
             ("watchers", self.watchers.len() as u64),
             ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
@@ -64,9 +74,7 @@ impl Gearmand {
         ] {
             each(name, value);
         }
-        if let Some(results) = &self.results {
-            results.each_counter(each);
-        }
+        Results::each_counter(self.results.as_deref(), each);
         if let Some(log) = &self.log {
             log.counters(each);
         }

@@ -9,7 +9,8 @@
 //! not read is not read from; who is sent more than
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
-//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX). Jobs, functions and listeners are the
+//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks for
+//! much lets others go first. Jobs, functions and listeners are the
 //! engine's to bound.
 //!
 //! # Where it differs from the originals
@@ -25,6 +26,7 @@
 //! | a key whose job was abandoned, or cancelled | found, and never run | a new job |
 //! | a background job whose last listener leaves | dropped | run |
 //! | a cancelled job that runs | ends twice | ends once |
+//! | `GRAB_JOB` behind an end, no job there | `NO_JOB` | a job, if one comes soon |
 //! | a job that lost its worker | goes to the end of the queue | keeps its place |
 //! | high priority, functions of a worker | within a function; in order | of all; in turn |
 //! | `CAN_DO` twice | two workers | one |
@@ -34,6 +36,7 @@
 //! | `maxqueue` for a function that is not there | forgotten | kept |
 //! | `create function` by a line without CR | loses a letter | does not |
 //! | `drop function` | without case; with its jobs | by its name; if it has none |
+//! | `counters` | `ERR UNKNOWN_COMMAND` | what happened so far, in numbers |
 //! | first column of `workers` | the file descriptor | the connection's place |
 //!
 //! The tests that compare the two show most of these on both.
@@ -53,7 +56,9 @@
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
+//! | `secure` | TLS: handshakes that are under way |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
+//! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
@@ -69,10 +74,12 @@ mod out;
 mod recall;
 mod request;
 mod results;
+mod secure;
 mod serve;
 mod session;
 mod tenancy;
 mod tokens;
+mod turns;
 mod vigil;
 
 pub use around::{Nowhere, Surroundings};
@@ -90,7 +97,9 @@ use life::{Alarms, Door};
 use monitor::Watchers;
 use out::Wire;
 use results::Results;
+use secure::Handshakes;
 use session::Sessions;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use storytime_machine::{
     BindError, Boot, Close, Conn, Cx, DiskResult, Endpoint, Exit, Gone, IpAddr, Machine, Open,
@@ -134,8 +143,13 @@ pub struct Gearmand {
     /// Which of them is the first one of HTTP.
     http_from: usize,
     alarms: Alarms,
+    /// What the connection that is being served has cost in this turn, beside its replies.
+    toil: u64,
+    /// Connections that had their turn and have sent more.
+    waiting: VecDeque<Conn>,
     /// The next look at workers is set.
     vigil: bool,
+    handshakes: Handshakes,
     /// It ends after this callback.
     stopping: Option<Exit>,
     /// A text reply being made.
@@ -163,7 +177,10 @@ impl Gearmand {
             listeners: Vec::new(),
             http_from: 0,
             alarms: Alarms::default(),
+            toil: 0,
+            waiting: VecDeque::new(),
             vigil: false,
+            handshakes: Handshakes::default(),
             stopping: None,
             scratch: BytesMut::new(),
             config,
@@ -249,6 +266,9 @@ impl Machine for Gearmand {
         if http {
             self.engine.option_exceptions(Peer(conn.slot));
         }
+        if self.config.tls.is_some() {
+            self.begin_tls(cx, conn);
+        }
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
@@ -270,6 +290,10 @@ impl Machine for Gearmand {
     fn drained(&mut self, cx: &mut Cx, conn: Conn) {
         self.resume(cx, conn);
         self.watcher_drained(cx, conn);
+    }
+
+    fn secured(&mut self, cx: &mut Cx, conn: Conn) {
+        self.is_secured(cx, conn);
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
@@ -294,6 +318,7 @@ impl Machine for Gearmand {
             None if self.cache_timer(cx, timer) => {}
             None if timer == tokens::MONITOR => self.tell_stats(cx),
             None if timer == tokens::VIGIL => self.look_around(cx),
+            None if timer == tokens::TURN => self.next_turn(cx),
             None => self.tick(cx),
         }
         self.settle(cx);
@@ -324,6 +349,7 @@ impl Machine for Gearmand {
         }
         self.sessions.invariants();
         self.watchers.invariants();
+        self.handshakes.invariants();
         if let Some(log) = &self.log {
             log.invariants();
         }

@@ -60,6 +60,21 @@ fn number(argument: &[u8]) -> Option<u64> {
         .filter(|n| i64::try_from(*n).is_ok())
 }
 
+/// Whether a packet costs as much as its sender named functions.
+const fn looks_at_abilities(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::CanDo
+            | Kind::CanDoTimeout
+            | Kind::CantDo
+            | Kind::ResetAbilities
+            | Kind::PreSleep
+            | Kind::GrabJob
+            | Kind::GrabJobUniq
+            | Kind::GrabJobAll
+    )
+}
+
 impl Gearmand {
     /// Carries a packet out. Its data comes beside it, since that may be kept.
     pub(super) fn request(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
@@ -79,6 +94,9 @@ impl Gearmand {
             let (_, mut wire) = self.split(cx);
             return wire.error(from, NOT_KNOWN);
         }
+        if looks_at_abilities(packet.kind) {
+            self.toil += self.engine.abilities_len(from) as u64;
+        }
         let (engine, mut wire) = self.split(cx);
         match packet.kind {
             Kind::GrabJob => engine.grab(&mut wire, from, Grab::Plain),
@@ -94,15 +112,7 @@ impl Gearmand {
                 let timeout = number(packet.argument(1)).and_then(|n| dialect.timeout(n));
                 engine.can_do(&mut wire, from, &named, timeout);
             }
-            Kind::EchoReq => match data {
-                Payload::Slice(data) => wire.put(from, Kind::EchoRes, &[data]),
-                Payload::Shared(data) => {
-                    if let Some(tx) = wire.tx(from) {
-                        let magic = crate::packet::Magic::Response;
-                        crate::packet::put_with_data(tx, magic, Kind::EchoRes, &[], data);
-                    }
-                }
-            },
+            Kind::EchoReq => wire.put_data(from, Kind::EchoRes, [], data),
             Kind::WorkStatus
             | Kind::WorkData
             | Kind::WorkWarning
@@ -206,7 +216,9 @@ impl Gearmand {
             true => {
                 let standing = self.standing(from);
                 let sees = |function: &[u8]| standing.sees(function).is_some();
-                self.engine.get_status_unique_of(asked, sees)
+                let found = self.engine.get_status_unique_of(asked, sees);
+                self.toil += self.engine.functions_len() as u64 + u64::from(found.clients);
+                found
             }
             false => {
                 let number = self.handles.read(asked);

@@ -30,6 +30,8 @@ pub(super) struct Session {
     /// The name that it gave itself; empty for none.
     pub(super) client_id: Bytes,
     pub(super) end: End,
+    /// Its TLS handshake is not over.
+    pub(super) handshakes: bool,
     /// Not read from until its output has left.
     pub(super) paused: bool,
     /// The job that it has had longest, when it was last looked at.
@@ -87,6 +89,7 @@ impl Sessions {
             peer,
             client_id: Bytes::new(),
             end: End::None,
+            handshakes: false,
             paused: false,
             job_seen: None,
             http: http.then(|| Box::new(Http::new())),
@@ -167,6 +170,16 @@ impl Sessions {
         let before = core::mem::replace(&mut session.behind, behind);
         self.behind = self.behind - before + behind;
         self.behind
+    }
+
+    /// Who has most input that waits.
+    pub(super) fn most_unread(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.unread).map(|session| session.conn)
+    }
+
+    /// Who has most output that waits.
+    pub(super) fn most_behind(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.behind).map(|session| session.conn)
     }
 
     /// Bytes that they cost.

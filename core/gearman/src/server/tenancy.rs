@@ -124,7 +124,8 @@ impl Gearmand {
             Standing::Everybody | Standing::Operator => true,
             Standing::Nobody => matches!(request, Request::Tenant(..) | Request::Version),
             Standing::Tenant(_) => {
-                !matches!(request, Request::Shutdown { .. } | Request::Monitor(Watch::Stats { .. }))
+                let stats = matches!(request, Request::Monitor(Watch::Stats { .. }));
+                !stats && !matches!(request, Request::Counters | Request::Shutdown { .. })
             }
         }
     }

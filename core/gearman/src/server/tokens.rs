@@ -14,6 +14,8 @@ pub(super) const EXPIRY: Token = Token(1);
 pub(super) const DUE: Token = Token(2);
 /// Workers are looked at.
 pub(super) const VIGIL: Token = Token(3);
+/// A connection that had its turn goes on.
+pub(super) const TURN: Token = Token(6);
 /// Names of the cache's servers that were not found are looked up again.
 pub(super) const CACHE_LOOK_UP: Token = Token(4);
 /// A second has passed for who wants statistics.
@@ -23,7 +25,8 @@ const CACHE_LOOKUPS: u64 = 1 << 8;
 /// From here on the timers and connects of the cache's client.
 pub(super) const RESULTS: Token = Token(1 << 16);
 const _: () = assert!(RESULTS.0 + CLIENT_TOKENS <= LEAVING_BASE);
-/// From here on one timer for each place of a connection: it was hung up on, and takes its time.
+/// From here on one timer for each place of a connection: it was hung up on, or shakes hands, and
+/// takes its time.
 const LEAVING_BASE: u64 = 1 << 32;
 
 /// The listener of this address.
@@ -31,7 +34,7 @@ pub(super) const fn listener(nth: usize) -> Token {
     Token(nth as u64)
 }
 
-/// The timer of a connection that is to end.
+/// The timer of a connection that is to end, or to have shaken hands.
 pub(super) const fn leaving(conn: Conn) -> Token {
     Token(LEAVING_BASE + conn.slot as u64)
 }

@@ -41,6 +41,8 @@ pub enum Request<'a> {
     Verbose,
     /// Which version is followed.
     Version,
+    /// What happened so far, in numbers. Neither original has it.
+    Counters,
     /// Says whose the connection is: name, secret. Of neither original.
     Tenant(&'a [u8], &'a [u8]),
     /// Is told what happens from now on. Of neither original.
@@ -162,6 +164,8 @@ impl<'a> Request<'a> {
             Ok(Self::Verbose)
         } else if is("version") {
             Ok(Self::Version)
+        } else if is("counters") {
+            Ok(Self::Counters)
         } else if is("tenant") {
             match words {
                 [_, name, secret] => Ok(Self::Tenant(name, secret)),

@@ -36,6 +36,7 @@ fn commands_are_read_without_case_and_with_more_words_than_they_need() {
     assert_eq!(read("STATUS"), Ok(Request::Status));
     assert_eq!(read("status "), Ok(Request::Status));
     assert_eq!(read("verbose x"), Ok(Request::Verbose));
+    assert_eq!(read("Counters"), Ok(Request::Counters));
     assert_eq!(read("Show  Jobs"), Ok(Request::ShowJobs));
     assert_eq!(read("show unique jobs"), Ok(Request::ShowUniqueJobs));
     assert_eq!(read("cancel job H:a:1"), Ok(Request::CancelJob(b"H:a:1")));

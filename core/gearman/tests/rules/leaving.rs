@@ -56,10 +56,15 @@ fn the_loss_of_a_number_fails_a_job() {
     assert_eq!(lose(Some(2), 1), "created 1");
     assert_eq!(lose(Some(2), 2), "created 1, 1: fail");
     assert_eq!(lose(None, 300), "created 1");
-    assert_eq!(Retries::Attempts.losses_max(0), None, "1.1.20: for ever");
-    assert_eq!(Retries::Attempts.losses_max(3), Some(3));
-    assert_eq!(Retries::Again.losses_max(-1), None);
-    assert_eq!(Retries::Again.losses_max(0), Some(1), "later: never again");
+    assert_eq!(lose(Some(255), 254), "created 1");
+    assert_eq!(lose(Some(255), 255), "created 1, 1: fail", "the largest number that can be asked");
+    assert_eq!(Retries::Unlimited.losses_max(0), None, "1.1.20: for ever");
+    assert_eq!(Retries::None.losses_max(0), Some(1), "later: never again");
+    for zero in [Retries::Unlimited, Retries::None] {
+        assert_eq!(zero.losses_max(-1), None);
+        assert_eq!(zero.losses_max(1), Some(1));
+        assert_eq!(zero.losses_max(3), Some(3));
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Party {
     pub(crate) stale: Vec<u64>,
     /// Whether it said that it sleeps, and was not woken.
     pub(crate) asleep: bool,
+    /// Whether it asked for a job, and was not answered.
+    pub(crate) asks: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -132,7 +134,15 @@ impl Book {
 
     fn assigned(&mut self, to: usize, number: u64) {
         let first = self.order.iter().find(|number| self.queued.contains(number)).copied();
-        if first != Some(number) {
+        let asked = core::mem::take(&mut self.parties[to].asks);
+        if !asked {
+            self.wrong(|| format!("worker {to} is given job {number} and asked for none"));
+        }
+        if !self.order.contains(&number) {
+            // It came while the worker waited, and was never seen in the queue.
+            self.order.push(number);
+        }
+        if first.is_some_and(|first| first != number) {
             self.wrong(|| format!("job {number} is handed out before job {first:?}"));
         }
         if self.parties.iter().any(|party| party.runs.contains(&number)) {
@@ -149,6 +159,7 @@ impl Out for Book {
             Reply::Created(number) => self.created(to, number.0),
             Reply::Noop => self.parties[to].asleep = false,
             Reply::NoJob => {
+                self.parties[to].asks = false;
                 if !self.queued.is_empty() {
                     self.wrong(|| format!("worker {to} is told that there is no job"));
                 }
@@ -180,5 +191,9 @@ impl Out for Book {
             Some(disk) => disk.tail.push(Record::Forget(number.0)),
             None => self.wrong(|| format!("job {} was never kept", number.0)),
         }
+    }
+
+    fn overrun(&mut self, of: Peer) {
+        self.wrong(|| format!("{of:?} is ended with hardly anything waiting for it"));
     }
 }

@@ -24,10 +24,12 @@ pub(crate) fn config(line: &str) -> Config {
 impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
-        Self::with(config(&format!("--job-handle-prefix H {line}")))
+        // Answers come at once, unless a test says otherwise.
+        let patience = if line.contains("--grab-patience") { "" } else { "--grab-patience 0" };
+        Self::with(config(&format!("--job-handle-prefix H {patience} {line}")))
     }
 
-    /// A server with these options that is up.
+    /// A server that is up, with options that no flag has.
     pub(crate) fn with(config: Config) -> Self {
         let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2005, 4730)) };
         let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 4730));
