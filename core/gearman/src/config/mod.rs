@@ -1,4 +1,4 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and a few of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
@@ -8,11 +8,13 @@ mod extras;
 mod flags;
 mod help;
 mod parse;
+mod relay;
 
 pub use extras::ResultCache;
 pub use help::HELP;
 pub(crate) use parse::scaled;
 pub use parse::version_line;
+pub use relay::{Alone, Relay};
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
@@ -34,7 +36,7 @@ const PACKET_BYTES_MAX: usize = 256 << 20;
 const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
 /// than a client takes to submit again, and not noticed by a worker with several servers.
-const GRAB_PATIENCE: Duration = Duration::from_micros(200);
+const GRAB_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -76,8 +78,8 @@ pub struct Config {
     pub losses_max: Option<u32>,
     /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
-    /// `--grab-patience`: how long a worker that has just finished a job waits for the next one
-    /// before it is told that there is none.
+    /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
+    /// one before it is told that there is none.
     pub grab_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
@@ -89,6 +91,8 @@ pub struct Config {
     /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
     /// the next one is made, bytes.
     pub checkpoint_bytes: u64,
+    /// `--relay-to`: another job server has the queue, too.
+    pub relay: Option<Relay>,
     /// How far ahead the journal claims room on the disk, bytes.
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
@@ -219,6 +223,7 @@ impl Default for Config {
             dialect: Dialect::default(),
             queue_dir: None,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             held_bytes_max: HELD_BYTES_MAX,

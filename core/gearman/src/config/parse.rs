@@ -2,6 +2,7 @@
 
 use super::extras;
 use super::flags::{self, Given};
+use super::relay;
 use super::{
     Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
 };
@@ -20,6 +21,7 @@ struct Loose {
     check: bool,
     ssl: bool,
     tls: TlsFiles,
+    relay: relay::Loose,
     retries: Option<i64>,
     zero: Retries,
     protocol: Option<String>,
@@ -87,6 +89,10 @@ fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
+    config.relay = loose.relay.relay(config.queue_dir.is_some())?;
+    if config.relay.is_some() && config.handle_prefix.is_none() {
+        config.handle_prefix = Some(relay::handle_prefix());
+    }
     config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
     config.http_port = loose.extras.http_port(config.port())?;
     config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
@@ -160,7 +166,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "tenants" => config.tenants_file = some(value),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
-        _ => return Ok(false),
+        _ => return loose.relay.take(given),
     }
     Ok(true)
 }
@@ -222,7 +228,7 @@ fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
     }
 }
 
-fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
+pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
     let found = words.iter().position(|word| *word == given.value);
     let [one, other] = words;
     let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));

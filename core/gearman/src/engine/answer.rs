@@ -29,7 +29,7 @@ pub struct Ran<'a> {
 
 impl Engine {
     /// As [`submit`](Self::submit), for a job whose result is asked for elsewhere. If the job is
-    /// new it goes to no worker before [`release`](Self::release) or [`answer_with`](Self::answer_with) is
+    /// new it goes to no worker before [`release`](Self::release) or [`answer`](Self::answer) is
     /// called with its number. None if there is nothing to ask: it was there already, is to run in
     /// any case, has no key, or was refused.
     pub fn submit_asking(
@@ -71,7 +71,7 @@ impl Engine {
 
     /// The result is known: those who wait are told, data first if there is any, and the job ends
     /// unrun. False if it does not wait for word any more.
-    pub fn answer_with(
+    pub fn answer(
         &mut self,
         out: &mut impl Out,
         number: Number,

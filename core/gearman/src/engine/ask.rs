@@ -6,8 +6,8 @@
 //! a job that comes meanwhile is handed to the worker that asked last. `GRAB_JOB` is still answered
 //! by one packet, in its turn: whatever else the worker says ends its wait.
 //!
-//! Only who has just finished a job here waits. One that asks several servers in turn is not kept
-//! by those that have nothing.
+//! Only who has just finished a job here waits, or was woken for one that another worker was
+//! quicker to take. One that asks several servers in turn is not kept by those that have nothing.
 
 use super::Engine;
 use super::peer::Sleep;
@@ -19,14 +19,22 @@ impl Engine {
     #[inline]
     pub fn hear(&mut self, out: &mut impl Out, from: Peer) {
         if self.peers.find(from).is_some_and(|peer| peer.asks()) {
-            self.answer(out, from.0);
+            self.say_no_job(out, from.0);
         }
     }
 
     /// A worker that asked is told that there is no job.
-    fn answer(&mut self, out: &mut impl Out, peer: u32) {
+    fn say_no_job(&mut self, out: &mut impl Out, peer: u32) {
         self.set_awake(peer, Sleep::Awake);
         out.send(Peer(peer), Reply::NoJob);
+    }
+
+    /// Whether a worker that asks now waits for a job, if there is none.
+    pub(super) fn may_wait(&mut self, peer: u32) -> bool {
+        let peer = self.peers.get_mut(peer);
+        let woken = matches!(peer.sleep, Sleep::Woken { .. } | Sleep::Overdue);
+        let finished = core::mem::take(&mut peer.finished);
+        (woken || finished) && !self.rules.grab_patience.is_zero()
     }
 
     /// There is no job for a worker that asks: it waits for one.
@@ -68,7 +76,7 @@ impl Engine {
             if until > self.now {
                 break;
             }
-            self.answer(out, peer);
+            self.say_no_job(out, peer);
         }
     }
 }

@@ -228,7 +228,8 @@ impl Engine {
         }
         tell(Part::Word(peer.turn as u64));
         let may_wait = peer.finished && !self.rules.grab_patience.is_zero();
-        tell(Part::Word(u64::from(may_wait) << 1 | u64::from(peer.exceptions)));
+        let flags = [peer.has_worked, may_wait, peer.exceptions];
+        tell(Part::Word(flags.iter().fold(0, |word, &flag| word << 1 | u64::from(flag))));
         match peer.sleep {
             Sleep::Awake => tell(Part::Word(0)),
             Sleep::Asleep => tell(Part::Word(1)),

@@ -91,9 +91,14 @@ pub(super) struct Functions {
 
 impl Functions {
     pub(super) const fn new(secret: u64) -> Self {
-        let by_name = HashTable::new();
-        let accounts = Vec::new();
-        Self { places: Vec::new(), free: Vec::new(), hand: 0, by_name, secret, accounts }
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            by_name: HashTable::new(),
+            secret,
+            accounts: Vec::new(),
+        }
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -1,7 +1,6 @@
 //! What operators and clients ask, and what operators set.
 
 use super::Engine;
-use super::function::Function;
 use super::job::{IGNORED, Job, Key, State};
 use super::peer::{OfJob, OfPeer};
 use super::ring::NONE;
@@ -96,13 +95,18 @@ impl Engine {
 
     /// The same among functions of which this is true.
     pub fn get_status_unique_of(&self, unique: &[u8], counts: impl Fn(&[u8]) -> bool) -> JobStatus {
-        let counts = |function: &Function| function.jobs > 0 && counts(&function.name);
-        let used = self.functions.iter().filter(|(_, function)| counts(function));
+        let used = self.functions.iter().filter(|(_, function)| function.jobs > 0);
+        let used = used.filter(|(_, function)| counts(&function.name));
         let keys = used.filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
         let status = |job| JobStatus { clients: self.waiting(job), ..status_of(job) };
         oldest.map_or_else(JobStatus::default, status)
+    }
+
+    /// How many clients wait for a job. Looks at each of them.
+    pub fn listeners_of(&self, number: Number) -> u32 {
+        self.index.by_number(number).map_or(0, |at| self.waiting(self.jobs.get(at)))
     }
 
     /// The function of a job, or of a calendar.
@@ -112,11 +116,6 @@ impl Engine {
             None => self.jobs.get(self.index.by_number(number)?).function,
         };
         Some(&self.functions.get(function).name)
-    }
-
-    /// How many clients wait for a job. Looks at each of them.
-    pub fn listeners_of(&self, number: Number) -> u32 {
-        self.index.by_number(number).map_or(0, |at| self.waiting(self.jobs.get(at)))
     }
 
     fn waiting(&self, job: &Job) -> u32 {

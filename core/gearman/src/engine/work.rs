@@ -13,14 +13,15 @@ impl Engine {
     pub fn grab(&mut self, out: &mut impl Out, from: Peer, how: Grab) {
         self.peers.touch(from);
         self.hear(out, from);
-        let finished = core::mem::take(&mut self.peers.get_mut(from.0).finished);
+        let may_wait = self.may_wait(from.0);
         let awaited = self.set_awake(from.0, Sleep::Awake);
-        match self.take(out, from.0) {
+        let taken = self.take(out, from.0);
+        match taken {
             Some(at) => {
                 self.tell(out, at, Happened::Assigned);
                 out.send(from, self.assign(at, how));
             }
-            None if finished && !self.rules.grab_patience.is_zero() => self.let_wait(from, how),
+            None if may_wait => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
@@ -50,8 +51,11 @@ impl Engine {
                 self.end(out, at);
                 continue;
             }
+            let worker = self.peers.get_mut(peer);
+            worker.has_worked = true;
             if self.rules.round_robin {
-                self.peers.get_mut(peer).turn = place + 1;
+                // Down from the one that was named last, as the original goes.
+                worker.turn = place.checked_sub(1).unwrap_or(worker.abilities.len() - 1);
             }
             self.functions.get_mut(function).unheard = 0;
             let ability = self.peers.get(peer).abilities[place];
@@ -68,7 +72,7 @@ impl Engine {
         let mut best = None;
         for step in 0..count {
             let place = match self.rules.round_robin {
-                true => (peer.turn + step) % count,
+                true => (peer.turn + count - step) % count,
                 false => count - 1 - step,
             };
             let function = self.abilities.get(peer.abilities[place]).function;
@@ -146,8 +150,8 @@ impl Engine {
     }
 
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
-    /// passed on.
-    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) {
+    /// passed on. False if it cannot have been its own, since it was never handed any.
+    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) -> bool {
         let found = self.index.by_number(number);
         let own = found.filter(|&at| {
             let job = self.jobs.get(at);
@@ -155,7 +159,7 @@ impl Engine {
         });
         let Some(at) = own else {
             self.counters.late += 1;
-            return;
+            return self.peers.find(from).is_some_and(|peer| peer.has_worked);
         };
         let ends = matches!(work, Work::Complete(_) | Work::Fail | Work::Exception(_));
         self.peers.get_mut(from.0).finished |= ends;
@@ -183,6 +187,7 @@ impl Engine {
                 }
             }
         }
+        true
     }
 
     /// A job's listeners are told that it failed, and it ends.

@@ -44,6 +44,9 @@ impl Gearmand {
     }
 
     fn carry_out(&mut self, cx: &mut Cx, from: Peer, request: Request<'_>, out: &mut BytesMut) {
+        if request.is_of_jobs() && self.turn_line_away(out) {
+            return;
+        }
         if !self.may_ask(from, &request) {
             return out.put_slice(b"ERR NOT_AUTHORIZED\r\n");
         }
@@ -77,13 +80,7 @@ impl Gearmand {
                 accepted(made, out);
             }
             Request::DropFunction(name) => {
-                out.put_slice(match self.engine.drop_function(&who.inward(name)) {
-                    Ok(()) => OK,
-                    Err(NotDropped::Unknown) => b"ERR function not found\r\n",
-                    Err(NotDropped::InUse) => {
-                        b"ERR there are still connected workers or executing clients\r\n"
-                    }
-                })
+                dropped(self.engine.drop_function(&who.inward(name)), out);
             }
             Request::MaxQueue(name, limits) => {
                 let set = self.engine.max_queue(&who.inward(name), limits);
@@ -92,6 +89,8 @@ impl Gearmand {
                 }
                 accepted(set, out);
             }
+            Request::Relay => self.say_relay(out),
+            Request::HandOver => self.hand_over(out),
             Request::Monitor(what) => out.put_slice(match self.watch(cx, from, what) {
                 true => OK,
                 false => b"ERR TOO_MANY_MONITORS\r\n",
@@ -249,6 +248,10 @@ impl Gearmand {
 
     /// No more connections are taken; when the last one has gone, the server ends.
     pub(super) fn drain(&mut self, cx: &mut Cx) {
+        if !self.phase.has_jobs() {
+            self.stopping = Some(Exit::Stopped);
+            return;
+        }
         for nth in 0..self.listeners.len() {
             cx.unlisten(super::tokens::listener(nth));
         }
@@ -268,6 +271,14 @@ impl Gearmand {
             cx.exit(Exit::Stopped);
         }
     }
+}
+
+fn dropped(made: Result<(), NotDropped>, out: &mut BytesMut) {
+    out.put_slice(match made {
+        Ok(()) => OK,
+        Err(NotDropped::Unknown) => b"ERR function not found\r\n",
+        Err(NotDropped::InUse) => b"ERR there are still connected workers or executing clients\r\n",
+    });
 }
 
 fn accepted(result: Result<(), Refusal>, out: &mut BytesMut) {

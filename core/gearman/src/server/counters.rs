@@ -1,7 +1,6 @@
 //! What happened, in numbers.
 
 use super::Gearmand;
-use super::results::Results;
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -65,6 +64,7 @@ impl Gearmand {
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
             ("broken_handshakes", counters.broken_handshakes),
+            ("turned_away", self.standby.turned_away),
             ("watchers", self.watchers.len() as u64),
             ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
@@ -74,7 +74,9 @@ impl Gearmand {
         ] {
             each(name, value);
         }
-        Results::each_counter(self.results.as_deref(), each);
+        if let Some(results) = &self.results {
+            results.each_counter(each);
+        }
         if let Some(log) = &self.log {
             log.counters(each);
         }

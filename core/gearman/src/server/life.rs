@@ -81,7 +81,7 @@ impl Gearmand {
                 return cx.exit(Exit::Failed("cannot listen: the system does not allow it"));
             }
         };
-        if self.listeners.contains(&Door::Asked) || self.phase != Phase::Starting {
+        if self.listeners.contains(&Door::Asked) || self.phase == Phase::Draining {
             return;
         }
         let open = self.listeners.iter().filter_map(|door| match door {
@@ -92,11 +92,23 @@ impl Gearmand {
         if open.is_empty() {
             return cx.exit(Exit::Failed("cannot listen: none of the addresses is this host's"));
         }
-        self.phase = Phase::Serving;
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Serving;
+        }
         for note in &self.config.notes {
             self.around.say(Verbosity::Notice, format_args!("{note}"));
         }
         self.around.listening(&open);
+    }
+
+    /// All jobs are back: listens, if it does not yet.
+    pub(super) fn begin_to_serve(&mut self, cx: &mut Cx) {
+        self.phase = Phase::Starting;
+        if self.listeners.is_empty() {
+            self.begin_to_listen(cx);
+        } else if !self.listeners.contains(&Door::Asked) {
+            self.phase = Phase::Serving;
+        }
     }
 
     /// Tells the engine what time it is: before anything else is asked of it.

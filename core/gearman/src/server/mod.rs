@@ -9,8 +9,8 @@
 //! not read is not read from; who is sent more than
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
-//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks for
-//! much lets others go first. Jobs, functions and listeners are the
+//! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks
+//! for much lets others go first. Jobs, functions and listeners are the
 //! engine's to bound.
 //!
 //! # Where it differs from the originals
@@ -57,6 +57,7 @@
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
 //! | `secure` | TLS: handshakes that are under way |
+//! | `relay` | one queue of two job servers |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
@@ -72,6 +73,7 @@ mod life;
 mod monitor;
 mod out;
 mod recall;
+mod relay;
 mod request;
 mod results;
 mod secure;
@@ -96,6 +98,7 @@ use handle::Handles;
 use life::{Alarms, Door};
 use monitor::Watchers;
 use out::Wire;
+use relay::Standby;
 use results::Results;
 use secure::Handshakes;
 use session::Sessions;
@@ -114,6 +117,8 @@ pub const WORK_JOBS: Work = Work { index: 1, name: "gearmand_jobs" };
 /// Where a server's life is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// One of two with a relay, and the other one serves, or nobody does yet.
+    Following,
     /// Jobs are being read from the durable queue.
     Recovering,
     /// It does not listen everywhere yet.
@@ -122,6 +127,13 @@ enum Phase {
     Serving,
     /// It takes no connections any more, and ends when the last one has gone.
     Draining,
+}
+
+impl Phase {
+    /// Whether jobs may be spoken of.
+    const fn has_jobs(self) -> bool {
+        !matches!(self, Self::Following | Self::Recovering)
+    }
 }
 
 /// A job server.
@@ -135,6 +147,8 @@ pub struct Gearmand {
     sessions: Sessions,
     /// The durable queue, if there is one.
     log: Option<Box<Log>>,
+    /// As one of two with a relay: what it knows of the others.
+    standby: Standby,
     /// The cache of results, if there is one.
     results: Option<Box<Results>>,
     counters: Counters,
@@ -171,6 +185,7 @@ impl Gearmand {
             handles: Handles::new(""),
             sessions: Sessions::default(),
             log: config.queue_dir.as_deref().map(|dir| Box::new(Log::new(dir, &config))),
+            standby: Standby::default(),
             results: config.result_cache.as_ref().map(|cache| Box::new(Results::new(cache))),
             counters: Counters::default(),
             watchers: Watchers::default(),
@@ -200,12 +215,17 @@ impl Gearmand {
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
         self.hear_results(cx);
-        if let Some(log) = &mut self.log
-            && self.phase != Phase::Recovering
-        {
-            log.commit(cx, &self.engine);
+        self.hear_relay(cx);
+        if !self.may_answer(cx) {
+            return;
         }
-        self.set_alarms(cx);
+        if self.phase.has_jobs() {
+            if let Some(log) = &mut self.log {
+                log.commit(cx, &self.engine);
+            }
+            self.hear_relay(cx);
+            self.set_alarms(cx);
+        }
         self.keep_vigil(cx);
         if self.stopping.is_some() || self.phase == Phase::Draining {
             self.end_if_due(cx);
@@ -230,6 +250,7 @@ impl Machine for Gearmand {
             results.start(cx);
         }
         match &mut self.log {
+            Some(_) if self.config.relay.is_some() => self.begin_relay(cx),
             Some(log) => {
                 self.phase = Phase::Recovering;
                 log.open(cx);
@@ -252,12 +273,15 @@ impl Machine for Gearmand {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        if self.pair().is_some_and(|pair| pair.on_open(cx, conn, &how)) {
+            return self.settle(cx);
+        }
         self.clock(cx);
         if self.cache_open(cx, conn, &how) {
             return self.settle(cx);
         }
         let Open::Accepted { peer, listener } = how else {
-            unreachable!("nothing else of a job server connects");
+            unreachable!("nobody else connects to anybody");
         };
         self.counters.total_connections += 1;
         let http = listener >= tokens::listener(self.http_from);
@@ -272,17 +296,24 @@ impl Machine for Gearmand {
     }
 
     fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_data(cx, conn, rx));
+        if !self.may_answer(cx) {
+            return;
+        }
         self.clock(cx);
-        if !self.cache_data(cx, conn, rx) && !self.http_data(cx, conn, rx) {
+        if !pairs && !self.cache_data(cx, conn, rx) && !self.http_data(cx, conn, rx) {
             self.serve(cx, conn, rx);
         }
         self.settle(cx);
     }
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.clock(cx);
-        if !self.cache_eof(cx, conn) {
-            self.hang_up(cx, conn, Close::Flush);
+        let pairs = self.pair().is_some_and(|pair| pair.on_eof(cx, conn));
+        if !pairs && self.may_answer(cx) {
+            self.clock(cx);
+            if !self.cache_eof(cx, conn) {
+                self.hang_up(cx, conn, Close::Flush);
+            }
         }
         self.settle(cx);
     }
@@ -297,21 +328,28 @@ impl Machine for Gearmand {
     }
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.clock(cx);
-        if !self.cache_gone(cx, conn, why) {
-            self.forget(cx, conn);
+        let pairs = self.pair().is_some_and(|pair| pair.on_gone(cx, conn, why));
+        if !pairs && self.may_answer(cx) {
+            self.clock(cx);
+            if !self.cache_gone(cx, conn, why) {
+                self.forget(cx, conn);
+            }
         }
         self.settle(cx);
     }
 
     fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        let pairs = self.pair().is_some_and(|pair| pair.on_failed(cx, connect, why));
         self.clock(cx);
-        let known = self.cache_failed(cx, connect, why);
-        assert!(known, "nothing else of a job server connects");
+        let known = pairs || self.cache_failed(cx, connect, why);
+        assert!(known, "nobody else connects to anybody");
         self.settle(cx);
     }
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        if self.relay_timer(cx, timer) || !self.may_answer(cx) {
+            return self.settle(cx);
+        }
         self.clock(cx);
         match tokens::leaving_slot(timer) {
             Some(slot) => self.lingers(cx, slot),
@@ -326,18 +364,24 @@ impl Machine for Gearmand {
 
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
         self.clock(cx);
-        self.disk_done(cx, op, result);
+        match self.pair() {
+            Some(pair) => assert!(pair.on_disk(cx, op, result), "the relay has the disk"),
+            None => self.disk_done(cx, op, result),
+        }
         self.settle(cx);
     }
 
     fn resolved(&mut self, cx: &mut Cx, lookup: Token, result: Result<Vec<IpAddr>, ResolveError>) {
         let found = result.as_deref().map_err(|why| *why);
-        if !self.cache_resolved(cx, lookup, found) {
+        if !self.other_resolved(cx, lookup, &result) && !self.cache_resolved(cx, lookup, found) {
             self.name_found(cx, result);
         }
     }
 
     fn bound(&mut self, cx: &mut Cx, socket: Token, result: Result<Endpoint, BindError>) {
+        if self.pair().is_some_and(|pair| pair.on_bound(cx, socket, &result)) {
+            return self.settle(cx);
+        }
         let nth = usize::try_from(socket.0).expect("listeners are few");
         self.door(cx, nth, result);
     }
@@ -348,8 +392,8 @@ impl Machine for Gearmand {
             self.engine.invariants();
         }
         self.sessions.invariants();
-        self.watchers.invariants();
         self.handshakes.invariants();
+        self.watchers.invariants();
         if let Some(log) = &self.log {
             log.invariants();
         }

@@ -221,15 +221,6 @@ impl Out for Wire<'_> {
         }
     }
 
-    #[inline]
-    fn watched(&self) -> bool {
-        self.watchers.wants_events()
-    }
-
-    fn happened(&mut self, event: Happening<'_>) {
-        self.tell_watchers(&event);
-    }
-
     fn overrun(&mut self, of: Peer) {
         if let Some(session) = self.sessions.at(of.0 as usize)
             && session.end == End::None
@@ -237,5 +228,14 @@ impl Out for Wire<'_> {
             let conn = session.conn;
             self.hang_up_on(conn);
         }
+    }
+
+    #[inline]
+    fn watched(&self) -> bool {
+        self.watchers.wants_events()
+    }
+
+    fn happened(&mut self, event: Happening<'_>) {
+        self.tell_watchers(&event);
     }
 }

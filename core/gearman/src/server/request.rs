@@ -34,8 +34,8 @@ const NO_TIME: Fault<'_> =
 /// The last kind that the Perl server knows.
 const DANGA_KIND_MAX: Kind = Kind::OptionRes;
 
-/// Said to who speaks of a job that there never was. (What is late is not told: it is no mistake,
-/// and workers in Perl die of it.)
+/// Said to who speaks of a job that there never was, or that it cannot have. (What is late is not
+/// told: it is no mistake, and workers in Perl die of it.)
 const fn no_job(text: &'static str) -> Fault<'static> {
     Fault { code: "JOB_NOT_FOUND", danga: "not_worker", text }
 }
@@ -78,9 +78,15 @@ const fn looks_at_abilities(kind: Kind) -> bool {
 impl Gearmand {
     /// Carries a packet out. Its data comes beside it, since that may be kept.
     pub(super) fn request(&mut self, cx: &mut Cx, from: Peer, packet: View<'_>, data: Payload<'_>) {
+        if !self.phase.has_jobs() && self.turn_away(cx, from, packet.kind) {
+            return;
+        }
         if self.config.dialect == Dialect::Danga && packet.kind > DANGA_KIND_MAX {
             let (_, mut wire) = self.split(cx);
             return wire.error(from, NOT_EXPECTED);
+        }
+        if looks_at_abilities(packet.kind) {
+            self.toil += self.engine.abilities_len(from) as u64;
         }
         let named = match packet.kind {
             Kind::CanDo | Kind::CantDo => self.inward(from, until_nul(packet.argument(0))),
@@ -93,9 +99,6 @@ impl Gearmand {
         {
             let (_, mut wire) = self.split(cx);
             return wire.error(from, NOT_KNOWN);
-        }
-        if looks_at_abilities(packet.kind) {
-            self.toil += self.engine.abilities_len(from) as u64;
         }
         let (engine, mut wire) = self.split(cx);
         match packet.kind {
@@ -190,16 +193,16 @@ impl Gearmand {
             self.note_work(cx, from, number, &work);
         }
         let (engine, mut wire) = self.split(cx);
-        match named {
-            Some(number) => engine.work(&mut wire, from, number, work),
-            None => wire.error(
+        let known = named.is_some_and(|number| engine.work(&mut wire, from, number, work));
+        if !known {
+            wire.error(
                 from,
                 no_job(match work {
                     Work::Data(_) | Work::Warning(_) => "Job does not exist on server",
                     Work::Exception(_) => "An exception was received for a job that does not exist",
                     _ => "Job given in work result not found",
                 }),
-            ),
+            );
         }
     }
 

@@ -123,10 +123,14 @@ impl Gearmand {
         match self.standing(from) {
             Standing::Everybody | Standing::Operator => true,
             Standing::Nobody => matches!(request, Request::Tenant(..) | Request::Version),
-            Standing::Tenant(_) => {
-                let stats = matches!(request, Request::Monitor(Watch::Stats { .. }));
-                !stats && !matches!(request, Request::Counters | Request::Shutdown { .. })
-            }
+            Standing::Tenant(_) => !matches!(
+                request,
+                Request::Shutdown { .. }
+                    | Request::HandOver
+                    | Request::Relay
+                    | Request::Counters
+                    | Request::Monitor(Watch::Stats { .. })
+            ),
         }
     }
 }

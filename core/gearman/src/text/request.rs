@@ -35,6 +35,10 @@ pub enum Request<'a> {
     DropFunction(&'a [u8]),
     /// Bounds the queue of a function: high, normal, low; 0 for no bound.
     MaxQueue(&'a [u8], [u32; 3]),
+    /// What this server of a relay is. Ours.
+    Relay,
+    /// Has the other server of a relay serve. Ours.
+    HandOver,
     /// The number of the process.
     GetPid,
     /// How much is logged.
@@ -158,6 +162,12 @@ impl<'a> Request<'a> {
         } else if is("maxqueue") {
             let function = words.get(1).ok_or(Wrong::Incomplete(command))?;
             Ok(Self::MaxQueue(function, limits(&words[2..])))
+        } else if is("relay") {
+            match words {
+                [_] => Ok(Self::Relay),
+                [_, what] if what.eq_ignore_ascii_case(b"handover") => Ok(Self::HandOver),
+                _ => Err(Wrong::Incomplete(command)),
+            }
         } else if is("getpid") {
             Ok(Self::GetPid)
         } else if is("verbose") {
@@ -176,6 +186,21 @@ impl<'a> Request<'a> {
         } else {
             Err(Wrong::Unknown(command))
         }
+    }
+
+    /// Whether it is about jobs and functions, which only a server that serves knows.
+    pub const fn is_of_jobs(&self) -> bool {
+        !matches!(
+            self,
+            Self::Relay
+                | Self::HandOver
+                | Self::GetPid
+                | Self::Verbose
+                | Self::Version
+                | Self::Counters
+                | Self::Tenant(..)
+                | Self::Shutdown { .. }
+        )
     }
 
     /// What the Perl server reads otherwise than the C server.

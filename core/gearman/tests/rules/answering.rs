@@ -18,7 +18,7 @@ fn release(desk: &mut Desk, number: u64) -> bool {
 
 fn answer(desk: &mut Desk, number: u64) -> bool {
     let result = Payload::Slice(b"known");
-    desk.engine.answer_with(&mut desk.book, Number(number), None, result)
+    desk.engine.answer(&mut desk.book, Number(number), None, result)
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn data_comes_before_the_result() {
     let mut desk = desk();
     ask(&mut desk, 1, key("u"));
     let (data, result) = (Payload::Slice(b"part"), Payload::Slice(b""));
-    desk.engine.answer_with(&mut desk.book, Number(1), Some(data), result);
+    desk.engine.answer(&mut desk.book, Number(1), Some(data), result);
     assert_eq!(desk.line(1), "created 1, 1: data part, 1: complete ");
 }
 

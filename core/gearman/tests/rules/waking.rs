@@ -155,6 +155,15 @@ fn a_worker_that_has_finished_a_job_is_handed_the_next_one_without_a_wake_up() {
 }
 
 #[test]
+fn a_woken_worker_whose_job_another_one_took_waits_for_the_next() {
+    let mut desk = patient(10..11);
+    desk.can_do(9, "f").sleep(9).wait(Duration::from_micros(200)).submit(1, BACK);
+    assert_eq!((desk.line(9), desk.grab(10)), ("noop".into(), "no job, assign 2 f ".into()));
+    assert_eq!(desk.grab(9), "");
+    assert_eq!(desk.submit(1, BACK).line(9), "assign 3 f ");
+}
+
+#[test]
 fn a_worker_that_has_waited_long_enough_is_told_that_there_is_no_job() {
     let mut desk = patient(10..11);
     let expiry = desk.engine.next_expiry().expect("it is to be answered");

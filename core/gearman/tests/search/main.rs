@@ -39,7 +39,7 @@ fn workers_may_sleep_and_tarry_in_every_order() {
 
 #[test]
 fn workers_may_wait_for_a_job_in_every_order() {
-    search(&plans::patient_workers(3), 3_682);
+    search(&plans::patient_workers(3), 3_800);
 }
 
 #[test]
@@ -54,5 +54,5 @@ fn the_server_may_die_in_every_order() {
 
 #[test]
 fn all_of_it_may_happen_in_every_order() {
-    search(&Plan { keys: b"u", ..plans::everything(2) }, 6_502);
+    search(&Plan { keys: b"u", ..plans::everything(2) }, 7_628);
 }

@@ -78,7 +78,10 @@ fn nobody_sees_or_ends_what_is_anothers() {
     assert!(!rig.send(blog, b"workers\n").contains("till"));
     assert_eq!(rig.send(blog, b"cancel job H:1\n"), "ERR UNKNOWN_JOB\\r\\n");
     assert_eq!(rig.send(blog, b"drop function shop/f\n"), "ERR function not found\\r\\n");
-    assert_eq!(rig.send(blog, b"monitor stats\n"), "ERR NOT_AUTHORIZED\\r\\n");
+    for line in ["monitor stats", "counters", "relay", "relay handover"] {
+        let said = rig.send(blog, format!("{line}\n").as_bytes());
+        assert_eq!(said, "ERR NOT_AUTHORIZED\\r\\n", "{line}");
+    }
     assert_eq!(rig.send(shop, b"status\n"), "f\\t1\\t0\\t1\\n, .\\n");
     assert!(rig.send(shop, b"workers\n").contains("till : f\\n"));
     let operator = of(&mut rig, "*:all");

@@ -63,14 +63,14 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     }
     allow_files(&config)?;
     core_dumps(&config)?;
+    // Read as whoever starts it: others need not be able to read the key.
+    let tls = config.tls.as_ref().map(tls::server).transpose()?;
     if let Some(file) = &config.tenants_file {
         let wrong = |why: String| format!("--tenants {file}: {why}");
         let text = std::fs::read_to_string(file).map_err(|why| wrong(why.to_string()))?;
         let tenants = Tenants::parse(&text).map_err(|why| wrong(why.to_string()))?;
         config.tenants = Some(Arc::new(tenants));
     }
-    // Read as whoever starts it: others need not be able to read the key.
-    let tls = config.tls.as_ref().map(tls::server).transpose()?;
     let identity = match config.program.user.as_deref() {
         Some(user) => {
             identity::of(user).map_err(|why| format!("Could not find user : {user} ({why})"))?

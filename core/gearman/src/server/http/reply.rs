@@ -271,12 +271,11 @@ impl Wire<'_> {
         let Some(http) = &mut session.http else { return };
         http.awaits = Awaited::Request;
         if keep && !http.last {
-            if !session.paused {
+            if session.unread() > 0 {
                 // What came meanwhile is told again.
-                let came = session.unread() > 0;
-                self.cx.pause(conn, came);
-                self.cx.pause(conn, false);
+                self.cx.pause(conn, true);
             }
+            self.cx.pause(conn, false);
         } else if session.end == End::None {
             // The engine hears of it when the connection is gone.
             session.end = End::Closed;

@@ -46,7 +46,7 @@ impl Gearmand {
                 Some(value) => {
                     let (data, result) = Results::parts_of(value);
                     let data = (!data.is_empty()).then_some(Payload::Shared(&data));
-                    engine.answer_with(&mut wire, number, data, Payload::Shared(&result));
+                    engine.answer(&mut wire, number, data, Payload::Shared(&result));
                     // If it waits no more, a background submit came, and it is to run.
                 }
                 None => {
