@@ -62,12 +62,20 @@ pub const STORIES: &[(&str, &str)] = &[
     ("alter-a-big-table.toml", include_str!("../alter-a-big-table.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
     ("hello-reverse.toml", include_str!("../hello-reverse.toml")),
+    ("fifty-thousand.toml", include_str!("../fifty-thousand.toml")),
+    ("map-reduce.toml", include_str!("../map-reduce.toml")),
+    ("log-funnel.toml", include_str!("../log-funnel.toml")),
+    ("resize-image.toml", include_str!("../resize-image.toml")),
+    ("shell-workers.toml", include_str!("../shell-workers.toml")),
     ("ten-databases.toml", include_str!("../ten-databases.toml")),
     ("two-hostnames.toml", include_str!("../two-hostnames.toml")),
     ("coalescing.toml", include_str!("../coalescing.toml")),
     ("no-single-point.toml", include_str!("../no-single-point.toml")),
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
+    ("cron.toml", include_str!("../cron.toml")),
+    ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
+    ("mail-store.toml", include_str!("../mail-store.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -159,7 +159,8 @@ metric = "jobs1.connections"
 take = "peak"
 equals = 2
 "#;
-    let (_, text) = catalog::STORIES.iter().find(|(name, _)| *name == "hello-reverse.toml").unwrap();
+    let mut stories = catalog::STORIES.iter();
+    let (_, text) = stories.find(|(name, _)| *name == "hello-reverse.toml").unwrap();
     let file = File::from_bytes("more.toml", format!("{text}\n{MORE}").into_bytes());
     let story = file.and_then(|file| file.story(Profile::Real, &[]));
     let story = story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)));
@@ -222,6 +223,7 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Gearmand(config) => {
             serve(host, || storytime_gearman::Gearmand::new((*config).clone()))
         }
+        Program::Gearman(_) => unreachable!("no story here types a command line"),
         Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
         Program::Mover(config) => serve(host, || mover::Named::new((*config).clone())),
         Program::MoveCoordinator(config) => serve(host, || mover::Named::new(config.clone())),

@@ -179,9 +179,9 @@ impl Journal {
 
     /// Starts writing what was appended, unless a write or sync is in flight: then it rides with
     /// the next. Call it once behind each callback that appended, in which a disk operation of the
-    /// journal completed, or that was refused with [`AppendError::Full`]: a full disk is then looked
-    /// at again. Whoever calls it a little later, behind what else is there to be read, has more
-    /// ride along; [`wants_commit`](Self::wants_commit) tells whether it would begin anything.
+    /// journal completed, or that was refused with [`AppendError::Full`]: a full disk is then
+    /// looked at again. Whoever calls it a little later, behind what else is there to be read, has
+    /// more ride along; [`wants_commit`](Self::wants_commit) tells whether it would begin anything.
     pub fn commit(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
         if !matches!(self.state, State::Open) {
             return;

@@ -1,14 +1,14 @@
 //! `gearmand --ssl`, as this program's tools and a stranger's meet it: with certificates made for
 //! the test.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use storytime_real::{Listening, nobodys_address};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,8 +30,9 @@ impl Drop for Tool {
 }
 
 /// Who vouches for all of a site, or for nobody there.
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
     CertifiedIssuer::self_signed(params, key).expect("an authority")
@@ -46,14 +47,15 @@ impl Site {
         for tool in ["gearman", "gearadmin"] {
             symlink(program, folder.join(tool)).expect("a link to the program");
         }
-        let (ours, theirs) = (authority(), authority());
+        let (ours, theirs) = (authority("ours"), authority("theirs"));
         let at = nobodys_address();
         let write =
             |name: &str, text: String| fs::write(folder.join(name), text).expect("a folder");
         write("ca", ours.pem());
         for (name, issuer) in [("server", &ours), ("client", &ours), ("stranger", &theirs)] {
             let key = KeyPair::generate().expect("a key");
-            let params = CertificateParams::new([at.ip().to_string()]).expect("an address");
+            let mut params = CertificateParams::new([at.ip().to_string()]).expect("an address");
+            params.distinguished_name.push(DnType::CommonName, name);
             let certificate = params.signed_by(&key, issuer).expect("a certificate");
             write(&format!("{name}.pem"), certificate.pem());
             write(&format!("{name}.key"), key.serialize_pem());
@@ -149,12 +151,10 @@ fn who_shows_no_certificate_or_a_strangers_is_not_served() {
 #[test]
 fn a_peer_that_does_not_shake_hands_is_hung_up_on() {
     let site = Site::new("silent");
-    let began = Instant::now();
     let mut silent = TcpStream::connect(site.server.at()).expect("it listens");
     silent.set_read_timeout(Some(PATIENCE)).expect("a time");
     let ended = silent.read(&mut [0]);
     assert!(matches!(ended, Ok(0)) || ended.is_err_and(|why| !is_late(&why)), "it is let go");
-    assert!(began.elapsed() < PATIENCE);
     assert_eq!(site.status("client").status.code(), Some(0), "others are served");
 }
 

@@ -1,13 +1,13 @@
 //! Where records go, and when they are durable.
 
 use super::gather::{Begin, Gather};
-use super::storage::Storages;
 use super::tokens;
 use crate::commands::Fault;
 use crate::config::{Config, Durability, RECORD_BYTES_MAX};
 use bytes::Bytes;
 use storytime_journal::{AppendError, Journal, JournalEvent, JournalOptions, Lsn, ReadError};
 use storytime_machine::{Cx, DiskResult, Token};
+use storytime_pair::Storages;
 
 /// Most bytes of records that are not durable yet.
 const PENDING_BYTES_MAX: usize = 64 << 20;
@@ -59,7 +59,7 @@ impl Log {
         Self {
             durability: config.durability,
             journal,
-            storage: Storages::new(),
+            storage: Storages::Own,
             last: Lsn(0),
             uncovered_bytes: 0,
             gather: Gather::default(),

@@ -33,7 +33,6 @@ mod log;
 mod replies;
 mod serve;
 mod session;
-mod storage;
 mod tokens;
 mod turns;
 

@@ -1,19 +1,26 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and a few of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
 //! silently left out (a protocol, a queue that keeps jobs, a key without `--ssl`) is refused.
 
+mod extras;
 mod flags;
 mod help;
 mod parse;
+mod relay;
 
+pub use extras::ResultCache;
 pub use help::HELP;
+pub(crate) use parse::scaled;
 pub use parse::version_line;
+pub use relay::{Alone, Relay};
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
+use crate::tenants::Tenants;
 use core::time::Duration;
+use std::sync::Arc;
 use storytime_machine::{Limits, Listen, UsageError};
 
 /// What `version` answers in the C server's dialect: the one that is followed.
@@ -84,6 +91,8 @@ pub struct Config {
     /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
     /// the next one is made, bytes.
     pub checkpoint_bytes: u64,
+    /// `--relay-to`: another job server has the queue, too.
+    pub relay: Option<Relay>,
     /// How far ahead the journal claims room on the disk, bytes.
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
@@ -94,6 +103,14 @@ pub struct Config {
     /// `--ssl`: all connections are encrypted, and every peer must show a certificate. Which files
     /// that takes concerns the program around the server.
     pub tls: Option<TlsFiles>,
+    /// `--http-port`: where HTTP is spoken, if anywhere.
+    pub http_port: Option<u16>,
+    /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
+    pub result_cache: Option<ResultCache>,
+    /// `--tenants`: the file of those who share the server; with it nobody else may use it.
+    pub tenants_file: Option<String>,
+    /// What is in that file: for the program to read.
+    pub tenants: Option<Arc<Tenants>>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -206,10 +223,15 @@ impl Default for Config {
             dialect: Dialect::default(),
             queue_dir: None,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
             held_bytes_max: HELD_BYTES_MAX,
             tls: None,
+            http_port: None,
+            tenants_file: None,
+            tenants: None,
+            result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),
@@ -255,6 +277,11 @@ impl Config {
             Dialect::Gearmand => VERSION_GEARMAND,
             Dialect::Danga => VERSION_DANGA,
         }
+    }
+
+    /// Longest body of an HTTP request: what a packet may hold, too. Bytes.
+    pub const fn http_body_bytes_max(&self) -> usize {
+        self.packet_bytes_max - crate::packet::HEADER_BYTES
     }
 
     /// What the engine is told.

@@ -1,6 +1,8 @@
 //! From flags to options.
 
+use super::extras;
 use super::flags::{self, Given};
+use super::relay;
 use super::{
     Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
 };
@@ -19,11 +21,13 @@ struct Loose {
     check: bool,
     ssl: bool,
     tls: TlsFiles,
+    relay: relay::Loose,
     retries: Option<i64>,
     zero: Retries,
     protocol: Option<String>,
     queue: Option<String>,
     queue_dir: Option<String>,
+    extras: extras::Loose,
 }
 
 pub(super) fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
@@ -53,19 +57,23 @@ pub(super) fn command<W: AsRef<str>>(words: &[W], file: &str) -> Result<Command,
     if loose.version {
         return Ok(Command::Version);
     }
-    together(&mut config, &loose)?;
+    together(&mut config, &mut loose)?;
     Ok(Command::Serve(Box::new(config)))
 }
 
 /// What is only wrong once it is to be served.
-fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
+fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
     if !loose.ssl && loose.tls != TlsFiles::default() {
         let what = "the files of TLS are named, but without --ssl nothing is encrypted";
         return Err(UsageError(what.to_owned()));
     }
     config.tls = loose.ssl.then(|| loose.tls.clone());
-    if let Some(protocol) = &loose.protocol {
-        return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+    match loose.protocol.as_deref() {
+        None => {}
+        Some("http") => loose.extras.speak_http(),
+        Some(protocol) => {
+            return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+        }
     }
     config.queue_dir = match (loose.queue.as_deref(), loose.queue_dir.as_deref()) {
         (None | Some("journal"), Some(dir)) => Some(dir.to_owned()),
@@ -81,7 +89,13 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
+    config.relay = loose.relay.relay(config.queue_dir.is_some())?;
+    if config.relay.is_some() && config.handle_prefix.is_none() {
+        config.handle_prefix = Some(relay::handle_prefix());
+    }
     config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
+    config.http_port = loose.extras.http_port(config.port())?;
+    config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
     Ok(())
 }
 
@@ -89,7 +103,7 @@ fn take(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<(), 
     if let Some(why) = given.flag.idle {
         return note(config, given, why);
     }
-    if !serving(config, loose, given)? {
+    if !serving(config, loose, given)? && !loose.extras.take(given)? {
         beside(config, loose, given)?;
     }
     Ok(())
@@ -149,9 +163,10 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
+        "tenants" => config.tenants_file = some(value),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
-        _ => return Ok(false),
+        _ => return loose.relay.take(given),
     }
     Ok(true)
 }
@@ -181,9 +196,6 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "help" => loose.help = true,
         "version" => loose.version = true,
         "check-args" => loose.check = true,
-        "http-port" => {
-            number::<u16>(given)?;
-        }
         "ssl-ca-file" => loose.tls.authorities = some(value),
         "ssl-certificate" => loose.tls.certificate = some(value),
         "ssl-key" => loose.tls.key = some(value),
@@ -198,12 +210,12 @@ fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-fn wrong(given: Given<'_>) -> UsageError {
+pub(super) fn wrong(given: Given<'_>) -> UsageError {
     let Given { flag, value } = given;
     UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
 }
 
-fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
+pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
     given.value.parse().map_err(|_| wrong(given))
 }
 
@@ -216,7 +228,7 @@ fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
     }
 }
 
-fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
+pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
     let found = words.iter().position(|word| *word == given.value);
     let [one, other] = words;
     let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));
@@ -252,16 +264,20 @@ fn folder(given: Given<'_>) -> Result<String, UsageError> {
 }
 
 fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
-    let value = given.value.to_ascii_lowercase();
+    let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
+    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+}
+
+/// A number, or one of kilobytes, megabytes, gigabytes.
+pub(crate) fn scaled(value: &str) -> Option<usize> {
+    let value = value.to_ascii_lowercase();
     let (digits, shift) = match value.as_bytes().last() {
         Some(b'k') => (&value[..value.len() - 1], 10),
         Some(b'm') => (&value[..value.len() - 1], 20),
         Some(b'g') => (&value[..value.len() - 1], 30),
         _ => (&value[..], 0),
     };
-    let n = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
-    let n = n.filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
 }
 
 /// Shortest limit on packets that can be asked for, bytes.

@@ -79,7 +79,7 @@ fn mistakes_say_what_is_wrong() {
             "-q builtin --queue-dir q",
             "--queue-dir is for -q journal; the builtin queue is in memory alone",
         ),
-        ("-r http", "-r http: there is no such protocol here"),
+        ("-r gopher", "-r gopher: there is no such protocol here"),
         (
             "--dialect perl",
             "the argument ('perl') for option '--dialect' is invalid; expected gearmand or danga",
@@ -136,6 +136,22 @@ fn tls_takes_three_files_or_what_the_environment_names() {
 }
 
 #[test]
+fn a_relay_has_its_flags_together_and_a_queue() {
+    let all = "--queue-dir q --relay-to job2:4731 --relay-listen 4731 --relay-witness w:7000";
+    let config = serve(all);
+    let relay = config.relay.expect("a relay");
+    assert_eq!((relay.other.port, relay.witness.host.as_str(), relay.first), (4731, "w", false));
+    assert_eq!((relay.listen, relay.alone), (4731, Alone::Accept));
+    assert_eq!(config.handle_prefix.as_deref(), Some("H:relay"), "names are the same on both");
+    let config = serve(&format!("{all} --relay-first yes --relay-alone refuse"));
+    let relay = config.relay.expect("a relay");
+    assert_eq!((relay.first, relay.alone), (true, Alone::Refuse));
+    assert!(mistake("--queue-dir q --relay-to job2:4731").contains("a relay needs"));
+    assert!(mistake(&all.replace("--queue-dir q", "")).contains("needs --queue-dir"));
+    assert!(mistake(&all.replace("job2:4731", "job2")).contains("expected HOST:PORT"));
+}
+
+#[test]
 fn limits_go_together() {
     serve("").limits().assert_valid();
     let config = serve("--max-packet 1g");
@@ -146,9 +162,9 @@ fn limits_go_together() {
 
 #[test]
 fn the_help_fits_a_screen_and_names_every_flag_that_means_something() {
-    assert!(HELP.lines().count() <= 40 && HELP.lines().all(|line| line.len() <= 100));
+    assert!(HELP.lines().count() <= 54 && HELP.lines().all(|line| line.len() <= 100));
     for flag in flags::FLAGS.iter().filter(|flag| flag.idle.is_none()) {
-        let refused = ["protocol", "http-port"];
+        let refused: [&str; 0] = [];
         let named = HELP.contains(&format!("--{}", flag.long));
         assert!(named || refused.contains(&flag.long), "--{} is in the help", flag.long);
     }

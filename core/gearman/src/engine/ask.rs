@@ -6,12 +6,12 @@
 //! a job that comes meanwhile is handed to the worker that asked last. `GRAB_JOB` is still answered
 //! by one packet, in its turn: whatever else the worker says ends its wait.
 //!
-//! Only who has just finished a job here waits, or was woken for one that another worker was quicker
-//! to take. One that asks several servers in turn is not kept by those that have nothing.
+//! Only who has just finished a job here waits, or was woken for one that another worker was
+//! quicker to take. One that asks several servers in turn is not kept by those that have nothing.
 
 use super::Engine;
 use super::peer::Sleep;
-use super::types::{Grab, Out, Peer, Reply};
+use super::types::{Grab, Happened, Out, Peer, Reply};
 
 impl Engine {
     /// To be called before anything that a connection says: if it waits for an answer, that one
@@ -19,12 +19,12 @@ impl Engine {
     #[inline]
     pub fn hear(&mut self, out: &mut impl Out, from: Peer) {
         if self.peers.find(from).is_some_and(|peer| peer.asks()) {
-            self.answer(out, from.0);
+            self.say_no_job(out, from.0);
         }
     }
 
     /// A worker that asked is told that there is no job.
-    fn answer(&mut self, out: &mut impl Out, peer: u32) {
+    fn say_no_job(&mut self, out: &mut impl Out, peer: u32) {
         self.set_awake(peer, Sleep::Awake);
         out.send(Peer(peer), Reply::NoJob);
     }
@@ -60,7 +60,10 @@ impl Engine {
             let Sleep::Asking { how, .. } = self.peers.get(peer).sleep else { break };
             self.set_awake(peer, Sleep::Awake);
             match self.take(out, peer) {
-                Some(at) => out.send(Peer(peer), self.assign(at, how)),
+                Some(at) => {
+                    self.tell(out, at, Happened::Assigned);
+                    out.send(Peer(peer), self.assign(at, how));
+                }
                 None => out.send(Peer(peer), Reply::NoJob),
             }
         }
@@ -73,7 +76,7 @@ impl Engine {
             if until > self.now {
                 break;
             }
-            self.answer(out, peer);
+            self.say_no_job(out, peer);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::held::What;
-use super::job::{IGNORED, Job, State};
+use super::job::{ASKED, BACKGROUND, IGNORED, Job, State};
 use super::peer::{OfJob, OfPeer, PeerState, Sleep};
 use super::ring::NONE;
 use super::types::{Number, Peer, Priority};
@@ -26,6 +26,7 @@ impl Engine {
     pub fn invariants(&self) {
         self.check_jobs();
         self.check_functions();
+        self.check_accounts();
         self.check_peers();
         self.check_woken();
         self.check_held();
@@ -48,6 +49,10 @@ impl Engine {
             let running = job.state == State::Running;
             assert_eq!(running, job.worker != NONE, "a job has a worker while it runs");
             assert!(running || job.is(IGNORED) || job.is_wanted(), "a job is kept for somebody");
+            if job.is(ASKED) {
+                assert_eq!(job.state, State::Held, "who is asked about is given to nobody");
+                assert!(!job.is(BACKGROUND), "a job that runs for itself waits for no answer");
+            }
             let number = Number(job.number);
             let waits = self.dues.contains(&(job.due(), number));
             assert_eq!(waits, job.state == State::Waiting, "what waits is in the set");
@@ -223,7 +228,8 @@ impl Engine {
         }
         tell(Part::Word(peer.turn as u64));
         let may_wait = peer.finished && !self.rules.grab_patience.is_zero();
-        tell(Part::Word(u64::from(may_wait) << 1 | u64::from(peer.exceptions)));
+        let flags = [peer.has_worked, may_wait, peer.exceptions];
+        tell(Part::Word(flags.iter().fold(0, |word, &flag| word << 1 | u64::from(flag))));
         match peer.sleep {
             Sleep::Awake => tell(Part::Word(0)),
             Sleep::Asleep => tell(Part::Word(1)),

@@ -38,6 +38,8 @@
 //! - A worker that asks for a job when it has finished one may be told only after
 //!   [`Rules::grab_patience`] that there is none.
 
+mod accounts;
+mod answer;
 mod ask;
 mod calendar;
 mod calendars;
@@ -54,18 +56,21 @@ mod ring;
 mod rules;
 mod slab;
 mod submit;
+mod tell;
 mod times;
 mod types;
 mod wake;
 mod work;
 
+pub use accounts::Quota;
+pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
 pub use rules::{Defect, Dialect, Retries, Rules};
 pub use types::{
-    Assign, Grab, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
-    Refusal, Reply, Submit, Ticket, Timeout, When, Work,
+    Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload,
+    Peer, Priority, Refusal, Reply, Submit, Ticket, Timeout, When, Work,
 };
 
 #[doc(hidden)]

@@ -65,8 +65,8 @@ pub struct Rules {
     pub wake_max: u32,
     /// How long a woken worker is waited for before another one is woken in its place.
     pub wake_patience: Duration,
-    /// How long a worker that has just finished a job, or was woken, waits for one before it is told
-    /// that there is none; zero to tell it at once.
+    /// How long a worker that has just finished a job, or was woken, waits for one before it is
+    /// told that there is none; zero to tell it at once.
     pub grab_patience: Duration,
     /// Whether functions of equal priority take turns, instead of the order in which a worker
     /// named them, the latest first.

@@ -5,7 +5,7 @@ use super::job::{IGNORED, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::ring::{NONE, Ring};
 use super::rules::{Defect, Dialect};
-use super::types::{Assign, Grab, Number, Out, Peer, Priority, Reply, Work};
+use super::types::{Assign, Grab, Happened, Number, Out, Peer, Priority, Reply, Work};
 use core::time::Duration;
 
 impl Engine {
@@ -15,8 +15,12 @@ impl Engine {
         self.hear(out, from);
         let may_wait = self.may_wait(from.0);
         let awaited = self.set_awake(from.0, Sleep::Awake);
-        match self.take(out, from.0) {
-            Some(at) => out.send(from, self.assign(at, how)),
+        let taken = self.take(out, from.0);
+        match taken {
+            Some(at) => {
+                self.tell(out, at, Happened::Assigned);
+                out.send(from, self.assign(at, how));
+            }
             None if may_wait => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
@@ -47,8 +51,11 @@ impl Engine {
                 self.end(out, at);
                 continue;
             }
+            let worker = self.peers.get_mut(peer);
+            worker.has_worked = true;
             if self.rules.round_robin {
-                self.peers.get_mut(peer).turn = place + 1;
+                // Down from the one that was named last, as the original goes.
+                worker.turn = place.checked_sub(1).unwrap_or(worker.abilities.len() - 1);
             }
             self.functions.get_mut(function).unheard = 0;
             let ability = self.peers.get(peer).abilities[place];
@@ -65,7 +72,7 @@ impl Engine {
         let mut best = None;
         for step in 0..count {
             let place = match self.rules.round_robin {
-                true => (peer.turn + step) % count,
+                true => (peer.turn + count - step) % count,
                 false => count - 1 - step,
             };
             let function = self.abilities.get(peer.abilities[place]).function;
@@ -143,8 +150,8 @@ impl Engine {
     }
 
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
-    /// passed on.
-    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) {
+    /// passed on. False if it cannot have been its own, since it was never handed any.
+    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) -> bool {
         let found = self.index.by_number(number);
         let own = found.filter(|&at| {
             let job = self.jobs.get(at);
@@ -152,7 +159,7 @@ impl Engine {
         });
         let Some(at) = own else {
             self.counters.late += 1;
-            return;
+            return self.peers.find(from).is_some_and(|peer| peer.has_worked);
         };
         let ends = matches!(work, Work::Complete(_) | Work::Fail | Work::Exception(_));
         self.peers.get_mut(from.0).finished |= ends;
@@ -166,11 +173,13 @@ impl Engine {
             Work::Data(_) | Work::Warning(_) => self.relay(out, at, work),
             Work::Complete(_) => {
                 self.counters.completed += 1;
+                self.tell(out, at, Happened::Completed);
                 self.relay(out, at, work);
                 self.end(out, at);
             }
             Work::Fail => self.fail(out, at),
             Work::Exception(_) => {
+                self.tell(out, at, Happened::Excepted);
                 self.relay(out, at, work);
                 if self.rules.dialect == Dialect::Gearmand {
                     self.counters.failed += 1;
@@ -178,11 +187,18 @@ impl Engine {
                 }
             }
         }
+        true
     }
 
     /// A job's listeners are told that it failed, and it ends.
     pub(super) fn fail(&mut self, out: &mut impl Out, at: u32) {
+        self.fail_as(out, at, Happened::Failed);
+    }
+
+    /// The same, for a reason.
+    pub(super) fn fail_as(&mut self, out: &mut impl Out, at: u32, why: Happened) {
         self.counters.failed += 1;
+        self.tell(out, at, why);
         self.relay(out, at, Work::Fail);
         self.end(out, at);
     }
@@ -219,8 +235,7 @@ impl Engine {
         self.drop_listeners(at);
         self.index.remove(self.jobs.get(at), at);
         let job = self.jobs.remove(at);
-        self.functions.get_mut(job.function).jobs -= 1;
-        self.jobs_bytes -= job.bytes();
+        self.discharge(job.function, job.bytes());
         if job.is(KEPT) {
             out.forget(Number(job.number));
         }
@@ -251,7 +266,7 @@ impl Engine {
         if self.rules.defect == Some(Defect::CancelledFound) {
             self.cancel_badly(out, at);
         } else {
-            self.fail(out, at);
+            self.fail_as(out, at, Happened::Cancelled);
         }
         true
     }

@@ -8,6 +8,9 @@ pub(super) struct Counters {
     pub(super) total_connections: u64,
     pub(super) packets: u64,
     pub(super) text_requests: u64,
+    pub(super) http_requests: u64,
+    /// Credentials that were nobody's.
+    pub(super) strangers: u64,
     pub(super) bytes_read: u64,
     /// Jobs that clients submitted, also those that met another one.
     pub(super) submits: u64,
@@ -43,6 +46,8 @@ impl Gearmand {
             ("connections", self.sessions.open() as u64),
             ("packets", counters.packets),
             ("text_requests", counters.text_requests),
+            ("strangers", counters.strangers),
+            ("http_requests", counters.http_requests),
             ("bytes_read", counters.bytes_read),
             ("submits", counters.submits),
             ("refusals", counters.refusals),
@@ -59,12 +64,18 @@ impl Gearmand {
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
             ("broken_handshakes", counters.broken_handshakes),
+            ("turned_away", self.standby.turned_away),
+            ("watchers", self.watchers.len() as u64),
+            ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),
         ] {
             each(name, value);
+        }
+        if let Some(results) = &self.results {
+            results.each_counter(each);
         }
         if let Some(log) = &self.log {
             log.counters(each);

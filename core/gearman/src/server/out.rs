@@ -2,10 +2,12 @@
 
 use super::counters::Counters;
 use super::handle::Handles;
+use super::monitor::Watchers;
 use super::session::{End, Sessions};
 use crate::config::OUTPUT_BYTES_MAX;
 use crate::engine::{
-    Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket,
+    Work,
 };
 use crate::packet::{Kind, Magic, SHARED_BYTES_MIN, put, put_with_data};
 use crate::queue::Log;
@@ -18,6 +20,7 @@ pub(super) struct Wire<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
+    pub(super) watchers: &'a mut Watchers,
     pub(super) dialect: Dialect,
     /// Output of all slow connections above which the slowest is hung up on, bytes.
     pub(super) held_bytes_max: usize,
@@ -42,6 +45,7 @@ const fn codes(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::Calendar => ("INVALID_ARGUMENT", "invalid_args"),
         Refusal::TooManyFunctions
         | Refusal::TooManyAbilities
+        | Refusal::QuotaUsedUp
         | Refusal::QueueFull
         | Refusal::QueueBusy(_)
         | Refusal::TooManyCalendars => ("QUEUE_ERROR", "server_error"),
@@ -139,6 +143,7 @@ impl Wire<'_> {
     fn assign(&mut self, to: Peer, job: Assign<'_>) {
         self.counters.assigned += 1;
         let Assign { function, unique, data, .. } = job;
+        let function = self.sessions.seen(to, function);
         let handle = self.handles.write(job.number);
         let handle = handle.as_bytes();
         match (job.how, job.reducer) {
@@ -180,6 +185,9 @@ impl Wire<'_> {
 impl Out for Wire<'_> {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
         self.counters.replies += 1;
+        if self.sessions.any_http() && self.http_reply(to, &reply) {
+            return;
+        }
         match reply {
             Reply::Created(number) => {
                 let handle = self.handles.write(number);
@@ -220,5 +228,14 @@ impl Out for Wire<'_> {
             let conn = session.conn;
             self.hang_up_on(conn);
         }
+    }
+
+    #[inline]
+    fn watched(&self) -> bool {
+        self.watchers.wants_events()
+    }
+
+    fn happened(&mut self, event: Happening<'_>) {
+        self.tell_watchers(&event);
     }
 }

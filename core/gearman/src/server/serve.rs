@@ -11,7 +11,7 @@ use core::time::Duration;
 use storytime_machine::{Close, Conn, Cx};
 
 /// How long a connection that was hung up on may take to take its last output.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much one connection may ask for before others go first: replies, whoever gets them, and
 /// entries of lists that are looked at.
@@ -43,6 +43,7 @@ impl Gearmand {
             sessions: &mut self.sessions,
             handles: &self.handles,
             counters: &mut self.counters,
+            watchers: &mut self.watchers,
             dialect: self.config.dialect,
             held_bytes_max: self.config.held_bytes_max,
             log: self.log.as_deref_mut(),
@@ -191,7 +192,7 @@ impl Gearmand {
     pub(super) fn hang_up(&mut self, cx: &mut Cx, conn: Conn, how: Close) {
         let Some(session) = self.sessions.get(conn) else { return };
         let before = core::mem::replace(&mut session.end, End::Told);
-        if before != End::Told {
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
@@ -216,10 +217,12 @@ impl Gearmand {
         cx.cancel(tokens::leaving(conn));
         self.tls_gone(conn);
         let Some(session) = self.sessions.get(conn) else { return };
-        if core::mem::replace(&mut session.end, End::Told) != End::Told {
+        let before = core::mem::replace(&mut session.end, End::Told);
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
+        self.watchers.leave(conn);
         self.sessions.remove(conn);
     }
 

@@ -1,5 +1,7 @@
 //! Connections, by their place.
 
+use super::http::Http;
+use super::tenancy::Standing;
 use crate::engine::{Number, Peer};
 use bytes::Bytes;
 use storytime_machine::{Conn, Endpoint};
@@ -34,6 +36,10 @@ pub(super) struct Session {
     pub(super) paused: bool,
     /// The job that it has had longest, when it was last looked at.
     pub(super) job_seen: Option<Number>,
+    /// What an HTTP connection waits for; none for one of the job server's own protocol.
+    pub(super) http: Option<Box<Http>>,
+    /// Whose it is.
+    pub(super) standing: Standing,
     /// Input that waits for its rest, bytes.
     unread: usize,
     /// Output that waits, as far as it was noticed to be much, bytes.
@@ -45,6 +51,8 @@ pub(super) struct Session {
 pub(super) struct Sessions {
     places: Vec<Option<Box<Session>>>,
     open: usize,
+    /// How many of them are of HTTP.
+    https: usize,
     unread: usize,
     behind: usize,
 }
@@ -53,6 +61,11 @@ impl Session {
     /// Which connection of the engine's it is.
     pub(super) const fn peer(&self) -> Peer {
         Peer(self.conn.slot)
+    }
+
+    /// Input that waits for its rest, as far as it was noted, bytes.
+    pub(super) const fn unread(&self) -> usize {
+        self.unread
     }
 
     /// Takes a name: what is before a NUL, and no more than fits.
@@ -65,7 +78,7 @@ impl Session {
 
 impl Sessions {
     /// A connection came.
-    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint) {
+    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint, http: bool, standing: Standing) {
         if self.places.len() <= conn.index() {
             self.places.resize_with(conn.index() + 1, || None);
         }
@@ -79,10 +92,13 @@ impl Sessions {
             handshakes: false,
             paused: false,
             job_seen: None,
+            http: http.then(|| Box::new(Http::new())),
+            standing,
             unread: 0,
             behind: 0,
         }));
         self.open += 1;
+        self.https += usize::from(http);
     }
 
     /// A connection is gone.
@@ -90,6 +106,7 @@ impl Sessions {
         self.get(conn)?;
         let session = self.places[conn.index()].take()?;
         self.open -= 1;
+        self.https -= usize::from(session.http.is_some());
         self.unread -= session.unread;
         self.behind -= session.behind;
         Some(session)
@@ -126,6 +143,19 @@ impl Sessions {
         self.open
     }
 
+    /// What a function is called to a connection.
+    #[inline]
+    pub(super) fn seen<'n>(&self, to: Peer, function: &'n [u8]) -> &'n [u8] {
+        let session = self.look(to.0 as usize);
+        session.and_then(|session| session.standing.sees(function)).unwrap_or(function)
+    }
+
+    /// Whether any of them is of HTTP.
+    #[inline]
+    pub(super) const fn any_http(&self) -> bool {
+        self.https > 0
+    }
+
     /// Notes how much input of a connection waits. The sum of all.
     pub(super) fn note_unread(&mut self, conn: Conn, unread: usize) -> usize {
         let Some(session) = self.get(conn) else { return self.unread };
@@ -159,6 +189,8 @@ impl Sessions {
 
     pub(super) fn invariants(&self) {
         assert_eq!(self.iter().count(), self.open, "connections are counted");
+        let https = self.iter().filter(|session| session.http.is_some()).count();
+        assert_eq!(https, self.https, "those of HTTP are counted");
         let unread: usize = self.iter().map(|session| session.unread).sum();
         let behind: usize = self.iter().map(|session| session.behind).sum();
         assert_eq!((unread, behind), (self.unread, self.behind), "what waits is counted");

@@ -1,9 +1,9 @@
 //! Turns: a connection that asks for much lets others go first.
 //!
-//! Most of what is asked for costs next to nothing. Some of it costs as much as there are functions,
-//! jobs or listeners, and some hundred bytes may ask for that many times: nobody else would be
-//! served for as long. So such a connection is put aside when its turn is over, and goes on after
-//! the others that have sent something.
+//! Most of what is asked for costs next to nothing. Some of it costs as much as there are
+//! functions, jobs or listeners, and some hundred bytes may ask for that many times: nobody else
+//! would be served for as long. So such a connection is put aside when its turn is over, and goes
+//! on after the others that have sent something.
 
 use super::{Gearmand, tokens};
 use core::time::Duration;

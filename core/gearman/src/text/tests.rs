@@ -56,6 +56,18 @@ fn limits_are_read_as_c_reads_them() {
 }
 
 #[test]
+fn who_watches_says_what_and_how_often() {
+    let stats = |seconds| Ok(Request::Monitor(Watch::Stats { seconds }));
+    for line in ["monitor", "MONITOR ", "monitor events"] {
+        assert_eq!(read(line), Ok(Request::Monitor(Watch::Events)), "{line:?}");
+    }
+    assert_eq!((read("monitor stats"), read("monitor stats 60")), (stats(1), stats(60)));
+    for line in ["monitor x", "monitor stats 0", "monitor stats x", "monitor stats 86401"] {
+        assert_eq!(read(line), Err(Wrong::Incomplete(b"monitor")), "{line:?}");
+    }
+}
+
+#[test]
 fn what_is_no_command_is_told_as_the_original_tells_it() {
     let unknown = |word: &str| format!("ERR UNKNOWN_COMMAND Unknown+server+command{word}\r\n");
     for (line, word) in [

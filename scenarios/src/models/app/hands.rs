@@ -173,6 +173,15 @@ impl Hands<'_> {
         jobs.submit(self.cx, job, self.tag, nth);
     }
 
+    /// The worker of this host dies, and another one takes its place: its connections to the job
+    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has to
+    /// leave alone.
+    pub fn hang_up(&mut self) {
+        if let Some(jobs) = &mut self.desk.jobs {
+            jobs.hang_up(self.cx);
+        }
+    }
+
     /// What a job server wants done; `None` if this is no job of a job server's.
     pub fn assigned(&self) -> Option<&Assigned> {
         self.desk.jobs.as_ref()?.assigned(self.assigned?)

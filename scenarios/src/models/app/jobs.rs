@@ -119,6 +119,13 @@ impl Jobs {
         }
     }
 
+    /// Cuts the worker's connections, as if its process died.
+    pub(super) fn hang_up(&mut self, cx: &mut Cx) {
+        if let Some(worker) = &mut self.worker {
+            worker.hang_up(cx);
+        }
+    }
+
     /// Submits a job, the `nth` of those of the load's job with this tag.
     pub(super) fn submit(&mut self, cx: &mut Cx, job: Job, tag: u64, nth: u32) {
         let owner = Owner { tag, nth };
