@@ -1,8 +1,7 @@
 //! The numbers of a load of application servers: from the file to each host's machine.
 
-use super::JobServers;
 use super::day::Day;
-use super::{App, AppConfig, Book, Shards, WORK_CPU, WORK_JOBS, Workload};
+use super::{App, AppConfig, Book, JobServers, Shards, WORK_CPU, WORK_JOBS, Workload};
 use crate::build::Seat;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
