@@ -15,6 +15,7 @@
 //! | [`memcached_load`] | requests for memcached and their replies |
 //! | [`journal_writers`] | writers that wait for a journal's disk |
 //! | [`cpu`] | cores to run on, CPU time of a process |
+//! | [`turns`] | how many turns each side of a comparison has, and how long |
 //! | [`spread`] | minimum, median and maximum of a few runs |
 //!
 //! What is not measured: TLS, unix sockets, datagrams.
@@ -32,3 +33,4 @@ pub mod journal_writers;
 pub mod memcached_load;
 pub mod socket_load;
 pub mod spread;
+pub mod turns;

@@ -13,6 +13,7 @@ use storytime_scenarios::catalog;
 use storytime_scenarios::models::results::Result as Figure;
 use storytime_scenarios::overlay::Override;
 use storytime_scenarios::program::Program;
+use storytime_scenarios::read::File;
 use storytime_scenarios::real::{RealError, RealOptions, run_real};
 use storytime_scenarios::run::Run;
 use storytime_scenarios::simulate::{self, run_simulated};
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
         println!("real_stories: test");
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("servers_tell_their_counters_for_real", servers_tell_their_counters_for_real),
         ("a_proxy_tells_its_counters_for_real", a_proxy_tells_its_counters_for_real),
+        ("a_job_server_tells_its_counters_for_real", a_job_server_tells_its_counters_for_real),
         ("cas_loses_nothing_for_real", cas_loses_nothing_for_real),
         ("a_killed_writer_loses_nothing", a_killed_writer_loses_nothing),
         ("keys_move_for_real_as_simulated", keys_move_for_real_as_simulated),
@@ -142,6 +144,35 @@ fn a_proxy_tells_its_counters_for_real() {
     assert_eq!(failed, []);
 }
 
+/// Every call is counted where it is made and where it is taken, and the asker is no client.
+fn a_job_server_tells_its_counters_for_real() {
+    const MORE: &str = r#"
+[[expect]]
+name = "calls-are-submits"
+metric = "jobs1.submits"
+of = "client.calls"
+equals = "100%"
+
+[[expect]]
+name = "client-and-worker"
+metric = "jobs1.connections"
+take = "peak"
+equals = 2
+"#;
+    let mut stories = catalog::STORIES.iter();
+    let (_, text) = stories.find(|(name, _)| *name == "hello-reverse.toml").unwrap();
+    let file = File::from_bytes("more.toml", format!("{text}\n{MORE}").into_bytes());
+    let story = file.and_then(|file| file.story(Profile::Real, &[]));
+    let story = story.unwrap_or_else(|diagnostic| panic!("{}", diagnostic.render(false)));
+    let checks = real(&story, "job-server").checks(&story);
+    let counted = checks.iter().filter(|check| check.expect.name != "three-hops");
+    let failed: Vec<_> = counted
+        .filter(|check| !check.holds)
+        .map(|check| (&check.expect.name, check.outcome.show()))
+        .collect();
+    assert_eq!(failed, []);
+}
+
 fn a_story_that_is_not_for_real_is_refused() {
     let story = story("add-a-server", &["story.real=false"]);
     let refused = run_real(&story, 1, &options("refused"));
@@ -192,6 +223,7 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Gearmand(config) => {
             serve(host, || storytime_gearman::Gearmand::new((*config).clone()))
         }
+        Program::Gearman(_) => unreachable!("no story here types a command line"),
         Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
         Program::Mover(config) => serve(host, || mover::Named::new((*config).clone())),
         Program::MoveCoordinator(config) => serve(host, || mover::Named::new(config.clone())),

@@ -5,8 +5,8 @@
 //! same load; the load runs here. With two cores, servers have one and the load the other. Loopback
 //! only. Figures are the server's CPU time (user and kernel, from /proc) per message.
 //!
-//! Arguments, both optional: rounds, and seconds of each turn. Called with a server's name it is
-//! that server: it says where it listens, and ends with its standard input.
+//! Options: `--rounds N` and `--seconds N` of each turn. Called with a server's name it is that
+//! server: it says where it listens, and ends with its standard input.
 
 use std::io::Read;
 use std::process::{Command, ExitCode};
@@ -16,14 +16,12 @@ use storytime_benches::echo::{Echo, SOCKET_MESSAGE_BYTES};
 use storytime_benches::epoll_echo;
 use storytime_benches::socket_load::{Exchange, Load};
 use storytime_benches::spread::Spread;
+use storytime_benches::turns::Turns;
 use storytime_machine::Endpoint;
 use storytime_real::{Host, Listening, Options};
 
-/// Rounds if not said otherwise.
-const ROUNDS: u32 = 7;
-/// Most rounds and longest turn: the whole stays within minutes.
-const ROUNDS_MAX: u32 = 50;
-const SECONDS_MAX: u64 = 30;
+/// If not said otherwise.
+const TURNS: Turns = Turns::new(7, 1);
 /// Before each turn: connections are up and the server's buffers have their size.
 const WARM_UP: Duration = Duration::from_millis(100);
 
@@ -46,14 +44,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["epoll"] => serve(|| epoll_echo::serve(|at| println!("{at}"))),
         ["machine"] => serve(serve_machine),
-        [] => compare(ROUNDS, 1),
-        [rounds, seconds] => match (rounds.parse(), seconds.parse()) {
-            (Ok(rounds @ 1..=ROUNDS_MAX), Ok(seconds @ 1..=SECONDS_MAX)) => {
-                compare(rounds, seconds)
-            }
-            _ => Err(format!("1 to {ROUNDS_MAX} rounds of 1 to {SECONDS_MAX} seconds")),
-        },
-        _ => Err("usage: compare_echo [ROUNDS SECONDS]".into()),
+        _ => turns().and_then(compare),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,6 +53,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn turns() -> Result<Turns, String> {
+    let (mut turns, mut words) = (TURNS, std::env::args().skip(1));
+    while let Some(word) = words.next() {
+        let value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        if !turns.take(&word, value)? {
+            return Err("usage: compare_echo [--rounds N] [--seconds N]".into());
+        }
+    }
+    Ok(turns)
 }
 
 // ---- servers ------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ fn measure(server: &Listening, shape: Shape, length: Duration) -> std::io::Resul
 
 // ---- comparison ---------------------------------------------------------------------------------
 
-fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
+fn compare(Turns { rounds, length }: Turns) -> Result<(), String> {
     let servers = [start("epoll")?, start("machine")?];
     let cores = cpu::two_cores().map_err(|error| error.to_string())?;
     if let Some([_, core]) = cores {
@@ -117,11 +119,10 @@ fn compare(rounds: u32, seconds: u64) -> Result<(), String> {
     }
     let placed = if cores.is_some() { "a core each" } else { "one core for both" };
     println!("server CPU per message of {SOCKET_MESSAGE_BYTES} bytes: median (min to max)");
-    println!("{rounds} rounds, turns of {seconds} s, {placed} for server and load");
+    println!("{rounds} rounds, turns of {length:?}, {placed} for server and load");
     for (name, shape, ratio_max) in LOADS {
         let (mut bare, mut machine, mut ratio) = (Spread::new(), Spread::new(), Spread::new());
         for _ in 0..rounds {
-            let length = Duration::from_secs(seconds);
             let turn =
                 |server: &Listening| measure(server, shape, length).map_err(|e| e.to_string());
             let [a, b] = [turn(&servers[0])?, turn(&servers[1])?];

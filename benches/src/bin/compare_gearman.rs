@@ -15,6 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use storytime_benches::cpu;
 use storytime_benches::spread::Spread;
+use storytime_benches::turns::Turns;
 use storytime_real::{Listening, nobodys_address};
 
 const HELP: &str = "\
@@ -22,9 +23,11 @@ compare_gearman: this repository's gearmand against another, same load, in turn
 
   --ours PROGRAM     the storytime program, which is the load too (default: the one beside this)
   --peer PROGRAM     the gearmand to hold it against (default: /usr/sbin/gearmand)
-  --rounds N         turns of each (default 5; rows with a long queue take one)
+  --rounds N         turns of each, in turn (default 5; with a long queue at most 3)
   --seconds N        length of a turn (default 1)
   --jobs N           length of a long queue (default 1000000)
+  --dir FOLDER       where durable queues are, on a real disk (default: the system's for
+                     temporary files)
   --only TEXT        only the rows whose name contains this
   --help             this
 
@@ -32,23 +35,21 @@ compare_gearman: this repository's gearmand against another, same load, in turn
   cargo run --release -p storytime-benches --bin compare_gearman -- --only foreground
 ";
 
-/// Most rounds, longest turn and longest queue: the whole stays bounded.
-const ROUNDS_MAX: u32 = 50;
-const SECONDS_MAX: u64 = 30;
+/// Longest queue, and most rounds with one: the whole stays bounded.
 const JOBS_MAX: u64 = 10_000_000;
+const LONG_ROUNDS_MAX: u32 = 3;
 /// Buckets of the peer's hash tables where jobs have unique keys: its usual number is meant for
 /// queues of some thousand jobs.
 const BUCKETS: &str = "--hashtable-buckets=330000";
 /// One thread, as ours.
 const ONE_THREAD: &[&str] = &["-t", "1"];
 
-/// One row of the table.
+/// A load, and what is measured of it.
 #[derive(Clone, Copy)]
 struct Row {
     name: &'static str,
-    /// Ours to the peer's, at most, or at least for throughput.
-    target: f64,
-    measure: Measure,
+    /// Each with ours to the peer's, at most, or at least for throughput.
+    figures: &'static [(Measure, f64)],
     /// Words of the load.
     load: &'static [&'static str],
     /// How long the load goes on.
@@ -62,7 +63,7 @@ struct Row {
 enum Length {
     /// `--seconds`, after a while to warm up.
     Turn,
-    /// `--jobs`, in one round.
+    /// `--jobs`.
     Queue,
     /// So many jobs.
     Jobs(u64),
@@ -81,54 +82,82 @@ enum Measure {
     Memory,
 }
 
-const fn row(name: &'static str, target: f64, load: &'static [&'static str]) -> Row {
-    let (measure, length, peer) = (Measure::Cpu, Length::Turn, ONE_THREAD);
-    Row { name, target, measure, load, length, peer, durable: false }
+use Measure::{Cpu, Memory, P50, P99, Throughput};
+
+impl Measure {
+    /// From what the load says.
+    fn of(self, said: &Value) -> Option<f64> {
+        let figure = match self {
+            Cpu => &said["server_cpu_ns_per_job"],
+            Throughput => &said["jobs_per_second"],
+            P50 => &said["times"]["p50_ns"],
+            P99 => &said["times"]["p99_ns"],
+            Memory => &said["server_bytes_per_job"],
+        };
+        figure.as_f64()
+    }
+
+    /// Its unit, and which way is better.
+    const fn unit(self) -> (&'static str, &'static str) {
+        match self {
+            Cpu => ("ns of CPU per job", "at most"),
+            Throughput => ("jobs a second", "at least"),
+            P50 => ("p50, ns", "at most"),
+            P99 => ("p99, ns", "at most"),
+            Memory => ("bytes of resident memory per job", "at most"),
+        }
+    }
+}
+
+const fn row(
+    name: &'static str,
+    figures: &'static [(Measure, f64)],
+    load: &'static [&'static str],
+) -> Row {
+    Row { name, figures, load, length: Length::Turn, peer: ONE_THREAD, durable: false }
 }
 
 const UNIQUE: &[&str] = &["-t", "1", BUCKETS];
+const ALONE: &[&str] = &["submit", "--depth", "100"];
+const ALONE_UNIQUE: &[&str] = &["submit", "--depth", "100", "--unique"];
 const PIPELINED: &[&str] = &["submit", "--connections", "8", "--depth", "100"];
 const PIPELINED_UNIQUE: &[&str] = &["submit", "--connections", "8", "--depth", "100", "--unique"];
+const DURABLE: &[&str] = &["submit", "--connections", "8", "--depth", "8", "--unique"];
 const EIGHT: &[&str] = &["foreground", "--clients", "8", "--workers", "8"];
 const DEEP: &[&str] = &["foreground", "--clients", "8", "--depth", "16", "--workers", "8"];
 const ONE: &[&str] = &["foreground", "--clients", "1", "--workers", "1"];
 const DRAIN: &[&str] = &["drain", "--workers", "8", "--unique"];
 
-const ROWS: [Row; 15] = [
-    row("submit, 1 connection, 100 in flight", 0.6, &["submit", "--depth", "100"]),
-    row("submit, 8 connections × 100 in flight", 0.6, PIPELINED),
-    Row { peer: UNIQUE, ..row("submit, 8 × 100, unique keys", 0.5, PIPELINED_UNIQUE) },
-    row("foreground, 8 clients, 8 workers", 0.5, EIGHT),
-    row("foreground, 8 × 16 in flight, 8 workers", 0.5, DEEP),
+const ROWS: [Row; 13] = [
+    row("submit, 1 × 100 in flight", &[(Cpu, 0.6), (Throughput, 2.0)], ALONE),
+    Row { peer: UNIQUE, ..row("submit, 1 × 100, unique keys", &[(Cpu, 0.5)], ALONE_UNIQUE) },
+    row("submit, 8 × 100 in flight", &[(Cpu, 0.6), (Throughput, 2.0)], PIPELINED),
     Row {
-        measure: Measure::Throughput,
-        ..row("foreground, 8 × 16 in flight, 8 workers: jobs a second", 2.0, DEEP)
-    },
-    row("foreground, 100 idle workers", 0.1, &["foreground", "--workers", "100"]),
-    row("foreground, 1,000 idle workers", 0.1, &["foreground", "--workers", "1000"]),
-    Row { measure: Measure::P50, ..row("foreground, 1 client, 1 worker: p50", 1.0, ONE) },
-    Row { measure: Measure::P99, ..row("foreground, 1 client, 1 worker: p99", 1.0, ONE) },
-    Row { peer: UNIQUE, length: Length::Jobs(1000), ..row("drain, 1,000 jobs", 0.5, DRAIN) },
-    Row { peer: UNIQUE, length: Length::Queue, ..row("drain, a long queue", 0.5, DRAIN) },
-    Row {
-        measure: Measure::Memory,
-        length: Length::Queue,
-        ..row("memory per queued job", 0.35, PIPELINED)
-    },
-    Row {
-        measure: Measure::Memory,
-        length: Length::Queue,
         peer: UNIQUE,
-        ..row("memory per queued job, unique keys", 0.35, PIPELINED_UNIQUE)
+        ..row("submit, 8 × 100, unique keys", &[(Cpu, 0.5), (Throughput, 2.0)], PIPELINED_UNIQUE)
+    },
+    row("foreground, 8 clients, 8 workers", &[(Cpu, 0.5), (Throughput, 2.0), (P99, 1.0)], EIGHT),
+    row("foreground, 8 × 16 in flight, 8 workers", &[(Cpu, 0.5), (Throughput, 2.0)], DEEP),
+    row("foreground, 100 idle workers", &[(Cpu, 0.1)], &["foreground", "--workers", "100"]),
+    row("foreground, 1,000 idle workers", &[(Cpu, 0.1)], &["foreground", "--workers", "1000"]),
+    row("foreground, 1 client, 1 worker", &[(P50, 1.0), (P99, 1.0), (Cpu, 0.5)], ONE),
+    Row {
+        peer: UNIQUE,
+        length: Length::Jobs(1000),
+        ..row("drain, 1,000 jobs", &[(Cpu, 0.5)], DRAIN)
     },
     Row {
-        measure: Measure::Throughput,
+        peer: UNIQUE,
+        length: Length::Queue,
+        ..row("drain, a long queue", &[(Cpu, 0.5), (Throughput, 2.0)], DRAIN)
+    },
+    Row {
+        length: Length::Queue,
+        ..row("resident memory, a long queue", &[(Memory, 0.35)], PIPELINED)
+    },
+    Row {
         durable: true,
-        ..row(
-            "durable submits, 64 in flight: jobs a second",
-            30.0,
-            &["submit", "--connections", "8", "--depth", "8", "--unique"],
-        )
+        ..row("durable submits, 8 × 8 in flight", &[(Throughput, 30.0)], DURABLE)
     },
 ];
 
@@ -145,9 +174,10 @@ fn main() -> ExitCode {
 struct Options {
     ours: PathBuf,
     peer: PathBuf,
-    rounds: u32,
-    seconds: u64,
+    turns: Turns,
     jobs: u64,
+    /// Where durable queues are.
+    dir: PathBuf,
     only: String,
 }
 
@@ -156,8 +186,8 @@ impl Options {
     fn from_words() -> Result<Option<Self>, String> {
         let beside = std::env::current_exe().map_err(|e| e.to_string())?;
         let (ours, peer) = (beside.with_file_name("storytime"), "/usr/sbin/gearmand".into());
-        let only = String::new();
-        let mut options = Self { ours, peer, rounds: 5, seconds: 1, jobs: 1_000_000, only };
+        let (turns, dir) = (Turns::new(5, 1), std::env::temp_dir());
+        let mut options = Self { ours, peer, turns, jobs: 1_000_000, dir, only: String::new() };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             if word == "--help" || word == "-h" {
@@ -165,17 +195,18 @@ impl Options {
                 return Ok(None);
             }
             let value = words.next().ok_or_else(|| format!("{word}: unknown, or needs a value"))?;
-            let number = |most: u64| match value.parse() {
-                Ok(number) if (1..=most).contains(&number) => Ok(number),
-                _ => Err(format!("{word}: 1 to {most}")),
-            };
+            if options.turns.take(&word, || Ok(value.clone()))? {
+                continue;
+            }
             match word.as_str() {
                 "--ours" => options.ours = value.into(),
                 "--peer" => options.peer = value.into(),
                 "--only" => options.only = value,
-                "--rounds" => options.rounds = number(ROUNDS_MAX.into())? as u32,
-                "--seconds" => options.seconds = number(SECONDS_MAX)?,
-                "--jobs" => options.jobs = number(JOBS_MAX)?,
+                "--dir" => options.dir = value.into(),
+                "--jobs" => match value.parse() {
+                    Ok(jobs @ 1..=JOBS_MAX) => options.jobs = jobs,
+                    _ => return Err(format!("--jobs: 1 to {JOBS_MAX}")),
+                },
                 _ => return Err(format!("{word}: unknown; --help lists what there is")),
             }
         }
@@ -188,7 +219,8 @@ struct Side<'a> {
     name: String,
     program: &'a Path,
     ours: bool,
-    figures: Spread,
+    /// As the row names them.
+    figures: Vec<Spread>,
 }
 
 fn compare(options: &Options) -> Result<(), String> {
@@ -200,14 +232,15 @@ fn compare(options: &Options) -> Result<(), String> {
     if !peer {
         println!("LEFT OUT: {} is not there; install it or give --peer", options.peer.display());
     }
-    let (rounds, seconds, jobs) = (options.rounds, options.seconds, options.jobs);
-    println!("{rounds} rounds, turns of {seconds} s, queues of {jobs}; median (min to max)");
+    let Turns { rounds, length } = options.turns;
+    let jobs = options.jobs;
+    println!("{rounds} rounds, turns of {length:?}, queues of {jobs}; median (min to max)");
     for row in ROWS.iter().filter(|row| row.name.contains(&options.only)) {
         let of = |program, ours, name: &str| Side {
             name: name.to_owned(),
             program,
             ours,
-            figures: Spread::new(),
+            figures: vec![Spread::new(); row.figures.len()],
         };
         let mut sides = vec![of(options.ours.as_path(), true, "ours")];
         if peer {
@@ -222,11 +255,14 @@ fn compare(options: &Options) -> Result<(), String> {
 }
 
 fn measured(row: &Row, sides: &mut [Side<'_>], options: &Options) -> Result<(), String> {
-    let rounds = if row.length == Length::Queue { 1 } else { options.rounds };
-    for _ in 0..rounds {
+    let most = if row.length == Length::Queue { LONG_ROUNDS_MAX } else { u32::MAX };
+    for _ in 0..options.turns.rounds.min(most) {
         for side in &mut *sides {
-            let figure = turn(row, side, options).map_err(|why| format!("{}: {why}", side.name))?;
-            side.figures.add(figure);
+            let said = turn(row, side, options).map_err(|why| format!("{}: {why}", side.name))?;
+            for (&(measure, _), spread) in row.figures.iter().zip(&mut side.figures) {
+                let figure = measure.of(&said).ok_or("the load told no such figure")?;
+                spread.add(figure);
+            }
         }
     }
     Ok(())
@@ -242,10 +278,10 @@ impl Drop for Scratch {
     }
 }
 
-/// Starts a server on its core, runs the load on the other, and reads what it measured.
-fn turn(row: &Row, side: &Side<'_>, options: &Options) -> Result<f64, String> {
+/// Starts a server on its core, runs the load on the other, and returns what that says.
+fn turn(row: &Row, side: &Side<'_>, options: &Options) -> Result<Value, String> {
     let shown = |error: std::io::Error| error.to_string();
-    let folder = std::env::temp_dir().join(format!("compare-gearman-{}", std::process::id()));
+    let folder = options.dir.join(format!("compare-gearman-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(shown)?;
     let scratch = Scratch(folder);
     place(0).map_err(shown)?;
@@ -256,7 +292,8 @@ fn turn(row: &Row, side: &Side<'_>, options: &Options) -> Result<f64, String> {
     load.args(["gearman-bench", "--json", "--server", &at, "--pid", &pid]).args(row.load);
     match row.length {
         Length::Turn => {
-            load.args(["--warmup", "200ms", "--duration"]).arg(format!("{}s", options.seconds))
+            let seconds = options.turns.length.as_secs();
+            load.args(["--warmup", "200ms", "--duration"]).arg(format!("{seconds}s"))
         }
         Length::Queue => load.arg("--jobs").arg(options.jobs.to_string()),
         Length::Jobs(jobs) => load.arg("--jobs").arg(jobs.to_string()),
@@ -266,17 +303,10 @@ fn turn(row: &Row, side: &Side<'_>, options: &Options) -> Result<f64, String> {
         return Err("the load failed".to_owned());
     }
     let said: Value = serde_json::from_slice(&ran.stdout).map_err(|why| why.to_string())?;
-    let figure = match row.measure {
-        Measure::Cpu => &said["server_cpu_ns_per_job"],
-        Measure::Throughput => &said["jobs_per_second"],
-        Measure::P50 => &said["times"]["p50_ns"],
-        Measure::P99 => &said["times"]["p99_ns"],
-        Measure::Memory => &said["server_bytes_per_job"],
-    };
     if said["refused"] != 0 {
         return Err(format!("{} jobs were refused", said["refused"]));
     }
-    figure.as_f64().ok_or_else(|| "the load told no such figure".to_owned())
+    Ok(said)
 }
 
 fn server(row: &Row, side: &Side<'_>, scratch: &Scratch) -> Result<Listening, String> {
@@ -310,21 +340,19 @@ fn place(which: usize) -> std::io::Result<()> {
 }
 
 fn table(row: &Row, sides: &[Side<'_>]) -> String {
-    let (unit, better) = match row.measure {
-        Measure::Cpu => ("ns of CPU per job", "at most"),
-        Measure::Throughput => ("a second", "at least"),
-        Measure::P50 | Measure::P99 => ("ns", "at most"),
-        Measure::Memory => ("bytes of resident memory", "at most"),
-    };
-    let mut text = format!("\n{}, {unit}\n", row.name);
-    let ours = sides[0].figures.median();
-    for (at, side) in sides.iter().enumerate() {
-        let _ = write!(text, "  {:28} {:10.0}", side.name, side.figures);
-        if at > 0 {
-            let _ = write!(text, "   ours is {:.2} of it", ours / side.figures.median());
+    let mut text = String::new();
+    for (at, (measure, target)) in row.figures.iter().enumerate() {
+        let (unit, better) = measure.unit();
+        let _ = writeln!(text, "\n{}, {unit}", row.name);
+        let ours = sides[0].figures[at].median();
+        for (nth, side) in sides.iter().enumerate() {
+            let _ = write!(text, "  {:28} {:10.0}", side.name, side.figures[at]);
+            if nth > 0 {
+                let _ = write!(text, "   ours is {:.2} of it", ours / side.figures[at].median());
+            }
+            text.push('\n');
         }
-        text.push('\n');
+        let _ = write!(text, "  target: {better} {target} of the peer's");
     }
-    let _ = write!(text, "  target: {better} {} of the peer's", row.target);
     text
 }

@@ -1,24 +1,27 @@
 //! Durable writes: our journal, our database server, Redis and SQLite on the same disk, in turn.
 //!
 //! Every writer has one write under way: it waits until its record survives a power cut, and writes
-//! the next. Ours runs in a process of this program on the real driver, without sockets; the
-//! servers are children on loopback ports with a connection for each writer; SQLite is a library in
-//! this program, one connection that its writers take in turn, which is the quickest way to share
-//! it. Turns alternate, so that a disk that slows down slows all.
+//! the next. The journal runs in a process of this program on the real driver, without sockets; the
+//! servers are children on loopback ports with a connection for each writer, or with a few that
+//! carry the requests of several, as clients do that pipeline; SQLite is a library in this program,
+//! one connection that its writers take in turn, which is the quickest way to share it. Turns
+//! alternate, so that a disk that slows down slows all. Beside what was written in a second: the
+//! CPU time of the servers for each write, user and system.
 //!
 //! `--help` lists the options. What is not there is named and left out.
 
 use rusqlite::Connection;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use storytime_benches::cpu;
 use storytime_benches::journal_writers::Writers;
 use storytime_benches::socket_load::{Exchange, Load, Run};
 use storytime_benches::spread::Spread;
-use storytime_real::{Host, spawn};
+use storytime_benches::turns::Turns;
+use storytime_real::{Host, Listening, nobodys_address, spawn};
 
 const HELP: &str = "\
 compare_journal: durable writes a second and their latency, same disk, in turn
@@ -34,19 +37,30 @@ compare_journal: durable writes a second and their latency, same disk, in turn
   cargo run --release -p storytime-benches --bin compare_journal
 ";
 
-/// Most rounds and longest turn: the whole stays bounded.
-const ROUNDS_MAX: u32 = 50;
-const SECONDS_MAX: u64 = 60;
 /// Before each turn.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// How long a server may take to listen.
-const START_PATIENCE: Duration = Duration::from_secs(5);
-/// Ports of the servers, from here on.
-const FIRST_PORT: u16 = 21_000;
 /// What a write writes, bytes.
 const VALUE_BYTES: usize = 100;
-/// Writers at a time.
-const WRITERS: [usize; 3] = [1, 8, 64];
+/// The loads.
+const SHAPES: [Shape; 4] = [
+    Shape { conns: 1, batch: 1 },
+    Shape { conns: 8, batch: 1 },
+    Shape { conns: 64, batch: 1 },
+    Shape { conns: 4, batch: 16 },
+];
+
+/// How many connections, and how many writes are under way on each.
+#[derive(Clone, Copy)]
+struct Shape {
+    conns: usize,
+    batch: usize,
+}
+
+impl Shape {
+    const fn writers(self) -> usize {
+        self.conns * self.batch
+    }
+}
 
 fn main() -> ExitCode {
     match Options::from_words().and_then(|options| options.map_or(Ok(()), |o| compare(&o))) {
@@ -62,8 +76,7 @@ struct Options {
     dir: PathBuf,
     ours: PathBuf,
     redis: PathBuf,
-    rounds: u32,
-    length: Duration,
+    turns: Turns,
 }
 
 impl Options {
@@ -74,8 +87,7 @@ impl Options {
             dir: std::env::temp_dir(),
             ours: beside.with_file_name("storytime"),
             redis: "/usr/bin/redis-server".into(),
-            rounds: 5,
-            length: Duration::from_secs(2),
+            turns: Turns::new(5, 2),
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -88,14 +100,7 @@ impl Options {
                 "--dir" => options.dir = value()?.into(),
                 "--ours" => options.ours = value()?.into(),
                 "--redis" => options.redis = value()?.into(),
-                "--rounds" => match value()?.parse() {
-                    Ok(rounds @ 1..=ROUNDS_MAX) => options.rounds = rounds,
-                    _ => return Err(format!("--rounds: 1 to {ROUNDS_MAX}")),
-                },
-                "--seconds" => match value()?.parse() {
-                    Ok(seconds @ 1..=SECONDS_MAX) => options.length = Duration::from_secs(seconds),
-                    _ => return Err(format!("--seconds: 1 to {SECONDS_MAX}")),
-                },
+                _ if options.turns.take(&word, &mut value)? => {}
                 _ => return Err(format!("{word}: unknown; --help lists what there is")),
             }
         }
@@ -111,13 +116,20 @@ enum Side {
     /// The journal alone, on the real driver; a directory for each turn.
     Journal { dir: PathBuf, turns: u32 },
     /// A server with Redis's protocol.
-    Server(Server),
+    Server(Listening),
     /// A table of SQLite's.
     Sqlite(Arc<Mutex<Connection>>),
 }
 
 impl Side {
-    fn turn(&mut self, writers: usize, length: Duration) -> Result<Run, String> {
+    /// Whether requests can be sent before the reply to the last one.
+    const fn pipelines(&self) -> bool {
+        matches!(self, Self::Server(_))
+    }
+
+    /// What was written, and the CPU time that a server took for it.
+    fn turn(&mut self, shape: Shape, length: Duration) -> Result<(Run, Duration), String> {
+        let writers = shape.writers();
         match self {
             Self::Journal { dir, turns } => {
                 *turns += 1;
@@ -129,33 +141,42 @@ impl Side {
                 let run = handle.with_machine(|machine| machine.run().clone());
                 drop(handle);
                 let _ = std::fs::remove_dir_all(dir);
-                if run.operations == 0 { Err("the journal failed".into()) } else { Ok(run) }
+                if run.operations == 0 {
+                    return Err("the journal failed".into());
+                }
+                Ok((run, Duration::ZERO))
             }
-            Self::Server(server) => {
-                let text = |error: std::io::Error| error.to_string();
-                let mut load = Load::start(server.at, writers, sets()).map_err(text)?;
-                load.run(WARM_UP).map_err(text)?;
-                load.run(length).map_err(text)
-            }
+            Self::Server(server) => served(server, shape, length).map_err(|why| why.to_string()),
             Self::Sqlite(connection) => {
                 insert(connection, writers, WARM_UP)?;
-                insert(connection, writers, length)
+                Ok((insert(connection, writers, length)?, Duration::ZERO))
             }
         }
     }
 }
 
-/// A `SET` of each key of a small set, as redis-benchmark sends it.
-fn sets() -> Arc<[Exchange]> {
+fn served(server: &Listening, shape: Shape, length: Duration) -> std::io::Result<(Run, Duration)> {
+    let mut load = Load::start(server.at(), shape.conns, sets(shape.batch))?;
+    load.run(WARM_UP)?;
+    let before = cpu::used_by(server.id())?;
+    let run = load.run(length)?;
+    Ok((run, cpu::used_by(server.id())? - before))
+}
+
+/// A `SET` of each key of a small set, as redis-benchmark sends it, so many in one piece.
+fn sets(batch: usize) -> Arc<[Exchange]> {
     let value = "v".repeat(VALUE_BYTES);
     let set = |number: usize| {
         let key = format!("key:{number:06}");
         let (klen, vlen) = (key.len(), value.len());
-        let request =
-            format!("*3\r\n$3\r\nSET\r\n${klen}\r\n{key}\r\n${vlen}\r\n{value}\r\n").into_bytes();
-        Exchange { request, reply: b"+OK\r\n".to_vec(), operations: 1 }
+        format!("*3\r\n$3\r\nSET\r\n${klen}\r\n{key}\r\n${vlen}\r\n{value}\r\n")
     };
-    (0..1000).map(set).collect()
+    let piece = |first: usize| {
+        let request: String = (first..first + batch).map(set).collect();
+        let reply = b"+OK\r\n".repeat(batch);
+        Exchange { request: request.into_bytes(), reply, operations: batch as u64 }
+    };
+    (0..1000).step_by(batch).map(piece).collect()
 }
 
 /// Writers that each insert a row in a transaction of its own, again and again.
@@ -199,37 +220,23 @@ fn sqlite(dir: &Path) -> Result<Side, rusqlite::Error> {
     Ok(Side::Sqlite(Arc::new(Mutex::new(connection))))
 }
 
-/// A server in a process of its own, ended with this handle.
-struct Server {
-    child: Child,
-    at: SocketAddr,
+/// This repository's server; its files are where Redis's would be.
+fn dbd(program: &Path, dir: &Path) -> Result<Side, String> {
+    let at = nobodys_address();
+    let mut command = Command::new(program);
+    command.arg("--data-dir").arg(dir).arg("dbd");
+    command.args(["--bind", &at.ip().to_string(), "--port", &at.port().to_string()]);
+    Listening::start(command.args(["--appendfsync", "always"]), at).map(Side::Server)
 }
 
-impl Server {
-    fn start(program: &Path, words: &[&str], port: u16, dir: &Path) -> Result<Self, String> {
-        std::fs::create_dir_all(dir).map_err(|error| error.to_string())?;
-        let at = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut command = Command::new(program);
-        command.args(words).args(["--port", &port.to_string(), "--dir"]).arg(dir);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("{}: {error}", program.display()))?;
-        let server = Self { child, at };
-        let start = Instant::now();
-        while TcpStream::connect(at).is_err() {
-            if start.elapsed() > START_PATIENCE {
-                return Err(format!("{} does not listen", program.display()));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn redis(program: &Path, dir: &Path) -> Result<Side, String> {
+    let at = nobodys_address();
+    std::fs::create_dir_all(dir).map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(["--bind", &at.ip().to_string(), "--port", &at.port().to_string()]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+    command.args(["--auto-aof-rewrite-percentage", "0", "--dir"]).arg(dir);
+    Listening::start(&mut command, at).map(Side::Server)
 }
 
 // ---- comparison ---------------------------------------------------------------------------------
@@ -240,13 +247,16 @@ struct Figures {
     per_second: Spread,
     p50: Spread,
     p99: Spread,
+    /// Nanoseconds of a server's CPU time for each write.
+    cpu: Spread,
 }
 
 impl Figures {
-    fn add(&mut self, run: &Run) {
+    fn add(&mut self, run: &Run, used: Duration) {
         self.per_second.add(run.per_second());
         self.p50.add(run.round_trips.value_at_quantile(0.5) as f64);
         self.p99.add(run.round_trips.value_at_quantile(0.99) as f64);
+        self.cpu.add(used.as_nanos() as f64 / run.operations.max(1) as f64);
     }
 }
 
@@ -255,15 +265,12 @@ fn sides(options: &Options) -> Result<Vec<(&'static str, Side)>, String> {
     std::fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let journal = Side::Journal { dir: dir.join("journal"), turns: 0 };
     let mut sides = vec![("journal, in process", journal)];
-    match Server::start(&options.ours, &["dbd"], FIRST_PORT, &dir.join("dbd")) {
-        Ok(server) => sides.push(("storytime dbd", Side::Server(server))),
+    match dbd(&options.ours, &dir.join("dbd")) {
+        Ok(side) => sides.push(("storytime dbd", side)),
         Err(why) => println!("LEFT OUT: storytime dbd: {why}"),
     }
-    let words = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
-    let quiet = ["--auto-aof-rewrite-percentage", "0", "--bind", "127.0.0.1"];
-    let words: Vec<&str> = words.into_iter().chain(quiet).collect();
-    match Server::start(&options.redis, &words, FIRST_PORT + 1, &dir.join("redis")) {
-        Ok(server) => sides.push(("Redis, appendfsync always", Side::Server(server))),
+    match redis(&options.redis, &dir.join("redis")) {
+        Ok(side) => sides.push(("Redis, appendfsync always", side)),
         Err(why) => println!("LEFT OUT: Redis: {why}; install it or give --redis"),
     }
     sides.push(("SQLite, WAL, FULL", sqlite(dir).map_err(|error| error.to_string())?));
@@ -277,27 +284,43 @@ fn compare(options: &Options) -> Result<(), String> {
 }
 
 fn measure(options: &Options, sides: &mut [(&'static str, Side)]) -> Result<(), String> {
-    println!("{} rounds, turns of {:?}; median (min to max)", options.rounds, options.length);
-    for writers in WRITERS {
-        let mut figures: Vec<Figures> = sides.iter().map(|_| Figures::default()).collect();
-        for _ in 0..options.rounds {
-            for ((name, side), figures) in sides.iter_mut().zip(&mut figures) {
-                let run = side.turn(writers, options.length);
-                figures.add(&run.map_err(|why| format!("{name}: {why}"))?);
+    let Turns { rounds, length } = options.turns;
+    println!("{rounds} rounds, turns of {length:?}; median (min to max)");
+    for shape in SHAPES {
+        let pipelines = shape.batch > 1;
+        let sides = sides.iter_mut().filter(|(_, side)| !pipelines || side.pipelines());
+        let mut figures: Vec<_> = sides.map(|side| (side, Figures::default())).collect();
+        for _ in 0..rounds {
+            for ((name, side), figures) in &mut figures {
+                let turn = side.turn(shape, length);
+                let (run, used) = turn.map_err(|why| format!("{name}: {why}"))?;
+                figures.add(&run, used);
             }
         }
-        let mut text = format!("\n{writers} writers: writes a second; p50 and p99, µs\n");
-        let redis = sides.iter().position(|(name, _)| name.starts_with("Redis"));
-        for (at, (name, _)) in sides.iter().enumerate() {
-            let Figures { per_second, p50, p99 } = &figures[at];
-            let _ = write!(text, "  {name:26} {per_second:8.0}   {p50:6.0}   {p99:6.0}");
-            if let Some(redis) = redis.filter(|&redis| redis != at) {
-                let of_redis = per_second.median() / figures[redis].per_second.median();
-                let _ = write!(text, "   {of_redis:.2} of Redis");
-            }
-            text.push('\n');
-        }
-        println!("{text}");
+        let figures: Vec<_> = figures.into_iter().map(|((name, _), all)| (*name, all)).collect();
+        println!("{}", table(shape, &figures));
     }
     Ok(())
+}
+
+fn table(shape: Shape, figures: &[(&str, Figures)]) -> String {
+    let Shape { conns, batch } = shape;
+    let writers = shape.writers();
+    let mut text = format!(
+        "\n{writers} writers, {batch} on each of {conns} connections: \
+         writes a second; p50 and p99, µs; server CPU, ns\n"
+    );
+    let redis = figures.iter().find(|(name, _)| name.starts_with("Redis"));
+    for (name, Figures { per_second, p50, p99, cpu }) in figures {
+        let _ = write!(text, "  {name:26} {per_second:8.0}   {p50:6.0}   {p99:6.0}");
+        if cpu.max() > 0.0 {
+            let _ = write!(text, "   {cpu:6.0}");
+        }
+        if let Some((_, redis)) = redis.filter(|(redis, _)| redis != name) {
+            let of_redis = per_second.median() / redis.per_second.median();
+            let _ = write!(text, "   {of_redis:.2} of Redis");
+        }
+        text.push('\n');
+    }
+    text
 }

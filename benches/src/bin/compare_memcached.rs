@@ -17,6 +17,7 @@ use std::time::Duration;
 use storytime_benches::memcached_load::{Ask, BATCH, KEYS, exchanges, fill};
 use storytime_benches::socket_load::{Exchange, Load, Run};
 use storytime_benches::spread::Spread;
+use storytime_benches::turns::Turns;
 use storytime_benches::{cpu, epoll_echo};
 use storytime_real::{Listening, nobodys_address};
 
@@ -35,12 +36,8 @@ compare_memcached: this repository's memcached against others, same load, in tur
   cargo run --release -p storytime-benches --bin compare_memcached -- --only get
 ";
 
-/// Most rounds and longest turn: the whole stays bounded.
-const ROUNDS_MAX: u32 = 50;
-const SECONDS_MAX: u64 = 30;
 /// Before each turn: buffers have their size.
 const WARM_UP: Duration = Duration::from_millis(200);
-/// How long a server may take to listen.
 /// Items for the figure of memory.
 const ITEMS: u64 = 1_000_000;
 /// Rate of the open loop, requests a second: well below what every server carries.
@@ -124,8 +121,7 @@ fn main() -> ExitCode {
 struct Options {
     ours: PathBuf,
     peers: Vec<PathBuf>,
-    rounds: u32,
-    length: Duration,
+    turns: Turns,
     only: String,
 }
 
@@ -133,8 +129,8 @@ impl Options {
     /// `None` if the words were served by printing something, or by being the echo.
     fn from_words() -> Result<Option<Self>, String> {
         let beside = std::env::current_exe().map_err(|e| e.to_string())?;
-        let (ours, length) = (beside.with_file_name("storytime"), Duration::from_secs(1));
-        let mut options = Self { ours, peers: vec![], rounds: 5, length, only: String::new() };
+        let (ours, turns) = (beside.with_file_name("storytime"), Turns::new(5, 1));
+        let mut options = Self { ours, peers: vec![], turns, only: String::new() };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -147,14 +143,7 @@ impl Options {
                 "--ours" => options.ours = value()?.into(),
                 "--peer" => options.peers.push(value()?.into()),
                 "--only" => options.only = value()?,
-                "--rounds" => match value()?.parse() {
-                    Ok(rounds @ 1..=ROUNDS_MAX) => options.rounds = rounds,
-                    _ => return Err(format!("--rounds: 1 to {ROUNDS_MAX}")),
-                },
-                "--seconds" => match value()?.parse() {
-                    Ok(seconds @ 1..=SECONDS_MAX) => options.length = Duration::from_secs(seconds),
-                    _ => return Err(format!("--seconds: 1 to {SECONDS_MAX}")),
-                },
+                _ if options.turns.take(&word, &mut value)? => {}
                 _ => return Err(format!("{word}: unknown; --help lists what there is")),
             }
         }
@@ -241,7 +230,8 @@ fn compare(options: &Options) -> Result<(), String> {
             options.ours.display()
         ));
     }
-    println!("{} rounds, turns of {:?}; median (min to max)", options.rounds, options.length);
+    let Turns { rounds, length } = options.turns;
+    println!("{rounds} rounds, turns of {length:?}; median (min to max)");
     for row in ROWS.iter().filter(|row| row.name.contains(&options.only)) {
         let named = |path: &PathBuf| path.display().to_string();
         let mut sides = vec![side("ours".into(), &options.ours, true, row)?];
@@ -305,9 +295,9 @@ fn place(row: &Row, which: usize) -> std::io::Result<()> {
 
 fn compared(row: &Row, sides: &mut [Side], options: &Options) -> std::io::Result<String> {
     if row.measure != Measure::Memory {
-        for _ in 0..options.rounds {
+        for _ in 0..options.turns.rounds {
             for side in &mut *sides {
-                let figure = side.turn(row, options.length).map_err(|error| {
+                let figure = side.turn(row, options.turns.length).map_err(|error| {
                     std::io::Error::new(error.kind(), format!("{}: {error}", side.name))
                 })?;
                 side.figures.add(figure);

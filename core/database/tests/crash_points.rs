@@ -15,7 +15,7 @@ use storytime_sim::{DiskConfig, SimDisk};
 
 const HONEST: [Profile; 3] = [Profile::Friendly, Profile::Posix, Profile::Hostile];
 /// Requests of the script.
-const REQUESTS: usize = 60;
+const REQUESTS: usize = 100;
 /// Requests that are sent without waiting for the first's reply.
 const PIPELINED: usize = 4;
 /// Journal bytes behind which a checkpoint is made: some are made within the script.

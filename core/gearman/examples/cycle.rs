@@ -26,6 +26,7 @@ impl Out for Last {
         Ok(Ticket::NOW)
     }
     fn forget(&mut self, _: Number) {}
+    fn overrun(&mut self, _: Peer) {}
 }
 
 /// Time that this thread has had a processor for, whatever else runs on the machine.

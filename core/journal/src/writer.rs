@@ -178,8 +178,10 @@ impl Journal {
     }
 
     /// Starts writing what was appended, unless a write or sync is in flight: then it rides with
-    /// the next. Call it once at the end of each callback that appended or was refused with
-    /// [`AppendError::Full`]: a full disk is then looked at again.
+    /// the next. Call it once behind each callback that appended, in which a disk operation of the
+    /// journal completed, or that was refused with [`AppendError::Full`]: a full disk is then
+    /// looked at again. Whoever calls it a little later, behind what else is there to be read, has
+    /// more ride along; [`wants_commit`](Self::wants_commit) tells whether it would begin anything.
     pub fn commit(&mut self, cx: &mut Cx, io: &mut dyn Storage) {
         if !matches!(self.state, State::Open) {
             return;
@@ -195,6 +197,12 @@ impl Journal {
             }
             _ => {}
         }
+    }
+
+    /// Whether records wait for [`commit`](Self::commit), and nothing is in flight.
+    pub fn wants_commit(&self) -> bool {
+        let idle = matches!((&self.state, &self.writer.writing), (State::Open, Writing::Idle));
+        idle && !self.writer.batches.is_empty()
     }
 
     /// Whether a full disk is to be looked at again.
@@ -331,8 +339,9 @@ impl Journal {
         } else if looked || full_reserve {
             self.set_full(false);
         }
+        // The next batch waits for `commit`: whoever hears of this one may append at once.
         self.writer.writing = Writing::Idle;
-        self.went_on(cx, io);
+        self.checkpoint_on(cx, io);
     }
 
     /// There was no room. If it was missed for zeros, only they are taken off; else the file ends

@@ -132,15 +132,16 @@ impl Default for WitnessConfig {
 
 /// What `witness --help` prints.
 pub const WITNESS_HELP: &str = "\
-Decides which half of a database pair serves. Runs on a third host.
+Decides which half of a pair of databases or job servers serves. Runs on a third host.
 
   witness [--port PORT] [--dir DIR]
 
   --port PORT   where the halves ask (7000)
   --dir DIR     where its record is kept (witness)
 
-The two halves are told of it with dbd --witness HOST:PORT. There is no authentication, here
-or at their --pair-listen ports: whoever reaches one is believed. Keep them on a private network.
+The two halves are told of it with dbd --witness HOST:PORT, or gearmand --relay-witness HOST:PORT.
+There is no authentication, here or at their --pair-listen and --relay-listen ports: whoever
+reaches one is believed. Keep them on a private network.
 ";
 
 /// What a witness's command line asks for.

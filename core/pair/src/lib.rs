@@ -28,6 +28,7 @@
 //! | `active`, `submit`, `ops`, `files`, `stream`, `resync` | the active half's side of the mirror |
 //! | `apply` | the standby's side |
 //! | `court`, `witness`, `asks` | who may serve: the decision, the machine, the questions |
+//! | `storage` | a pair, or the process's own disk |
 //! | `cell`, `wire` | a durable mark; frames |
 //!
 //! # How to use it
@@ -140,6 +141,7 @@ mod ops;
 mod pair;
 mod resync;
 mod standby;
+mod storage;
 mod stream;
 mod submit;
 mod wire;
@@ -148,6 +150,7 @@ mod witness;
 pub use config::{PairConfig, UsageError, WitnessCommand, WitnessConfig};
 pub use generation::{Generation, Standing};
 pub use pair::{LEASE_OVER, Mirror, Pair, PairEvent, Role, SAME_HALF, SPLIT_BRAIN};
+pub use storage::Storages;
 pub use witness::{WITNESS_CONNS_MAX, Witness};
 
 /// Tokens that a pair uses from its base on, for timers, connects, listeners and disk operations.

@@ -55,7 +55,11 @@ mod descriptor {
                     ready!(self.0.poll_read_ready(cx)).expect("the runtime outlives its tasks");
                 let mut expirations = [0; 8];
                 match rustix::io::read(self.0.get_ref(), &mut expirations) {
-                    Ok(_) => return Poll::Ready(()),
+                    Ok(_) => {
+                        // It rings no more before it is set again: nothing to look for until then.
+                        guard.clear_ready();
+                        return Poll::Ready(());
+                    }
                     Err(_) => guard.clear_ready(),
                 }
             }

@@ -16,6 +16,7 @@ mod mc;
 mod mcproxy;
 mod memcached;
 mod mover;
+mod pem;
 mod progress;
 mod replay;
 mod run;

@@ -1,9 +1,9 @@
 //! Counters of real servers, as they tell them themselves: memcached's `stats`, a proxy's
-//! `stats proxy`, a database's `INFO`.
+//! `stats proxy`, a database's `INFO`, a job server's `counters`.
 //!
 //! One connection for each server, kept through the run. It is not counted among the server's
-//! connections; its few requests are among its bytes. A server that does not answer at once is taken
-//! to have counted nothing since the last time; what it did count is told the next time.
+//! connections; its few requests are among its bytes. A server that does not answer at once is
+//! taken to have counted nothing since the last time; what it did count is told the next time.
 
 use crate::sample::Reading;
 use std::collections::BTreeMap;
@@ -60,6 +60,7 @@ impl Asker {
         let owns = [
             ("curr_connections", 1),
             ("total_connections", connects),
+            ("connections", 1),
             ("clients", 1),
             ("clients_total", connects),
             ("connected_clients", 1),
@@ -111,16 +112,18 @@ fn receive(stream: &mut TcpStream, patience: Duration) -> Result<String, Error> 
 
 /// Whether an answer is at its end: a line that says so, or the length that it begins with.
 fn is_whole(answer: &[u8]) -> bool {
-    let Some(rest) = answer.strip_prefix(b"$") else { return answer.ends_with(b"END\r\n") };
+    let Some(rest) = answer.strip_prefix(b"$") else {
+        return answer.ends_with(b"END\r\n") || answer.ends_with(b"\n.\n");
+    };
     let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else { return false };
     let length = std::str::from_utf8(&rest[..end]).ok().and_then(|digits| digits.parse().ok());
     length.is_some_and(|length: usize| rest.len() >= end + length + 4)
 }
 
-/// Lines of `STAT name number` or `name:number`; others have no number.
+/// Lines of `STAT name number`, `name:number`, or with a tab; others have no number.
 fn counters(answer: &str) -> Reading {
     let counter = |line: &str| {
-        if let Some((name, value)) = line.split_once(':') {
+        if let Some((name, value)) = line.split_once([':', '\t']) {
             return Some((name.to_owned(), value.parse().ok()?));
         }
         let mut words = line.split_whitespace();
@@ -161,6 +164,16 @@ mod tests {
         drop((server, listener));
         asker.ask(at, "stats\r\n");
         assert_eq!(asker.read(at, false), Reading::new(), "nobody is there");
+    }
+
+    #[test]
+    fn a_job_servers_answer_ends_with_a_line_of_a_dot() {
+        let answer = "packets\t17\njobs\t3\n.\n";
+        let ends = (0..answer.len()).find(|&n| is_whole(&answer.as_bytes()[..n]));
+        assert_eq!((ends, is_whole(answer.as_bytes())), (None, true));
+        let reading = counters(answer);
+        assert_eq!((reading.get("packets"), reading.get("jobs")), (Some(&17), Some(&3)));
+        assert_eq!(reading.len(), 2);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Being one half of an HA pair: the server sleeps until this half is active, and ends when it is
 //! not any longer.
 
-use super::storage::Storages;
 use super::{Database, tokens};
 use crate::config::{PairPlaces, Place};
 use core::time::Duration;
 use storytime_machine::{Cx, Endpoint, Exit, IpAddr, ResolveError, Token};
-use storytime_pair::{Pair, PairConfig, PairEvent};
+use storytime_pair::{Pair, PairConfig, PairEvent, Storages};
 
 /// Pause before a name is looked up again.
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(1);

@@ -1,12 +1,13 @@
 //! Where records go, and when they are durable.
 
-use super::storage::Storages;
+use super::gather::{Begin, Gather};
 use super::tokens;
 use crate::commands::Fault;
 use crate::config::{Config, Durability, RECORD_BYTES_MAX};
 use bytes::Bytes;
 use storytime_journal::{AppendError, Journal, JournalEvent, JournalOptions, Lsn, ReadError};
 use storytime_machine::{Cx, DiskResult, Token};
+use storytime_pair::Storages;
 
 /// Most bytes of records that are not durable yet.
 const PENDING_BYTES_MAX: usize = 64 << 20;
@@ -28,6 +29,9 @@ pub(crate) struct Log {
     last: Lsn,
     /// Bytes appended since the last checkpoint began.
     uncovered_bytes: u64,
+    gather: Gather,
+    /// The timer is set with which records go to the disk.
+    commits_later: bool,
     /// What a journal that is not there would have told.
     without: Option<JournalEvent>,
 }
@@ -55,9 +59,11 @@ impl Log {
         Self {
             durability: config.durability,
             journal,
-            storage: Storages::new(),
+            storage: Storages::Own,
             last: Lsn(0),
             uncovered_bytes: 0,
+            gather: Gather::default(),
+            commits_later: false,
             without: None,
         }
     }
@@ -104,16 +110,52 @@ impl Log {
         Ok(self.last)
     }
 
-    /// What was appended is on its way to the disk. A full disk is looked at again.
+    /// What was appended is on its way to the disk, or will be: see `gather`. A full disk is looked
+    /// at again.
     pub(super) fn commit(&mut self, cx: &mut Cx) {
+        let pending = self.last.0 - self.durable().0;
+        let Some(journal) = &mut self.journal else { return };
+        if !journal.wants_commit() {
+            return journal.commit(cx, &mut self.storage);
+        }
+        let begin = match self.durability {
+            Durability::Always => self.gather.begin(cx.now(), pending),
+            // Nobody waits for it.
+            Durability::Behind | Durability::Never => Begin::Soon,
+        };
+        let due = match begin {
+            Begin::Now => return self.commit_now(cx),
+            Begin::Soon => cx.now(),
+            Begin::At(at) => at,
+        };
+        if !core::mem::replace(&mut self.commits_later, true) {
+            cx.at(tokens::COMMIT, due);
+        }
+    }
+
+    /// What was appended is on its way to the disk.
+    pub(super) fn commit_now(&mut self, cx: &mut Cx) {
+        if core::mem::take(&mut self.commits_later) {
+            cx.cancel(tokens::COMMIT);
+        }
+        let pending = self.last.0 - self.durable().0;
         if let Some(journal) = &mut self.journal {
+            if journal.wants_commit() {
+                self.gather.began(cx.now(), pending);
+            }
             journal.commit(cx, &mut self.storage);
         }
     }
 
     pub(super) fn on_disk(&mut self, cx: &mut Cx, token: Token, result: DiskResult) -> bool {
+        let before = self.durable();
         let Some(journal) = &mut self.journal else { return false };
-        journal.on_disk(cx, &mut self.storage, token, result)
+        let known = journal.on_disk(cx, &mut self.storage, token, result);
+        let after = self.durable();
+        if after > before {
+            self.gather.ended(cx.now(), after.0 - before.0, self.last.0 - after.0);
+        }
+        known
     }
 
     pub(super) fn next_event(&mut self) -> Option<JournalEvent> {

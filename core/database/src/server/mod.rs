@@ -9,6 +9,7 @@
 //! | `turns` | requests that wait for their turn |
 //! | `engine`, `host` | content and log together, and for replication |
 //! | `log`, `storage` | where records go, and when they are durable |
+//! | `gather` | when records go to the disk |
 //! | `half` | being one half of an HA pair |
 //! | `checkpoint` | the content as pieces in the journal |
 //! | `life`, `ends` | recovery and the end; what is done from time to time |
@@ -24,6 +25,7 @@ mod commands;
 mod counters;
 mod ends;
 mod engine;
+mod gather;
 mod half;
 mod host;
 mod life;
@@ -31,7 +33,6 @@ mod log;
 mod replies;
 mod serve;
 mod session;
-mod storage;
 mod tokens;
 mod turns;
 
@@ -186,6 +187,12 @@ impl Database {
         self.phase == Phase::Serving && !self.replication.is_loading()
     }
 
+    /// Whether all that was written is durable, or cannot be before the disk has room.
+    pub fn is_settled(&self) -> bool {
+        let log = &self.engine.log;
+        log.durable() == log.last() || log.waits_for_space()
+    }
+
     /// The content.
     pub const fn store(&self) -> &Store {
         &self.engine.store
@@ -333,6 +340,8 @@ impl Machine for Database {
             // Theirs.
         } else if timer == tokens::ALARM {
             self.alarm(cx);
+        } else if timer == tokens::COMMIT {
+            self.engine.log.commit_now(cx);
         } else if let Some(pages) = self.engine.pages.as_mut().filter(|pages| pages.owns(timer)) {
             pages.on_timer(cx);
         } else {

@@ -114,17 +114,23 @@ impl Database {
             if verdict == Verdict::Await {
                 break;
             }
-            let mut reply = session.release();
             self.counters.running -= 1;
             if verdict == Verdict::NotReplicated && first.write {
+                session.release(|_| {});
                 self.out.bytes.clear();
                 let text = self.replication.not_replicated(first.wait);
                 self.counters.error_replies += 1;
                 self.out.error(&text);
-                core::mem::swap(&mut reply, &mut self.out.bytes);
-            }
-            if let Some(tx) = cx.tx(conn) {
-                tx.put(&reply);
+                if let Some(tx) = cx.tx(conn) {
+                    tx.put(&self.out.bytes);
+                }
+            } else {
+                let mut tx = cx.tx(conn);
+                session.release(|reply| {
+                    if let Some(tx) = &mut tx {
+                        tx.put(reply);
+                    }
+                });
             }
         }
         let still = session.held() > 0;

@@ -4,10 +4,13 @@ use super::turns::Turn;
 use crate::commands::Spec;
 use crate::config::REQUEST_BYTES_MAX;
 use crate::resp::{Args, Out, Parser};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
 use storytime_journal::Lsn;
 use storytime_machine::{Conn, Endpoint, Time};
+
+/// Room for replies that a connection keeps while none waits, bytes.
+const HELD_KEPT_BYTES_MAX: usize = 4 << 10;
 
 /// A reply that waits, or several that wait for the same.
 #[derive(Clone, Copy, Debug)]
@@ -234,17 +237,25 @@ impl Session {
         self.held.front().copied()
     }
 
-    /// Takes the first reply that waits.
-    pub(super) fn release(&mut self) -> BytesMut {
+    /// Takes the first reply that waits; `send` gets it in one piece or two.
+    pub(super) fn release(&mut self, mut send: impl FnMut(&[u8])) {
         let held = self.held.pop_front().expect("the caller looked at it");
-        let mut reply = self.held_out.split_to(held.bytes);
+        send(&self.held_out[..held.bytes]);
+        if self.held.is_empty() {
+            // The next one has all of the room again, and an idle connection holds little.
+            self.held_out.clear();
+            if self.held_out.capacity() > HELD_KEPT_BYTES_MAX {
+                self.held_out = BytesMut::new();
+            }
+        } else {
+            self.held_out.advance(held.bytes);
+        }
         if self.late.as_ref().is_some_and(|(number, _)| *number == self.first_held)
             && let Some((_, late)) = self.late.take()
         {
-            reply.extend_from_slice(&late);
+            send(&late);
         }
         self.first_held += 1;
-        reply
     }
 
     pub(super) fn invariants(&self) {

@@ -10,6 +10,8 @@ use storytime_pair::PAIR_TOKENS;
 pub(crate) const LISTENER: Token = Token(0);
 /// The timer of what is done from time to time.
 pub(crate) const ALARM: Token = Token(1);
+/// The timer with which records go to the disk.
+pub(crate) const COMMIT: Token = Token(4);
 /// Look-ups of the pair's other half and of its witness, and the timers of their repetition.
 pub(crate) const PEER: Token = Token(2);
 pub(crate) const WITNESS: Token = Token(3);

@@ -102,7 +102,8 @@ fn enumerate(act: Act, host: HostId, operations: u64) -> WorldReport {
     };
     let report = enumerate_stage(&options, || Drill::new(act));
     report.assert_clean();
-    assert!(report.points > 2, "{act:?} of {host:?}: {} points", report.points);
+    // A write and its sync at least.
+    assert!(report.points >= 2, "{act:?} of {host:?}: {} points", report.points);
     report
 }
 

@@ -216,6 +216,11 @@ impl Client {
         let connecting = self.links.stand(server) == Stand::Connecting;
         let needed = self.servers[server as usize].is_needed();
         let blame = connecting || needed || why != Why::Connection;
+        self.part(cx, server, how, why, blame);
+    }
+
+    /// The same; one that is to blame is left alone for a while.
+    pub(super) fn part(&mut self, cx: &mut Cx, server: u32, how: Close, why: Why, blame: bool) {
         self.links.lose(cx, server, how, blame);
         self.lose_requests(cx, server, why);
         // Those that cannot go elsewhere come back to this queue: only the ones that are there now.

@@ -3,7 +3,7 @@
 use super::asked::{NONE, Place};
 use super::server::{Expect, Listeners};
 use super::{ABANDONED_MAX, Client, Event, Handle, JobStatus, Name, Progress, ServerId, Why};
-use crate::packet::{Kind, Packet};
+use crate::packet::{Kind, NOT_SERVING, Packet};
 use storytime_machine::{Close, Cx};
 
 impl Client {
@@ -15,7 +15,13 @@ impl Client {
             Kind::StatusResUnique => return self.status_unique_is(server, packet),
             Kind::EchoRes => return self.echoed(server, packet),
             Kind::OptionRes => return self.answered(server, Expect::Option).is_some(),
-            Kind::Error => self.refused(cx, server, packet),
+            Kind::Error => {
+                self.refused(cx, server, packet);
+                if packet.argument(0).eq_ignore_ascii_case(NOT_SERVING.as_bytes()) {
+                    // Nothing is wrong with it, but another one has to be asked.
+                    self.part(cx, server, Close::Abort, Why::Connection, true);
+                }
+            }
             Kind::WorkData => {
                 let data = packet.data();
                 self.tell_one(server, packet, |tag| Event::Data { tag, data });

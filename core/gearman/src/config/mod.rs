@@ -1,18 +1,26 @@
-//! The command line of `gearmand`: every flag of the original's (1.1.20), and three of ours.
+//! The command line of `gearmand`: every flag of the original's (1.1.20), and some of ours.
 //!
 //! A flag that steers machinery which is not here (threads, hash tables, queues in other servers)
 //! is taken, its value is checked, and the log says so once. What would be missed if it were
-//! silently left out (`--ssl`, a protocol, a queue that keeps jobs) is refused.
+//! silently left out (a protocol, a queue that keeps jobs, a key without `--ssl`) is refused.
 
+mod extras;
 mod flags;
 mod help;
 mod parse;
+mod relay;
 
+pub use extras::ResultCache;
 pub use help::HELP;
+pub(crate) use parse::scaled;
 pub use parse::version_line;
+pub use relay::{Alone, Relay};
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
+use crate::tenants::Tenants;
+use core::time::Duration;
+use std::sync::Arc;
 use storytime_machine::{Limits, Listen, UsageError};
 
 /// What `version` answers in the C server's dialect: the one that is followed.
@@ -26,6 +34,9 @@ pub const CONFIG_FILE: &str = "/etc/gearmand.conf";
 const PACKET_BYTES_MAX: usize = 256 << 20;
 /// Journal behind a checkpoint before the next one, unless said otherwise, bytes.
 const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
+/// than a client takes to submit again, and not noticed by a worker with several servers.
+const GRAB_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -67,6 +78,9 @@ pub struct Config {
     pub losses_max: Option<u32>,
     /// `--worker-wakeup`: sleeping workers that are woken for a job; 0 for all.
     pub wake_max: u32,
+    /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
+    /// one before it is told that there is none.
+    pub grab_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
     /// `--dialect`.
@@ -77,10 +91,26 @@ pub struct Config {
     /// `--checkpoint-bytes`: least length of the durable queue's journal behind a checkpoint before
     /// the next one is made, bytes.
     pub checkpoint_bytes: u64,
+    /// `--relay-to`: another job server has the queue, too.
+    pub relay: Option<Relay>,
     /// How far ahead the journal claims room on the disk, bytes.
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
+    /// beyond that, who has most of it is hung up on.
+    pub held_bytes_max: usize,
+    /// `--ssl`: all connections are encrypted, and every peer must show a certificate. Which files
+    /// that takes concerns the program around the server.
+    pub tls: Option<TlsFiles>,
+    /// `--http-port`: where HTTP is spoken, if anywhere.
+    pub http_port: Option<u16>,
+    /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
+    pub result_cache: Option<ResultCache>,
+    /// `--tenants`: the file of those who share the server; with it nobody else may use it.
+    pub tenants_file: Option<String>,
+    /// What is in that file: for the program to read.
+    pub tenants: Option<Arc<Tenants>>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -104,6 +134,17 @@ pub struct Program {
     pub files_max: Option<u64>,
     /// `--coredump`.
     pub core_dumps: bool,
+}
+
+/// Files of TLS, each in PEM form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `--ssl-ca-file`: who vouches for peers.
+    pub authorities: Option<String>,
+    /// `--ssl-certificate`: the server's own.
+    pub certificate: Option<String>,
+    /// `--ssl-key`: its key, if it is not in the same file.
+    pub key: Option<String>,
 }
 
 /// Where the log goes.
@@ -177,12 +218,20 @@ impl Default for Config {
             exceptions: false,
             losses_max: None,
             wake_max: 1,
+            grab_patience: GRAB_PATIENCE,
             handle_prefix: None,
             dialect: Dialect::default(),
             queue_dir: None,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            tls: None,
+            http_port: None,
+            tenants_file: None,
+            tenants: None,
+            result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),
             notes: Vec::new(),
@@ -230,12 +279,18 @@ impl Config {
         }
     }
 
+    /// Longest body of an HTTP request: what a packet may hold, too. Bytes.
+    pub const fn http_body_bytes_max(&self) -> usize {
+        self.packet_bytes_max - crate::packet::HEADER_BYTES
+    }
+
     /// What the engine is told.
     pub fn rules(&self) -> Rules {
         Rules {
             dialect: self.dialect,
             losses_max: self.losses_max,
             wake_max: self.wake_max,
+            grab_patience: self.grab_patience,
             exceptions: self.exceptions,
             ..Rules::default()
         }

@@ -1,10 +1,15 @@
 //! From flags to options.
 
+use super::extras;
 use super::flags::{self, Given};
-use super::{Command, Config, Log, PACKET_BYTES_CAP, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
+use super::relay;
+use super::{
+    Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
+};
 use crate::PORT;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, Retries};
 use core::str::FromStr;
+use core::time::Duration;
 use storytime_machine::UsageError;
 use storytime_machine::disk::path_is_valid;
 
@@ -15,11 +20,14 @@ struct Loose {
     version: bool,
     check: bool,
     ssl: bool,
+    tls: TlsFiles,
+    relay: relay::Loose,
     retries: Option<i64>,
-    zero_is_none: bool,
+    zero: Retries,
     protocol: Option<String>,
     queue: Option<String>,
     queue_dir: Option<String>,
+    extras: extras::Loose,
 }
 
 pub(super) fn config_file<W: AsRef<str>>(words: &[W]) -> Result<Option<String>, UsageError> {
@@ -49,19 +57,23 @@ pub(super) fn command<W: AsRef<str>>(words: &[W], file: &str) -> Result<Command,
     if loose.version {
         return Ok(Command::Version);
     }
-    together(&mut config, &loose)?;
+    together(&mut config, &mut loose)?;
     Ok(Command::Serve(Box::new(config)))
 }
 
 /// What is only wrong once it is to be served.
-fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
-    if loose.ssl {
-        return Err(UsageError(
-            "--ssl: connections are not encrypted here; it would be silently left out".to_owned(),
-        ));
+fn together(config: &mut Config, loose: &mut Loose) -> Result<(), UsageError> {
+    if !loose.ssl && loose.tls != TlsFiles::default() {
+        let what = "the files of TLS are named, but without --ssl nothing is encrypted";
+        return Err(UsageError(what.to_owned()));
     }
-    if let Some(protocol) = &loose.protocol {
-        return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+    config.tls = loose.ssl.then(|| loose.tls.clone());
+    match loose.protocol.as_deref() {
+        None => {}
+        Some("http") => loose.extras.speak_http(),
+        Some(protocol) => {
+            return Err(UsageError(format!("-r {protocol}: there is no such protocol here")));
+        }
     }
     config.queue_dir = match (loose.queue.as_deref(), loose.queue_dir.as_deref()) {
         (None | Some("journal"), Some(dir)) => Some(dir.to_owned()),
@@ -77,12 +89,13 @@ fn together(config: &mut Config, loose: &Loose) -> Result<(), UsageError> {
             return Err(UsageError(what));
         }
     };
-    config.losses_max = match loose.retries {
-        None | Some(-1) => None,
-        // No attempt after the first one.
-        Some(0) => loose.zero_is_none.then_some(1),
-        Some(n) => u32::try_from(n).ok(),
-    };
+    config.relay = loose.relay.relay(config.queue_dir.is_some())?;
+    if config.relay.is_some() && config.handle_prefix.is_none() {
+        config.handle_prefix = Some(relay::handle_prefix());
+    }
+    config.losses_max = loose.retries.and_then(|number| loose.zero.losses_max(number));
+    config.http_port = loose.extras.http_port(config.port())?;
+    config.result_cache = loose.extras.result_cache(config.packet_bytes_max)?;
     Ok(())
 }
 
@@ -90,7 +103,7 @@ fn take(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<(), 
     if let Some(why) = given.flag.idle {
         return note(config, given, why);
     }
-    if !serving(config, loose, given)? {
+    if !serving(config, loose, given)? && !loose.extras.take(given)? {
         beside(config, loose, given)?;
     }
     Ok(())
@@ -122,14 +135,23 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "exceptions" => config.exceptions = true,
         "job-retries" => {
             let retries = number::<i64>(given)?;
-            if retries < -1 {
-                let what = "job-retries must be -1 (no limit), 0, or a number of attempts";
+            if !(-1..=Retries::NUMBER_MAX).contains(&retries) {
+                let what = "job-retries must be -1 (no limit), 0 (see --zero-retries), or between \
+                            1 and 255";
                 return Err(UsageError(what.to_owned()));
             }
             loose.retries = Some(retries);
         }
-        "zero-retries" => loose.zero_is_none = one_of(given, ["unlimited", "none"])? == 1,
+        "zero-retries" => {
+            loose.zero = match one_of(given, ["unlimited", "none"])? {
+                0 => Retries::Unlimited,
+                _ => Retries::None,
+            };
+        }
         "worker-wakeup" => config.wake_max = number(given)?,
+        "grab-patience" => {
+            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
+        }
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
@@ -141,9 +163,10 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
+        "tenants" => config.tenants_file = some(value),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
-        _ => return Ok(false),
+        _ => return loose.relay.take(given),
     }
     Ok(true)
 }
@@ -173,11 +196,11 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "help" => loose.help = true,
         "version" => loose.version = true,
         "check-args" => loose.check = true,
-        "http-port" => {
-            number::<u16>(given)?;
-        }
-        // Read before, or of no use without --ssl.
-        "config-file" | "ssl-ca-file" | "ssl-certificate" | "ssl-key" => {}
+        "ssl-ca-file" => loose.tls.authorities = some(value),
+        "ssl-certificate" => loose.tls.certificate = some(value),
+        "ssl-key" => loose.tls.key = some(value),
+        // Read before.
+        "config-file" => {}
         other => unreachable!("--{other} is on the list and means something"),
     }
     Ok(())
@@ -187,12 +210,12 @@ fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-fn wrong(given: Given<'_>) -> UsageError {
+pub(super) fn wrong(given: Given<'_>) -> UsageError {
     let Given { flag, value } = given;
     UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
 }
 
-fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
+pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
     given.value.parse().map_err(|_| wrong(given))
 }
 
@@ -205,7 +228,7 @@ fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
     }
 }
 
-fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
+pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
     let found = words.iter().position(|word| *word == given.value);
     let [one, other] = words;
     let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));
@@ -241,16 +264,20 @@ fn folder(given: Given<'_>) -> Result<String, UsageError> {
 }
 
 fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
-    let value = given.value.to_ascii_lowercase();
+    let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
+    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+}
+
+/// A number, or one of kilobytes, megabytes, gigabytes.
+pub(crate) fn scaled(value: &str) -> Option<usize> {
+    let value = value.to_ascii_lowercase();
     let (digits, shift) = match value.as_bytes().last() {
         Some(b'k') => (&value[..value.len() - 1], 10),
         Some(b'm') => (&value[..value.len() - 1], 20),
         Some(b'g') => (&value[..value.len() - 1], 30),
         _ => (&value[..], 0),
     };
-    let n = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
-    let n = n.filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
 }
 
 /// Shortest limit on packets that can be asked for, bytes.

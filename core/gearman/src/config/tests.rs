@@ -79,7 +79,7 @@ fn mistakes_say_what_is_wrong() {
             "-q builtin --queue-dir q",
             "--queue-dir is for -q journal; the builtin queue is in memory alone",
         ),
-        ("-r http", "-r http: there is no such protocol here"),
+        ("-r gopher", "-r gopher: there is no such protocol here"),
         (
             "--dialect perl",
             "the argument ('perl') for option '--dialect' is invalid; expected gearmand or danga",
@@ -100,7 +100,10 @@ fn retries_mean_what_either_version_of_the_original_means() {
     assert_eq!(serve("-j -1").losses_max, None);
     assert_eq!(serve("--job-retries=3").losses_max, Some(3));
     assert_eq!(serve("-j 0 --zero-retries none").losses_max, Some(1));
+    assert_eq!(serve("-j 1 --zero-retries none").losses_max, Some(1), "as 0 then");
+    assert_eq!(serve("-j 255 --zero-retries none").losses_max, Some(255));
     assert_eq!(serve("--zero-retries none").losses_max, None);
+    assert!(mistake("-j 256").contains("between 1 and 255"), "losses are counted no further");
 }
 
 #[test]
@@ -119,7 +122,33 @@ fn what_has_no_effect_is_told_and_what_would_be_missed_is_refused() {
     let config = serve("-t 8 --keepalive --libsqlite3-db=x");
     assert_eq!(config.notes.len(), 3);
     assert_eq!(config.notes[0], "--threads has no effect: one thread serves all connections");
-    assert!(mistake("--ssl").contains("not encrypted"));
+    assert!(mistake("--ssl-key k").contains("without --ssl nothing is encrypted"));
+}
+
+#[test]
+fn tls_takes_three_files_or_what_the_environment_names() {
+    let config = serve("--ssl --ssl-ca-file=ca --ssl-certificate c --ssl-key=k");
+    let named = |file: &str| Some(file.to_owned());
+    let files = TlsFiles { authorities: named("ca"), certificate: named("c"), key: named("k") };
+    assert_eq!(config.tls, Some(files));
+    assert_eq!(serve("--ssl").tls, Some(TlsFiles::default()));
+    assert_eq!(serve("").tls, None);
+}
+
+#[test]
+fn a_relay_has_its_flags_together_and_a_queue() {
+    let all = "--queue-dir q --relay-to job2:4731 --relay-listen 4731 --relay-witness w:7000";
+    let config = serve(all);
+    let relay = config.relay.expect("a relay");
+    assert_eq!((relay.other.port, relay.witness.host.as_str(), relay.first), (4731, "w", false));
+    assert_eq!((relay.listen, relay.alone), (4731, Alone::Accept));
+    assert_eq!(config.handle_prefix.as_deref(), Some("H:relay"), "names are the same on both");
+    let config = serve(&format!("{all} --relay-first yes --relay-alone refuse"));
+    let relay = config.relay.expect("a relay");
+    assert_eq!((relay.first, relay.alone), (true, Alone::Refuse));
+    assert!(mistake("--queue-dir q --relay-to job2:4731").contains("a relay needs"));
+    assert!(mistake(&all.replace("--queue-dir q", "")).contains("needs --queue-dir"));
+    assert!(mistake(&all.replace("job2:4731", "job2")).contains("expected HOST:PORT"));
 }
 
 #[test]
@@ -133,9 +162,9 @@ fn limits_go_together() {
 
 #[test]
 fn the_help_fits_a_screen_and_names_every_flag_that_means_something() {
-    assert!(HELP.lines().count() <= 40 && HELP.lines().all(|line| line.len() <= 100));
+    assert!(HELP.lines().count() <= 54 && HELP.lines().all(|line| line.len() <= 100));
     for flag in flags::FLAGS.iter().filter(|flag| flag.idle.is_none()) {
-        let refused = ["protocol", "ssl", "ssl-ca-file", "ssl-certificate", "ssl-key", "http-port"];
+        let refused: [&str; 0] = [];
         let named = HELP.contains(&format!("--{}", flag.long));
         assert!(named || refused.contains(&flag.long), "--{} is in the help", flag.long);
     }

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::held::What;
-use super::job::{IGNORED, Job, State};
+use super::job::{ASKED, BACKGROUND, IGNORED, Job, State};
 use super::peer::{OfJob, OfPeer, PeerState, Sleep};
 use super::ring::NONE;
 use super::types::{Number, Peer, Priority};
@@ -26,6 +26,7 @@ impl Engine {
     pub fn invariants(&self) {
         self.check_jobs();
         self.check_functions();
+        self.check_accounts();
         self.check_peers();
         self.check_woken();
         self.check_held();
@@ -48,6 +49,10 @@ impl Engine {
             let running = job.state == State::Running;
             assert_eq!(running, job.worker != NONE, "a job has a worker while it runs");
             assert!(running || job.is(IGNORED) || job.is_wanted(), "a job is kept for somebody");
+            if job.is(ASKED) {
+                assert_eq!(job.state, State::Held, "who is asked about is given to nobody");
+                assert!(!job.is(BACKGROUND), "a job that runs for itself waits for no answer");
+            }
             let number = Number(job.number);
             let waits = self.dues.contains(&(job.due(), number));
             assert_eq!(waits, job.state == State::Waiting, "what waits is in the set");
@@ -81,6 +86,9 @@ impl Engine {
             assert_eq!(function.ready.iter().sum::<u32>() as usize, ready.count());
             let forgotten = function.wants_workers(self.rules.wake_max);
             assert!(!forgotten || function.sleepers.is_empty(), "no wake-up is lost");
+            let first = function.sleepers.first().map(|first| self.abilities.get(first).peer);
+            let asks = first.is_some_and(|peer| self.peers.get(peer).asks());
+            assert!(!asks || function.first_ready().is_none(), "nobody asks while there are jobs");
         }
         assert_eq!(returned, self.returned.len(), "those returned are counted");
     }
@@ -99,7 +107,8 @@ impl Engine {
                 let ability = self.abilities.get(ability);
                 assert_eq!(ability.peer, at);
                 let listed = ability.link.next != NONE;
-                assert_eq!(listed, peer.sleep == Sleep::Asleep, "sleepers are listed");
+                let waits = peer.sleep == Sleep::Asleep || peer.asks();
+                assert_eq!(listed, waits, "sleepers are listed, and those who ask");
             }
         }
         assert_eq!(abilities, self.abilities.len(), "abilities are those of connections");
@@ -109,15 +118,20 @@ impl Engine {
         let mut announced = 0;
         let mut last = None;
         for at in self.woken.iter(&self.peers) {
-            let Sleep::Woken { until, .. } = self.peers.get(at).sleep else {
-                panic!("only woken workers are waited for")
-            };
-            assert!(last <= Some(until), "in the order in which their time is up");
-            last = Some(until);
+            let peer = self.peers.get(at);
+            assert!(matches!(peer.sleep, Sleep::Woken { .. }), "only the woken are waited for");
+            let until = peer.waits_until();
+            assert!(last <= until, "in the order in which their time is up");
+            last = until;
             announced += 1;
         }
         let counted: u32 = self.functions.iter().map(|(_, function)| function.announced).sum();
         assert_eq!(announced, counted, "those announced were woken");
+        let asking: Vec<_> = self.asking.iter(&self.peers).map(|at| self.peers.get(at)).collect();
+        let times = asking.iter().map(|peer| peer.waits_until());
+        assert!(times.is_sorted(), "in the order in which they are answered");
+        let ask = self.peers.iter().filter(|(_, peer)| peer.asks()).count();
+        assert_eq!(asking.len(), ask, "who asks is answered in time");
     }
 
     fn check_held(&self) {
@@ -158,6 +172,10 @@ impl Engine {
         for at in self.woken.iter(&self.peers) {
             tell(Part::Peer(Peer(at)));
         }
+        tell(Part::Word(0));
+        for at in self.asking.iter(&self.peers) {
+            tell(Part::Peer(Peer(at)));
+        }
         self.describe_held(tell);
         for (at, peer) in self.peers.iter() {
             tell(Part::StateOf(Peer(at)));
@@ -180,6 +198,8 @@ impl Engine {
         }
         if job.worker != NONE {
             tell(Part::Peer(Peer(job.worker)));
+        } else if let Some(overdue) = self.overdue(job) {
+            tell(Part::Peer(overdue));
         }
         for listener in job.listeners.iter::<OfJob>(&self.listeners) {
             tell(Part::Peer(Peer(self.listeners.get(listener).peer)));
@@ -209,11 +229,14 @@ impl Engine {
             tell(Part::Text(&self.functions.get(self.abilities.get(ability).function).name));
         }
         tell(Part::Word(peer.turn as u64));
-        tell(Part::Word(u64::from(peer.exceptions)));
+        let may_wait = peer.finished && !self.rules.grab_patience.is_zero();
+        let flags = [peer.has_worked, may_wait, peer.exceptions];
+        tell(Part::Word(flags.iter().fold(0, |word, &flag| word << 1 | u64::from(flag))));
         match peer.sleep {
             Sleep::Awake => tell(Part::Word(0)),
             Sleep::Asleep => tell(Part::Word(1)),
             Sleep::Overdue => tell(Part::Word(2)),
+            Sleep::Asking { how, .. } => tell(Part::Word(4 + how as u64)),
             Sleep::Woken { function, .. } => {
                 tell(Part::Word(3));
                 tell(Part::Text(&self.functions.get(function).name));

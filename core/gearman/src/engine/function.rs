@@ -1,10 +1,14 @@
 //! Functions: their queues, their limits, and who sleeps until there is a job.
 
+use super::accounts::{Account, FUNCTIONS_MAX};
 use super::ring::Ring;
 use super::rules::Rules;
 use super::types::{Priority, Refusal};
 use hashbrown::HashTable;
 use storytime_machine::hash::digest_bytes;
+
+/// Functions that are looked at, when there are too many, for one that can go.
+const LOOKS_MAX: usize = 256;
 
 /// A function.
 #[derive(Clone, Debug, Default)]
@@ -24,13 +28,16 @@ pub(super) struct Function {
     pub(super) calendars: u32,
     /// Workers that can do it.
     pub(super) workers: u32,
-    /// Abilities of workers that sleep, the one that sleeps longest first.
+    /// Abilities of workers that ask, the latest first; then of those that sleep, the one that
+    /// sleeps longest first.
     pub(super) sleepers: Ring,
     /// Workers that were woken for it and have yet to come.
     pub(super) announced: u32,
     /// How often in a row those woken did not come: each time twice as many are woken.
     pub(super) unheard: u32,
     pub(super) queue_max: [u32; 3],
+    /// Whose it is, if anybody's.
+    pub(super) account: Option<u16>,
 }
 
 impl Function {
@@ -63,6 +70,11 @@ impl Function {
     pub(super) const fn is_used(&self) -> bool {
         self.jobs > 0 || self.workers > 0 || self.calendars > 0
     }
+
+    /// Whether nothing is lost with it but a line of zeros.
+    fn is_idle(&self) -> bool {
+        self.live && !self.is_used() && self.announced == 0 && self.queue_max == [0; 3]
+    }
 }
 
 /// All functions.
@@ -70,13 +82,23 @@ impl Function {
 pub(super) struct Functions {
     places: Vec<Function>,
     free: Vec<u32>,
+    /// Where one is looked for that can make room for another.
+    hand: usize,
     by_name: HashTable<u32>,
     secret: u64,
+    pub(super) accounts: Vec<Account>,
 }
 
 impl Functions {
     pub(super) const fn new(secret: u64) -> Self {
-        Self { places: Vec::new(), free: Vec::new(), by_name: HashTable::new(), secret }
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            by_name: HashTable::new(),
+            secret,
+            accounts: Vec::new(),
+        }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -107,7 +129,11 @@ impl Functions {
         if name.len() > rules.function_bytes_max {
             return Err(Refusal::FunctionTooLong);
         }
-        if self.len() >= rules.functions_max as usize {
+        if self.len() >= rules.functions_max as usize && !self.drop_idle() {
+            return Err(Refusal::TooManyFunctions);
+        }
+        let account = self.accounts.iter().find(|account| account.is_of(name));
+        if account.is_some_and(|account| account.functions >= FUNCTIONS_MAX) {
             return Err(Refusal::TooManyFunctions);
         }
         Ok(self.make(name))
@@ -118,8 +144,27 @@ impl Functions {
         self.find(name).unwrap_or_else(|| self.make(name))
     }
 
+    /// Names that were mentioned once must not keep others out for ever: drops a function that
+    /// nobody uses, if one is found soon. False if none is.
+    fn drop_idle(&mut self) -> bool {
+        for _ in 0..LOOKS_MAX.min(self.places.len()) {
+            let at = self.hand % self.places.len();
+            self.hand = at + 1;
+            if self.places[at].is_idle() {
+                self.remove(at as u32);
+                return true;
+            }
+        }
+        false
+    }
+
     fn make(&mut self, name: &[u8]) -> u32 {
-        let function = Function { name: name.into(), live: true, ..Function::default() };
+        let account = self.accounts.iter().position(|account| account.is_of(name));
+        if let Some(account) = account {
+            self.accounts[account].functions += 1;
+        }
+        let account = account.map(|at| u16::try_from(at).expect("accounts are few"));
+        let function = Function { name: name.into(), live: true, account, ..Function::default() };
         let at = self.free.pop().unwrap_or_else(|| {
             self.places.push(Function::default());
             u32::try_from(self.places.len() - 1).expect("limits keep functions below 2^32")
@@ -134,11 +179,27 @@ impl Functions {
     /// Takes a function out that nobody uses.
     pub(super) fn remove(&mut self, at: u32) {
         assert!(!self.get(at).is_used(), "a function in use is not dropped");
+        if let Some(account) = self.account_of_mut(at) {
+            account.functions -= 1;
+        }
         let function = core::mem::take(self.get_mut(at));
         let hash = digest_bytes(self.secret, &function.name);
         let found = self.by_name.find_entry(hash, |&a| a == at);
         found.expect("every function is found by its name").remove();
         self.free.push(at);
+    }
+
+    /// Whose a function is.
+    #[inline]
+    pub(super) fn account_of(&self, at: u32) -> Option<&Account> {
+        let account = self.get(at).account?;
+        Some(&self.accounts[usize::from(account)])
+    }
+
+    #[inline]
+    pub(super) fn account_of_mut(&mut self, at: u32) -> Option<&mut Account> {
+        let account = self.get(at).account?;
+        Some(&mut self.accounts[usize::from(account)])
     }
 
     /// All functions and their places.

@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) queue: VecDeque<Later>,
+    /// Data of what workers said, bytes.
+    work_bytes: u64,
     /// The newest ticket.
     pub(super) last: Ticket,
 }
@@ -52,6 +54,22 @@ pub(super) enum OwnedWork {
     Exception(Bytes),
 }
 
+impl What {
+    fn bytes(&self) -> u64 {
+        let Self::Work(work) = self else { return 0 };
+        match &**work {
+            OwnedWork::Data(data)
+            | OwnedWork::Warning(data)
+            | OwnedWork::Complete(data)
+            | OwnedWork::Exception(data) => data.len() as u64,
+            OwnedWork::Status(numerator, denominator) => {
+                (numerator.len() + denominator.len()) as u64
+            }
+            OwnedWork::Fail => 0,
+        }
+    }
+}
+
 impl From<Work<'_>> for OwnedWork {
     fn from(work: Work<'_>) -> Self {
         match work {
@@ -82,7 +100,15 @@ impl OwnedWork {
 
 impl Held {
     pub(super) const fn new() -> Self {
-        Self { queue: VecDeque::new(), last: Ticket::NOW }
+        Self { queue: VecDeque::new(), work_bytes: 0, last: Ticket::NOW }
+    }
+
+    /// Takes the first out that is durable.
+    fn next(&mut self, upto: Ticket) -> Option<Later> {
+        self.queue.front().filter(|later| later.ticket <= upto)?;
+        let later = self.queue.pop_front()?;
+        self.work_bytes -= later.what.bytes();
+        Some(later)
     }
 }
 
@@ -102,6 +128,16 @@ impl Engine {
                 unreachable!("answers to workers wait for nobody")
             }
         };
+        // There is room to be told that there is no room.
+        let most = match what {
+            What::Error(_) => 2 * self.rules.held_max as usize,
+            _ => self.rules.held_max as usize,
+        };
+        let bytes = self.held.work_bytes + what.bytes();
+        if self.held.queue.len() >= most || bytes > self.rules.held_bytes_max {
+            // The disk stands still, and a worker does not.
+            return out.overrun(Peer(to));
+        }
         self.hold(self.held.last, to, number, what);
     }
 
@@ -116,15 +152,13 @@ impl Engine {
             peer.held += 1;
             peer.age
         };
+        self.held.work_bytes += what.bytes();
         self.held.queue.push_back(Later { ticket, number, to, age, what });
     }
 
     /// The journal is durable up to here: what waited for it goes on.
     pub fn durable(&mut self, out: &mut impl Out, upto: Ticket) {
-        while self.held.queue.front().is_some_and(|later| later.ticket <= upto) {
-            let Some(Later { number, to, age, what, .. }) = self.held.queue.pop_front() else {
-                unreachable!("there is a first one")
-            };
+        while let Some(Later { number, to, age, what, .. }) = self.held.next(upto) {
             if matches!(what, What::Synced) {
                 self.synced(out, number);
             }

@@ -13,7 +13,7 @@ pub(super) const SHARED_BYTES_MIN: usize = 4 << 10;
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum State {
-    /// Not durable yet.
+    /// Not durable yet, or its result is asked for elsewhere.
     #[default]
     Held,
     /// In the set of those whose time has not come.
@@ -34,6 +34,8 @@ pub(super) const KEPT: u8 = 2;
 pub(super) const UNSYNCED: u8 = 4;
 /// To be dropped when it is reached; of the original's mistakes, see `Defect`.
 pub(super) const IGNORED: u8 = 8;
+/// Somebody else is asked for its result; no worker is given it meanwhile.
+pub(super) const ASKED: u8 = 16;
 const PRIORITY_SHIFT: u32 = 6;
 
 /// A job. One cache line, and one allocation for the key and the data.
@@ -69,6 +71,9 @@ pub(super) struct Rare {
     pub(super) denominator: u32,
     /// When the worker's time is up.
     pub(super) deadline: Option<Time>,
+    /// The worker that took too long, and the age of its connection: as long as nobody else has the
+    /// job, its result will do.
+    pub(super) overdue: Option<(u32, u32)>,
     /// The calendar that it was made of, and for which second.
     pub(super) fired: Option<(Number, u64)>,
 }

@@ -4,7 +4,7 @@ use super::Engine;
 use super::job::{BACKGROUND, IGNORED, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::rules::{Defect, Dialect};
-use super::types::{Out, Peer};
+use super::types::{Happened, Out, Peer};
 
 impl Engine {
     /// A connection ended: it waits for nothing any more, and what it ran is lost.
@@ -12,6 +12,9 @@ impl Engine {
         self.peers.touch(from);
         while let Some(listener) = self.peers.get(from.0).listeners.first() {
             self.stop_listening(out, listener);
+        }
+        if self.peers.get(from.0).asks() {
+            self.set_awake(from.0, Sleep::Awake);
         }
         self.reset_abilities(out, from);
         self.set_awake(from.0, Sleep::Awake);
@@ -48,6 +51,7 @@ impl Engine {
             (_, true) => {}
             (_, false) => {
                 self.counters.abandoned += 1;
+                self.tell(out, at, Happened::Abandoned);
                 self.end(out, at);
             }
         }
@@ -66,6 +70,7 @@ impl Engine {
         }
         if !job.is_wanted() {
             self.counters.abandoned += 1;
+            self.tell(out, at, Happened::Abandoned);
             return self.end(out, at);
         }
         let fails = self.rules.dialect == Dialect::Danga && !job.is(KEPT);
@@ -79,6 +84,7 @@ impl Engine {
         let to = self.functions.get_mut(function);
         to.ready[priority as usize] += 1;
         to.returned[priority as usize] += 1;
+        self.tell(out, at, Happened::Requeued);
         self.wake(out, function);
     }
 
@@ -91,6 +97,10 @@ impl Engine {
             }
             let at = self.index.by_number(number).expect("what has a time-out runs");
             self.counters.timed_out += 1;
+            let worker = self.jobs.get(at).worker;
+            let age = self.peers.get(worker).age;
+            self.jobs.get_mut(at).rare_mut().overdue = Some((worker, age));
+            self.tell(out, at, Happened::TimedOut);
             self.unqueue(at);
             match self.rules.dialect {
                 Dialect::Gearmand => self.lost(out, at),

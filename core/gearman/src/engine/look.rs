@@ -40,8 +40,6 @@ pub struct JobView<'a> {
     pub queued: bool,
     /// Who runs it.
     pub worker: Option<Peer>,
-    /// How many clients wait for it.
-    pub listeners: u32,
 }
 
 /// What happened since the start.
@@ -55,6 +53,8 @@ pub struct Counters {
     pub refused: u64,
     /// Jobs that were completed.
     pub completed: u64,
+    /// Jobs whose result was known elsewhere: no worker ran them.
+    pub answered: u64,
     /// Jobs that failed, were cancelled or dropped, or ended by an exception.
     pub failed: u64,
     /// Queued jobs that a full queue dropped, in the Perl server's dialect.
@@ -90,11 +90,32 @@ impl Engine {
     /// How far the oldest job with this unique key is, whatever its function. Looks into each
     /// function.
     pub fn get_status_unique(&self, unique: &[u8]) -> JobStatus {
-        let keys = self.functions.iter().filter_map(|(at, _)| Key::of(at, unique, b""));
+        self.get_status_unique_of(unique, |_| true)
+    }
+
+    /// The same among functions of which this is true.
+    pub fn get_status_unique_of(&self, unique: &[u8], counts: impl Fn(&[u8]) -> bool) -> JobStatus {
+        let used = self.functions.iter().filter(|(_, function)| function.jobs > 0);
+        let used = used.filter(|(_, function)| counts(&function.name));
+        let keys = used.filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
         let status = |job| JobStatus { clients: self.waiting(job), ..status_of(job) };
         oldest.map_or_else(JobStatus::default, status)
+    }
+
+    /// How many clients wait for a job. Looks at each of them.
+    pub fn listeners_of(&self, number: Number) -> u32 {
+        self.index.by_number(number).map_or(0, |at| self.waiting(self.jobs.get(at)))
+    }
+
+    /// The function of a job, or of a calendar.
+    pub fn function_of(&self, number: Number) -> Option<&[u8]> {
+        let function = match self.calendars.get(&number) {
+            Some(calendar) => calendar.function,
+            None => self.jobs.get(self.index.by_number(number)?).function,
+        };
+        Some(&self.functions.get(function).name)
     }
 
     fn waiting(&self, job: &Job) -> u32 {
@@ -149,8 +170,19 @@ impl Engine {
         })
     }
 
+    /// How many functions there are.
+    pub const fn functions_len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// How many functions a connection can do.
+    #[inline]
+    pub fn abilities_len(&self, of: Peer) -> usize {
+        self.peers.find(of).map_or(0, |peer| peer.abilities.len())
+    }
+
     /// What a connection can do, in the order in which it said so.
-    pub fn abilities(&self, of: Peer) -> impl Iterator<Item = &[u8]> {
+    pub fn abilities(&self, of: Peer) -> impl DoubleEndedIterator<Item = &[u8]> {
         let abilities = self.peers.find(of).into_iter().flat_map(|peer| &peer.abilities);
         abilities.map(|&at| &*self.functions.get(self.abilities.get(at).function).name)
     }
@@ -184,7 +216,6 @@ impl Engine {
             ignored: job.is(IGNORED) || !job.is_wanted(),
             queued: matches!(job.state, State::Queued | State::Returned),
             worker: (job.worker != NONE).then_some(Peer(job.worker)),
-            listeners: self.waiting(job),
         }
     }
 

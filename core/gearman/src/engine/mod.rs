@@ -35,7 +35,12 @@
 //!   priority and compared with all jobs of the function.
 //! - Woken are as many workers as there are jobs, the one that slept longest first; and another
 //!   one, if it does not come within [`Rules::wake_patience`].
+//! - A worker that asks for a job when it has finished one may be told only after
+//!   [`Rules::grab_patience`] that there is none.
 
+mod accounts;
+mod answer;
+mod ask;
 mod calendar;
 mod calendars;
 mod check;
@@ -51,18 +56,21 @@ mod ring;
 mod rules;
 mod slab;
 mod submit;
+mod tell;
 mod times;
 mod types;
 mod wake;
 mod work;
 
+pub use accounts::Quota;
+pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
 pub use rules::{Defect, Dialect, Retries, Rules};
 pub use types::{
-    Assign, Grab, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload, Peer, Priority,
-    Refusal, Reply, Submit, Ticket, Timeout, When, Work,
+    Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload,
+    Peer, Priority, Refusal, Reply, Submit, Ticket, Timeout, When, Work,
 };
 
 #[doc(hidden)]
@@ -97,6 +105,8 @@ pub struct Engine {
     peers: Peers,
     /// Workers that were woken and have yet to come, by when their time is up.
     woken: Ring,
+    /// Workers that asked for a job and are not answered yet, by when they are to be.
+    asking: Ring,
     held: Held,
     /// Jobs that lost their worker, by function, priority and turn.
     returned: BTreeSet<(u32, u8, u64, u32)>,
@@ -124,6 +134,7 @@ impl Engine {
             functions: Functions::new(rules.secret),
             peers: Peers::default(),
             woken: Ring::default(),
+            asking: Ring::default(),
             held: Held::new(),
             returned: BTreeSet::new(),
             deadlines: BTreeSet::new(),

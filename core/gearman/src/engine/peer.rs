@@ -2,15 +2,17 @@
 
 use super::ring::{Link, NONE, Nodes, Ring};
 use super::slab::{Entry, Slab};
-use super::types::Peer;
+use super::types::{Grab, Peer};
 use storytime_machine::Time;
 
-/// Whether a worker sleeps.
+/// Whether a worker wants jobs, and how it is to be told of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Sleep {
-    /// It asks for jobs, or works, or is no worker.
+    /// It works, or is no worker.
     #[default]
     Awake,
+    /// It asked for a job, there was none, and it is not answered yet.
+    Asking { how: Grab, until: Time },
     /// It wants to be woken.
     Asleep,
     /// It was woken for a function, and is waited for.
@@ -32,14 +34,34 @@ pub(super) struct PeerState {
     /// The jobs that it runs.
     pub(super) jobs: Ring,
     pub(super) abilities: Vec<u32>,
-    /// Where in `abilities` the next job is looked for.
+    /// Where in `abilities` the next job is looked for first.
     pub(super) turn: usize,
+    /// Whether it was ever handed a job.
+    pub(super) has_worked: bool,
     pub(super) sleep: Sleep,
-    /// Among those who were woken.
+    /// It has ended a job since it last asked for one.
+    pub(super) finished: bool,
+    /// Among those who were woken, or those who ask.
     pub(super) link: Link,
 }
 
-/// All connections, and those who were woken, in the order in which their time is up.
+impl PeerState {
+    /// Whether it waits for the answer to its request for a job.
+    #[inline]
+    pub(super) const fn asks(&self) -> bool {
+        matches!(self.sleep, Sleep::Asking { .. })
+    }
+
+    /// When it is answered, or waited for no more.
+    pub(super) const fn waits_until(&self) -> Option<Time> {
+        match self.sleep {
+            Sleep::Woken { until, .. } | Sleep::Asking { until, .. } => Some(until),
+            Sleep::Awake | Sleep::Asleep | Sleep::Overdue => None,
+        }
+    }
+}
+
+/// All connections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peers {
     places: Vec<PeerState>,
@@ -100,7 +122,7 @@ pub(super) struct Ability {
     pub(super) peer: u32,
     /// How long a job may take, nanoseconds; 0 for no limit.
     pub(super) timeout: u64,
-    /// Among the function's sleepers.
+    /// Among the function's sleepers, before which are those who ask.
     pub(super) link: Link,
 }
 

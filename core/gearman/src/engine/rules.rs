@@ -28,23 +28,28 @@ impl Dialect {
     }
 }
 
-/// What the number of `--job-retries` means.
+/// What 0 means as the number of `--job-retries`. Any other means the same in all versions of the C
+/// server: the loss of this number fails the job; negative for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Retries {
-    /// As in 1.1.20: the loss of this number fails the job; 0 for no limit.
+    /// As in 1.1.20: no limit.
     #[default]
-    Attempts,
-    /// As after it: so many times it is tried again; 0 for never, -1 for no limit.
-    Again,
+    Unlimited,
+    /// As in 2.0, where 0 and 1 are the same: the first loss fails the job.
+    None,
 }
 
 impl Retries {
+    /// Largest number that can be asked for: losses are counted no further.
+    pub const NUMBER_MAX: i64 = u8::MAX as i64;
+
     /// The loss that fails a job; none if no loss does.
-    pub const fn losses_max(self, number: i32) -> Option<u32> {
+    pub const fn losses_max(self, number: i64) -> Option<u32> {
+        assert!(number <= Self::NUMBER_MAX, "losses are counted so far");
         match (self, number) {
-            (Self::Attempts, ..=0) | (Self::Again, ..0) => None,
-            (Self::Attempts, 1..) => Some(number as u32),
-            (Self::Again, 0..) => Some(number as u32 + 1),
+            (_, ..0) | (Self::Unlimited, 0) => None,
+            (Self::None, 0) => Some(1),
+            (_, 1..) => Some(number as u32),
         }
     }
 }
@@ -60,6 +65,9 @@ pub struct Rules {
     pub wake_max: u32,
     /// How long a woken worker is waited for before another one is woken in its place.
     pub wake_patience: Duration,
+    /// How long a worker that has just finished a job, or was woken, waits for one before it is
+    /// told that there is none; zero to tell it at once.
+    pub grab_patience: Duration,
     /// Whether functions of equal priority take turns, instead of the order in which a worker
     /// named them, the latest first.
     pub round_robin: bool,
@@ -81,6 +89,8 @@ pub struct Rules {
     pub listeners_max: u32,
     /// Most replies that wait for a sync.
     pub held_max: u32,
+    /// Most bytes of what workers said of jobs that waits for a sync of their clients' other jobs.
+    pub held_bytes_max: u64,
     /// Most calendar jobs.
     pub calendars_max: u32,
     /// Secret of the hashes, so that clients cannot choose keys that collide.
@@ -97,6 +107,7 @@ impl Default for Rules {
             losses_max: None,
             wake_max: 1,
             wake_patience: Duration::from_millis(100),
+            grab_patience: Duration::ZERO,
             round_robin: true,
             exceptions: false,
             unique_bytes_max: 64,
@@ -107,6 +118,7 @@ impl Default for Rules {
             jobs_bytes_max: 1 << 40,
             listeners_max: 1 << 28,
             held_max: 1 << 20,
+            held_bytes_max: 256 << 20,
             calendars_max: 10_000,
             secret: 0,
             defect: None,

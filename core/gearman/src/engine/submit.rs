@@ -2,12 +2,12 @@
 
 use super::Engine;
 use super::held::What;
-use super::job::{BACKGROUND, IGNORED, Job, KEPT, Key, State, UNSYNCED};
+use super::job::{ASKED, BACKGROUND, IGNORED, Job, KEPT, Key, State, UNSYNCED};
 use super::peer::{Listener, OfJob, OfPeer};
 use super::ring::NONE;
 use super::rules::{Defect, Dialect};
 use super::types::{
-    Kept, KeptWhen, Number, Out, Peer, Priority, Refusal, Reply, Submit, Ticket, When,
+    Happened, Kept, KeptWhen, Number, Out, Peer, Priority, Refusal, Reply, Submit, Ticket, When,
 };
 
 /// For whom a job is submitted.
@@ -15,6 +15,8 @@ use super::types::{
 pub(super) enum For {
     /// A client.
     Peer(u32),
+    /// A client, while somebody else is asked for the result: a new job is not queued yet.
+    Asking(u32),
     /// A calendar, for one of its seconds.
     Calendar(Number, u64),
 }
@@ -22,7 +24,7 @@ pub(super) enum For {
 impl For {
     const fn peer(self) -> u32 {
         match self {
-            Self::Peer(peer) => peer,
+            Self::Peer(peer) | Self::Asking(peer) => peer,
             Self::Calendar(..) => NONE,
         }
     }
@@ -47,8 +49,7 @@ impl Engine {
             When::Now | When::Epoch(_) => self.submit_for(out, For::Peer(from.0), job).map(|_| ()),
         };
         if let Err(refusal) = result {
-            self.counters.refused += 1;
-            self.reply(out, from.0, Number(0), Reply::Error(refusal));
+            self.refuse(out, from, refusal);
         }
     }
 
@@ -77,6 +78,10 @@ impl Engine {
         if job.unique.len() > self.rules.unique_bytes_max.into() {
             return Err(Refusal::UniqueTooLong);
         }
+        // The reducer is a function, too.
+        if job.reducer.is_some_and(|name| name.len() > self.rules.function_bytes_max) {
+            return Err(Refusal::FunctionTooLong);
+        }
         if self.listeners.len() >= self.rules.listeners_max {
             return Err(Refusal::QueueFull);
         }
@@ -94,10 +99,12 @@ impl Engine {
         function: u32,
         job: &Submit<'_>,
     ) -> Result<(), Refusal> {
-        let bytes = self.jobs_bytes + (job.unique.len() + job.data.len()) as u64;
+        let own = (job.unique.len() + job.data.len()) as u64;
+        let bytes = self.jobs_bytes + own;
         if self.jobs.len() >= self.rules.jobs_max || bytes > self.rules.jobs_bytes_max {
             return Err(Refusal::QueueFull);
         }
+        self.check_quota(function, own)?;
         let limit = self.functions.get(function).queue_max[job.priority as usize];
         if limit == 0 {
             return Ok(());
@@ -109,7 +116,7 @@ impl Engine {
         while self.functions.get(function).ready.iter().sum::<u32>() >= limit {
             let newest = self.newest_ready(function).expect("what is ready is in a queue");
             self.counters.dropped += 1;
-            self.fail(out, newest);
+            self.fail_as(out, newest, Happened::Dropped);
         }
         Ok(())
     }
@@ -142,7 +149,7 @@ impl Engine {
         let kept = match whose {
             For::Calendar(calendar, second) => KeptWhen::Fired { calendar, second },
             For::Peer(_) if due > 0 => KeptWhen::Epoch(due),
-            For::Peer(_) => KeptWhen::Now,
+            For::Peer(_) | For::Asking(_) => KeptWhen::Now,
         };
         let ticket = if background { out.keep(keep(number, submit, kept))? } else { Ticket::NOW };
         self.next_number += 1;
@@ -159,11 +166,17 @@ impl Engine {
         if ticket != Ticket::NOW {
             job.set(KEPT | UNSYNCED);
         }
+        let asked = matches!(whose, For::Asking(_));
+        if asked {
+            assert!(!background, "a job that runs for itself is asked about nowhere");
+            job.set(ASKED);
+        }
         let at = self.insert(job);
         self.index.insert_number(number, at);
         self.index.insert_key(&self.jobs, at);
+        self.tell(out, at, Happened::Submitted);
         self.settle(out, whose, at, ticket, background);
-        if ticket == Ticket::NOW {
+        if ticket == Ticket::NOW && !asked {
             self.make_ready(out, at);
         }
         Ok(number)
@@ -171,8 +184,7 @@ impl Engine {
 
     /// Puts a job in its place; it is in no queue yet, and not found.
     pub(super) fn insert(&mut self, job: Job) -> u32 {
-        self.jobs_bytes += job.bytes();
-        self.functions.get_mut(job.function).jobs += 1;
+        self.charge(job.function, job.bytes());
         self.jobs.insert(job)
     }
 
@@ -196,6 +208,10 @@ impl Engine {
             self.jobs.get_mut(at).set(BACKGROUND);
         }
         self.revive(at, background);
+        self.tell(out, at, Happened::Joined);
+        if background {
+            self.ask_no_more(out, at);
+        }
         if sooner {
             self.make_sooner(out, at, due);
         }

@@ -1,7 +1,7 @@
 //! What is done when time goes by.
 
 use super::Engine;
-use super::peer::Sleep;
+use super::ring::Ring;
 use super::types::Out;
 use storytime_machine::Time;
 
@@ -9,6 +9,7 @@ impl Engine {
     /// Does what is due by both clocks: jobs for later, time-outs, workers that do not wake.
     pub fn tick(&mut self, out: &mut impl Out) {
         self.expire(out);
+        self.answer_late(out);
         self.wake_others(out);
         self.come_due(out);
     }
@@ -37,12 +38,7 @@ impl Engine {
     /// The time at which [`tick`](Self::tick) is to be called.
     pub fn next_expiry(&self) -> Option<Time> {
         let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
-        let patience = self.woken.first().map(|peer| match self.peers.get(peer).sleep {
-            Sleep::Woken { until, .. } => until,
-            Sleep::Awake | Sleep::Asleep | Sleep::Overdue => {
-                unreachable!("only woken workers are waited for")
-            }
-        });
-        deadline.into_iter().chain(patience).min()
+        let first = |of: Ring| of.first().and_then(|peer| self.peers.get(peer).waits_until());
+        [deadline, first(self.woken), first(self.asking)].into_iter().flatten().min()
     }
 }

@@ -208,6 +208,8 @@ pub enum Refusal {
     TooManyFunctions,
     /// The worker can do as much as it may.
     TooManyAbilities,
+    /// Whoever submits it has as much as they may.
+    QuotaUsedUp,
     /// The queue is full: of the function, or of the server.
     QueueFull,
     /// The durable queue takes nothing now: its disk is full, or too much waits for it.
@@ -225,6 +227,7 @@ impl fmt::Display for Refusal {
             Self::FunctionTooLong => "Function name too large",
             Self::TooManyFunctions => "Too many functions",
             Self::TooManyAbilities => "Too many functions for one worker",
+            Self::QuotaUsedUp => "Quota is used up",
             Self::QueueFull => "Job queue is full",
             Self::QueueBusy(why) => why,
             Self::TooManyCalendars => "Too many scheduled jobs",
@@ -291,6 +294,84 @@ pub trait Out {
     /// A kept job ended, or was cancelled: it need not be remembered. If this is lost in a crash,
     /// the job runs once more.
     fn forget(&mut self, number: Number);
+
+    /// More waits for the disk on behalf of a connection than may wait: the connection is to be
+    /// ended, since the reply that would come next is lost.
+    fn overrun(&mut self, of: Peer);
+
+    /// Whether anybody watches: only then is [`happened`](Self::happened) called.
+    fn watched(&self) -> bool {
+        false
+    }
+
+    /// Something happened to a job. Not told of jobs that come back after a restart.
+    fn happened(&mut self, event: Happening<'_>) {
+        let _ = event;
+    }
+}
+
+/// What happened to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// It is there.
+    Submitted,
+    /// A submit found it by its key.
+    Joined,
+    /// A worker has it.
+    Assigned,
+    /// Its worker takes too long.
+    TimedOut,
+    /// Its worker was lost, and it goes back into its queue.
+    Requeued,
+    /// It ended with a result.
+    Completed,
+    /// It ended with a result that was known elsewhere.
+    Answered,
+    /// Its worker told an exception: its end, but in the Perl server's dialect.
+    Excepted,
+    /// It failed.
+    Failed,
+    /// An operator ended it.
+    Cancelled,
+    /// It had to make room for another one.
+    Dropped,
+    /// It ended because nobody waits for it any more.
+    Abandoned,
+}
+
+impl Happened {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Joined => "joined",
+            Self::Assigned => "assigned",
+            Self::TimedOut => "timed_out",
+            Self::Requeued => "requeued",
+            Self::Completed => "completed",
+            Self::Answered => "answered",
+            Self::Excepted => "exception",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Dropped => "dropped",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Something that happened to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Happening<'a> {
+    /// What.
+    pub what: Happened,
+    /// The job.
+    pub number: Number,
+    /// Its function.
+    pub function: &'a [u8],
+    /// Its unique key, as it was submitted.
+    pub unique: &'a [u8],
+    /// The worker that has it.
+    pub worker: Option<Peer>,
 }
 
 /// How far a job is.

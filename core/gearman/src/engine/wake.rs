@@ -17,6 +17,7 @@ impl Engine {
     /// A worker can do a function.
     pub fn can_do(&mut self, out: &mut impl Out, from: Peer, function: &[u8], timeout: Timeout) {
         self.peers.touch(from);
+        self.hear(out, from);
         let function = match self.functions.find_or_make(function, &self.rules) {
             Ok(function) => function,
             Err(refusal) => return out.send(from, Reply::Error(refusal)),
@@ -33,6 +34,7 @@ impl Engine {
         }
         let ability = Ability { function, peer: from.0, timeout, ..Ability::default() };
         let ability = self.abilities.insert(ability);
+        peer.turn = peer.abilities.len();
         peer.abilities.push(ability);
         let asleep = peer.sleep == Sleep::Asleep;
         let function_state = self.functions.get_mut(function);
@@ -52,12 +54,14 @@ impl Engine {
     /// A worker cannot do a function any more. What it has begun it may finish.
     pub fn cant_do(&mut self, out: &mut impl Out, from: Peer, function: &[u8]) {
         self.peers.touch(from);
+        self.hear(out, from);
         let Some(function) = self.functions.find(function) else { return };
         let Some(place) = self.ability(from.0, function) else { return };
         let peer = self.peers.get_mut(from.0);
         let ability = peer.abilities.remove(place);
-        if peer.turn > place {
-            peer.turn -= 1;
+        if peer.turn >= place {
+            let last = peer.abilities.len().saturating_sub(1);
+            peer.turn = peer.turn.checked_sub(1).unwrap_or(last);
         }
         self.forget_ability(from.0, ability);
         self.unannounce(out, from.0, Some(function));
@@ -65,7 +69,9 @@ impl Engine {
 
     /// A worker can do nothing any more. What it has begun it may finish.
     pub fn reset_abilities(&mut self, out: &mut impl Out, from: Peer) {
-        let peer = self.peers.touch(from);
+        self.peers.touch(from);
+        self.hear(out, from);
+        let peer = self.peers.get_mut(from.0);
         peer.turn = 0;
         let mut abilities = core::mem::take(&mut peer.abilities);
         for ability in abilities.drain(..) {
@@ -98,6 +104,7 @@ impl Engine {
     /// was woken for.
     pub fn pre_sleep(&mut self, out: &mut impl Out, from: Peer) {
         self.peers.touch(from);
+        self.hear(out, from);
         let awaited = self.set_awake(from.0, Sleep::Awake);
         self.peers.get_mut(from.0).sleep = Sleep::Asleep;
         let abilities = core::mem::take(&mut self.peers.get_mut(from.0).abilities);
@@ -128,6 +135,11 @@ impl Engine {
                 self.leave_sleepers(peer);
                 None
             }
+            Sleep::Asking { .. } => {
+                self.leave_sleepers(peer);
+                self.asking.remove(&mut self.peers, peer);
+                None
+            }
             Sleep::Woken { function, .. } => {
                 self.woken.remove(&mut self.peers, peer);
                 self.functions.get_mut(function).announced -= 1;
@@ -143,8 +155,10 @@ impl Engine {
         }
     }
 
-    /// Wakes sleepers of a function while it wants more workers than were woken.
+    /// Hands jobs to workers that ask, and wakes sleepers of a function while it wants more workers
+    /// than were woken.
     pub(super) fn wake(&mut self, out: &mut impl Out, function: u32) {
+        self.hand_out(out, function);
         while self.functions.get(function).wants_workers(self.rules.wake_max) {
             let Some(ability) = self.functions.get(function).sleepers.first() else { break };
             let peer = self.abilities.get(ability).peer;

@@ -1,21 +1,27 @@
 //! Handing jobs out, what workers say of them, and their end.
 
 use super::Engine;
-use super::job::{IGNORED, KEPT, State};
+use super::job::{IGNORED, Job, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::ring::{NONE, Ring};
 use super::rules::{Defect, Dialect};
-use super::types::{Assign, Grab, Number, Out, Peer, Priority, Reply, Work};
+use super::types::{Assign, Grab, Happened, Number, Out, Peer, Priority, Reply, Work};
 use core::time::Duration;
 
 impl Engine {
     /// A worker asks for a job.
     pub fn grab(&mut self, out: &mut impl Out, from: Peer, how: Grab) {
         self.peers.touch(from);
+        self.hear(out, from);
+        let may_wait = self.may_wait(from.0);
         let awaited = self.set_awake(from.0, Sleep::Awake);
         let taken = self.take(out, from.0);
         match taken {
-            Some(at) => out.send(from, self.assign(at, how)),
+            Some(at) => {
+                self.tell(out, at, Happened::Assigned);
+                out.send(from, self.assign(at, how));
+            }
+            None if may_wait => self.let_wait(from, how),
             None => out.send(from, Reply::NoJob),
         }
         if let Some(function) = awaited {
@@ -24,7 +30,7 @@ impl Engine {
         }
     }
 
-    fn assign(&self, at: u32, how: Grab) -> Reply<'_> {
+    pub(super) fn assign(&self, at: u32, how: Grab) -> Reply<'_> {
         let job = self.jobs.get(at);
         Reply::Assign(Assign {
             number: Number(job.number),
@@ -37,7 +43,7 @@ impl Engine {
     }
 
     /// The best job for a worker, which runs it from here on.
-    fn take(&mut self, out: &mut impl Out, peer: u32) -> Option<u32> {
+    pub(super) fn take(&mut self, out: &mut impl Out, peer: u32) -> Option<u32> {
         loop {
             let (place, function, priority) = self.choose(peer)?;
             let at = self.unqueue_first(function, priority);
@@ -45,8 +51,11 @@ impl Engine {
                 self.end(out, at);
                 continue;
             }
+            let worker = self.peers.get_mut(peer);
+            worker.has_worked = true;
             if self.rules.round_robin {
-                self.peers.get_mut(peer).turn = place + 1;
+                // Down from the one that was named last, as the original goes.
+                worker.turn = place.checked_sub(1).unwrap_or(worker.abilities.len() - 1);
             }
             self.functions.get_mut(function).unheard = 0;
             let ability = self.peers.get(peer).abilities[place];
@@ -63,7 +72,7 @@ impl Engine {
         let mut best = None;
         for step in 0..count {
             let place = match self.rules.round_robin {
-                true => (peer.turn + step) % count,
+                true => (peer.turn + count - step) % count,
                 false => count - 1 - step,
             };
             let function = self.abilities.get(peer.abilities[place]).function;
@@ -131,6 +140,9 @@ impl Engine {
         let job = self.jobs.get_mut(at);
         job.state = State::Running;
         job.worker = worker;
+        if job.rare().is_some_and(|rare| rare.overdue.is_some()) {
+            job.rare_mut().overdue = None;
+        }
         if timeout_nanos > 0 {
             let deadline = self.now + Duration::from_nanos(timeout_nanos);
             job.rare_mut().deadline = Some(deadline);
@@ -141,17 +153,23 @@ impl Engine {
     }
 
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
-    /// passed on.
-    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) {
+    /// passed on, unless it only took too long and nobody else has got the job. False if it cannot
+    /// have been its own, since it was never handed any.
+    pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) -> bool {
         let found = self.index.by_number(number);
         let own = found.filter(|&at| {
             let job = self.jobs.get(at);
-            job.state == State::Running && job.worker == from.0
+            match job.state {
+                State::Running => job.worker == from.0,
+                _ => self.overdue(job) == Some(from),
+            }
         });
         let Some(at) = own else {
             self.counters.late += 1;
-            return;
+            return self.peers.find(from).is_some_and(|peer| peer.has_worked);
         };
+        let ends = matches!(work, Work::Complete(_) | Work::Fail | Work::Exception(_));
+        self.peers.get_mut(from.0).finished |= ends;
         match work {
             Work::Status { numerator, denominator } => {
                 let rare = self.jobs.get_mut(at).rare_mut();
@@ -162,11 +180,13 @@ impl Engine {
             Work::Data(_) | Work::Warning(_) => self.relay(out, at, work),
             Work::Complete(_) => {
                 self.counters.completed += 1;
+                self.tell(out, at, Happened::Completed);
                 self.relay(out, at, work);
                 self.end(out, at);
             }
             Work::Fail => self.fail(out, at),
             Work::Exception(_) => {
+                self.tell(out, at, Happened::Excepted);
                 self.relay(out, at, work);
                 if self.rules.dialect == Dialect::Gearmand {
                     self.counters.failed += 1;
@@ -174,11 +194,24 @@ impl Engine {
                 }
             }
         }
+        true
+    }
+
+    /// The worker that took too long for a job which nobody else has got since.
+    pub(super) fn overdue(&self, job: &Job) -> Option<Peer> {
+        let (worker, age) = job.rare()?.overdue?;
+        (self.peers.get(worker).age == age).then_some(Peer(worker))
     }
 
     /// A job's listeners are told that it failed, and it ends.
     pub(super) fn fail(&mut self, out: &mut impl Out, at: u32) {
+        self.fail_as(out, at, Happened::Failed);
+    }
+
+    /// The same, for a reason.
+    pub(super) fn fail_as(&mut self, out: &mut impl Out, at: u32, why: Happened) {
         self.counters.failed += 1;
+        self.tell(out, at, why);
         self.relay(out, at, Work::Fail);
         self.end(out, at);
     }
@@ -215,8 +248,7 @@ impl Engine {
         self.drop_listeners(at);
         self.index.remove(self.jobs.get(at), at);
         let job = self.jobs.remove(at);
-        self.functions.get_mut(job.function).jobs -= 1;
-        self.jobs_bytes -= job.bytes();
+        self.discharge(job.function, job.bytes());
         if job.is(KEPT) {
             out.forget(Number(job.number));
         }
@@ -247,7 +279,7 @@ impl Engine {
         if self.rules.defect == Some(Defect::CancelledFound) {
             self.cancel_badly(out, at);
         } else {
-            self.fail(out, at);
+            self.fail_as(out, at, Happened::Cancelled);
         }
         true
     }

@@ -16,3 +16,6 @@ pub use write::{SHARED_BYTES_MIN, put, put_with_data};
 pub const HEADER_BYTES: usize = 12;
 /// Most arguments of a kind, the data included: a scheduled job's.
 pub const ARGUMENTS_MAX: usize = 8;
+
+/// The code of the error with which a server says that another one serves in its place.
+pub const NOT_SERVING: &str = "NOT_SERVING";

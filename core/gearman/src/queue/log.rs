@@ -1,14 +1,13 @@
 //! The journal of a job server: records in, tickets out, checkpoints.
 
 use super::record::{JOB_BYTES_MAX, NotARecord, RECORD_BYTES_MAX, Record, kept_bytes_max};
-use crate::config::Config;
+use crate::config::{Alone, Config};
 use crate::engine::{Cursor, Engine, Kept, Number, Out, Refusal, Ticket};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
-use storytime_journal::{
-    AppendError, JOURNAL_TOKENS, Journal, JournalEvent, JournalOptions, Local,
-};
+use storytime_journal::{AppendError, JOURNAL_TOKENS, Journal, JournalEvent, JournalOptions};
 use storytime_machine::{Cx, DiskResult, Token};
+use storytime_pair::{Mirror, Pair, Storages};
 
 /// The journal's tokens of disk operations begin here.
 const JOURNAL_BASE: Token = Token(1 << 48);
@@ -57,7 +56,12 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Log {
     journal: Journal,
-    io: Local,
+    dir: Bytes,
+    io: Storages,
+    /// Whether a relay's jobs may be on one disk alone.
+    alone: Alone,
+    /// Records up to here are durable here, and wait for the other disk.
+    one_sided: Option<Ticket>,
     /// Numbers below this one are taken.
     taken: u64,
     /// Jobs that are over, and of which the journal could not be told yet. No more than there are
@@ -77,20 +81,23 @@ pub(crate) struct Log {
 impl Log {
     /// A journal in this folder, which is not open yet.
     pub(crate) fn new(dir: &str, config: &Config) -> Self {
-        let dir = dir.trim_start_matches('/');
+        let dir = Bytes::copy_from_slice(dir.trim_start_matches('/').as_bytes());
         let options = JournalOptions {
             reserve_bytes: config.reserve_bytes,
             // A checkpoint leaves some segments behind, and cuts whole ones.
             segment_bytes: (config.checkpoint_bytes / 4)
                 .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
-            dir: Bytes::copy_from_slice(dir.as_bytes()),
+            dir: dir.clone(),
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
             ..JournalOptions::default()
         };
         Self {
             journal: Journal::new(options, JOURNAL_BASE),
-            io: Local,
+            dir,
+            io: Storages::Own,
+            alone: config.relay.as_ref().map(|relay| relay.alone).unwrap_or_default(),
+            one_sided: None,
             taken: 0,
             untold: VecDeque::new(),
             phase: Phase::Idle,
@@ -102,6 +109,33 @@ impl Log {
         }
     }
 
+    /// The journal's folder.
+    pub(crate) const fn dir(&self) -> &Bytes {
+        &self.dir
+    }
+
+    /// Where disk operations go. Before it is opened.
+    pub(crate) fn set_storage(&mut self, storage: Storages) {
+        assert_eq!(self.journal.last().0, 0, "a journal stays where it was opened");
+        self.io = storage;
+    }
+
+    /// This half of a pair, if the queue is on one.
+    pub(crate) fn pair(&mut self) -> Option<&mut Pair> {
+        self.io.pair()
+    }
+
+    /// The same, to look at.
+    pub(crate) fn look_pair(&self) -> Option<&Pair> {
+        self.io.look()
+    }
+
+    /// Whether what is durable is so wherever it has to be.
+    fn is_where_it_has_to_be(&self) -> bool {
+        let equal = || self.io.look().is_none_or(|pair| pair.mirror() == Mirror::Equal);
+        self.alone == Alone::Accept || equal()
+    }
+
     pub(crate) fn open(&mut self, cx: &mut Cx) {
         self.journal.open(cx, &mut self.io);
     }
@@ -110,7 +144,11 @@ impl Log {
     pub(crate) fn keep(&mut self, job: &Kept<'_>) -> Result<Ticket, Refusal> {
         const LONG: &str = "the job is too long for the durable queue: 4 MiB at most";
         const FULL: &str = "the disk of the durable queue is full";
+        const ALONE: &str = "the other job server has not got everything, try again";
         const BUSY: &str = "the disk of the durable queue is behind, try again";
+        if !self.is_where_it_has_to_be() {
+            return Err(Refusal::QueueBusy(ALONE));
+        }
         if kept_bytes_max(job) > JOB_BYTES_MAX {
             return Err(Refusal::QueueBusy(LONG));
         }
@@ -208,6 +246,9 @@ impl Log {
     /// What happened; in recovery the engine gets its jobs back on the way.
     pub(crate) fn next(&mut self, engine: &mut Engine) -> Option<Progress> {
         const FOREIGN: &str = "the journal of the queue was written by another program";
+        if self.one_sided.is_some() && self.is_where_it_has_to_be() {
+            return self.one_sided.take().map(Progress::Durable);
+        }
         while let Some(event) = self.journal.next_event() {
             match event {
                 JournalEvent::Checkpoint(piece) => {
@@ -226,7 +267,10 @@ impl Log {
                 JournalEvent::Refused(refusal) => {
                     return Some(Progress::Refused(refusal.to_string()));
                 }
-                JournalEvent::Durable(lsn) => return Some(Progress::Durable(Ticket(lsn.0))),
+                JournalEvent::Durable(lsn) if self.is_where_it_has_to_be() => {
+                    return Some(Progress::Durable(Ticket(lsn.0)));
+                }
+                JournalEvent::Durable(lsn) => self.one_sided = Some(Ticket(lsn.0)),
                 JournalEvent::Checkpointed(_) => {
                     self.checkpoints += 1;
                     self.phase = Phase::Idle;
@@ -267,9 +311,15 @@ impl Log {
         each("queue_records", self.journal.last().0);
         each("queue_checkpoints", self.checkpoints);
         each("queue_untold", self.untold.len() as u64);
+        if let Some(pair) = self.io.look() {
+            pair.counters(each);
+        }
     }
 
     pub(crate) fn invariants(&self) {
         self.journal.invariants();
+        if let Some(pair) = self.io.look() {
+            pair.invariants();
+        }
     }
 }

@@ -19,6 +19,10 @@
 //! Foreground jobs are not remembered: whoever waits for one notices that the server is gone. Nor
 //! is how often a job lost its worker.
 //!
+//! # Two disks
+//!
+//! A relay has the journal on the disks of two job servers: see `server::relay`.
+//!
 //! # A full disk
 //!
 //! New jobs are refused with words. That a job has ended waits in memory until there is room; if

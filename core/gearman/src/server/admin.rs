@@ -1,6 +1,7 @@
 //! What operators ask for, in lines.
 
 use super::Gearmand;
+use super::tenancy::Standing;
 use crate::engine::{Dialect, FunctionView, JobView, NotDropped, Peer, Refusal};
 use crate::text::{Request, Wrong};
 use bytes::{BufMut as _, BytesMut};
@@ -12,6 +13,9 @@ const REPLY_BYTES_MAX: usize = 32 << 20;
 /// Replies from here on are made in memory of their own. Bytes.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
+/// About as much of a reply as costs the time of a small packet. Bytes.
+const ENTRY_BYTES: usize = 16;
+
 const OK: &[u8] = b"OK\r\n";
 
 impl Gearmand {
@@ -22,9 +26,10 @@ impl Gearmand {
         let dialect = self.config.dialect;
         let read = Request::read(line, dialect);
         match read {
-            Ok(request) => self.carry_out(cx, request, &mut out),
+            Ok(request) => self.carry_out(cx, Peer(conn.slot), request, &mut out),
             Err(wrong) => wrong.say(dialect, &mut out),
         }
+        self.toil += (out.len() / ENTRY_BYTES) as u64;
         let (_, mut wire) = self.split(cx);
         if let Some(tx) = wire.tx(Peer(conn.slot)) {
             if out.len() < SCRATCH_BYTES_MAX {
@@ -32,51 +37,71 @@ impl Gearmand {
             } else {
                 tx.push(core::mem::take(&mut out).freeze());
             }
+            wire.weigh(conn);
         }
         self.scratch = out;
         read != Err(Wrong::TooManyWords)
     }
 
-    fn carry_out(&mut self, cx: &mut Cx, request: Request<'_>, out: &mut BytesMut) {
+    fn carry_out(&mut self, cx: &mut Cx, from: Peer, request: Request<'_>, out: &mut BytesMut) {
+        if request.is_of_jobs() && self.turn_line_away(out) {
+            return;
+        }
+        if !self.may_ask(from, &request) {
+            return out.put_slice(b"ERR NOT_AUTHORIZED\r\n");
+        }
+        let who = &self.standing(from);
         match request {
-            Request::Workers => self.workers(out),
-            Request::Status => self.functions(out, status),
-            Request::PriorityStatus => self.functions(out, priority_status),
-            Request::ShowJobs => self.show_jobs(out),
-            Request::ShowUniqueJobs => self.show_unique_jobs(out),
-            Request::Jobs => self.perl_jobs(out),
-            Request::Clients => self.perl_clients(out),
+            Request::Workers => self.workers(who, out),
+            Request::Status => self.functions(who, out, status),
+            Request::PriorityStatus => self.functions(who, out, priority_status),
+            Request::ShowJobs => self.show_jobs(who, out),
+            Request::ShowUniqueJobs => self.show_unique_jobs(who, out),
+            Request::Jobs => {
+                // They are counted one by one.
+                self.toil += u64::from(self.engine.listeners());
+                self.perl_jobs(who, out);
+            }
+            Request::Clients => self.perl_clients(who, out),
+            Request::Tenant(name, secret) => {
+                let known = self.log_in(from, &[name, b":", secret].concat());
+                out.put_slice(if known { OK } else { b"ERR NOT_AUTHORIZED\r\n" });
+            }
             Request::Gladiator => out.put_slice(b".\n"),
             Request::CancelJob(handle) => {
                 let number = self.handles.read(handle);
+                let number = number.filter(|&number| self.sees_job(from, number));
                 let (engine, mut wire) = self.split(cx);
                 let found = number.is_some_and(|number| engine.cancel(&mut wire, number));
                 out.put_slice(if found { OK } else { b"ERR UNKNOWN_JOB\r\n" });
             }
             Request::CreateFunction(name) => {
-                let made = self.engine.create_function(name);
+                let made = self.engine.create_function(&who.inward(name));
                 accepted(made, out);
             }
-            Request::DropFunction(name) => out.put_slice(match self.engine.drop_function(name) {
-                Ok(()) => OK,
-                Err(NotDropped::Unknown) => b"ERR function not found\r\n",
-                Err(NotDropped::InUse) => {
-                    b"ERR there are still connected workers or executing clients\r\n"
-                }
-            }),
+            Request::DropFunction(name) => {
+                dropped(self.engine.drop_function(&who.inward(name)), out);
+            }
             Request::MaxQueue(name, limits) => {
-                let set = self.engine.max_queue(name, limits);
+                let set = self.engine.max_queue(&who.inward(name), limits);
                 if set.is_ok() && self.config.dialect == Dialect::Danga {
                     return out.put_slice(b"OK\n");
                 }
                 accepted(set, out);
             }
+            Request::Relay => self.say_relay(out),
+            Request::HandOver => self.hand_over(out),
+            Request::Monitor(what) => out.put_slice(match self.watch(cx, from, what) {
+                true => OK,
+                false => b"ERR TOO_MANY_MONITORS\r\n",
+            }),
             Request::GetPid => line(out, format_args!("OK {}", self.around.pid())),
             Request::Verbose => line(out, format_args!("OK {}", self.config.verbosity.name())),
             Request::Version => match self.config.dialect {
                 Dialect::Gearmand => line(out, format_args!("OK {}", self.config.version())),
                 Dialect::Danga => line(out, format_args!("{}", self.config.version())),
             },
+            Request::Counters => self.list_counters(out),
             Request::Shutdown { graceful } => {
                 out.put_slice(b"OK\n");
                 if graceful {
@@ -88,9 +113,16 @@ impl Gearmand {
         }
     }
 
+    /// Counters, and levels of the moment, by their names.
+    fn list_counters(&self, out: &mut BytesMut) {
+        self.each_counter(&mut |name, value| line(out, format_args!("{name}\t{value}")));
+        out.put_slice(b".\n");
+    }
+
     /// All connections; the one that asks, too.
-    fn workers(&self, out: &mut BytesMut) {
-        for session in self.sessions.iter() {
+    fn workers(&self, who: &Standing, out: &mut BytesMut) {
+        let seen = self.sessions.iter().filter(|one| who.sees_those_of(&one.standing));
+        for session in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
@@ -105,9 +137,10 @@ impl Gearmand {
                 false => name(out, &session.client_id),
             }
             out.put_slice(b" :");
-            for function in self.engine.abilities(session.peer()) {
+            // The one that it named last comes first.
+            for function in self.engine.abilities(session.peer()).rev() {
                 out.put_u8(b' ');
-                name(out, function);
+                name(out, who.sees(function).unwrap_or(function));
             }
             out.put_u8(b'\n');
         }
@@ -115,27 +148,41 @@ impl Gearmand {
     }
 
     /// The C server lists all functions, the Perl server those that have jobs or workers, by name.
-    fn functions(&self, out: &mut BytesMut, each: fn(&mut BytesMut, &FunctionView<'_>)) {
-        match self.config.dialect {
-            Dialect::Gearmand => {
-                for function in self.engine.functions() {
-                    each(out, &function);
+    fn functions(
+        &self,
+        who: &Standing,
+        out: &mut BytesMut,
+        each: fn(&mut BytesMut, &FunctionView<'_>),
+    ) {
+        let mut seen = self.engine.functions().filter_map(|function| {
+            who.sees(function.name).map(|name| FunctionView { name, ..function })
+        });
+        let mut list = |functions: &mut dyn Iterator<Item = FunctionView<'_>>| {
+            for function in functions {
+                if out.len() > REPLY_BYTES_MAX {
+                    break;
                 }
+                each(out, &function);
             }
+        };
+        match self.config.dialect {
+            Dialect::Gearmand => list(&mut seen),
             Dialect::Danga => {
                 let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
-                let mut functions: Vec<_> = self.engine.functions().filter(used).collect();
+                let mut functions: Vec<_> = seen.filter(used).collect();
                 functions.sort_unstable_by_key(|function| function.name);
-                for function in &functions {
-                    each(out, function);
-                }
+                list(&mut functions.into_iter());
             }
         }
         out.put_slice(b".\n");
     }
 
-    fn jobs(&self, out: &mut BytesMut, each: impl Fn(&mut BytesMut, &JobView<'_>)) {
-        for job in self.engine.all_jobs() {
+    fn jobs(&self, who: &Standing, out: &mut BytesMut, each: impl Fn(&mut BytesMut, &JobView<'_>)) {
+        let seen = self
+            .engine
+            .all_jobs()
+            .filter_map(|job| who.sees(job.function).map(|function| JobView { function, ..job }));
+        for job in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
@@ -144,41 +191,42 @@ impl Gearmand {
         out.put_slice(b".\n");
     }
 
-    fn show_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn show_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             out.put_slice(self.handles.write(job.number).as_bytes());
             let (ignored, queued) = (u8::from(job.ignored), u8::from(job.queued));
             line(out, format_args!("\t{}\t{ignored}\t{queued}", job.losses));
         });
     }
 
-    fn show_unique_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn show_unique_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             name(out, job.unique);
             out.put_u8(b'\n');
         });
     }
 
-    fn perl_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn perl_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             name(out, job.function);
             out.put_u8(b'\t');
             name(out, job.unique);
             out.put_u8(b'\t');
             self.worker_of(out, job);
-            line(out, format_args!("\t{}", job.listeners));
+            line(out, format_args!("\t{}", self.engine.listeners_of(job.number)));
         });
     }
 
-    fn perl_clients(&self, out: &mut BytesMut) {
-        for session in self.sessions.iter() {
+    fn perl_clients(&self, who: &Standing, out: &mut BytesMut) {
+        let seen = self.sessions.iter().filter(|one| who.sees_those_of(&one.standing));
+        for session in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
             line(out, format_args!("{}", session.peer));
             for job in self.engine.waits_of(session.peer()) {
                 out.put_u8(b'\t');
-                name(out, job.function);
+                name(out, who.sees(job.function).unwrap_or(job.function));
                 out.put_u8(b'\t');
                 name(out, job.unique);
                 out.put_u8(b'\t');
@@ -200,10 +248,16 @@ impl Gearmand {
 
     /// No more connections are taken; when the last one has gone, the server ends.
     pub(super) fn drain(&mut self, cx: &mut Cx) {
+        if !self.phase.has_jobs() {
+            self.stopping = Some(Exit::Stopped);
+            return;
+        }
         for nth in 0..self.listeners.len() {
             cx.unlisten(super::tokens::listener(nth));
         }
         self.phase = super::Phase::Draining;
+        self.stop_watching(cx);
+        self.http_drain(cx);
     }
 
     /// Ends if it is to, and nothing is left to be said.
@@ -217,6 +271,14 @@ impl Gearmand {
             cx.exit(Exit::Stopped);
         }
     }
+}
+
+fn dropped(made: Result<(), NotDropped>, out: &mut BytesMut) {
+    out.put_slice(match made {
+        Ok(()) => OK,
+        Err(NotDropped::Unknown) => b"ERR function not found\r\n",
+        Err(NotDropped::InUse) => b"ERR there are still connected workers or executing clients\r\n",
+    });
 }
 
 fn accepted(result: Result<(), Refusal>, out: &mut BytesMut) {
@@ -242,7 +304,7 @@ fn priority_status(out: &mut BytesMut, function: &FunctionView<'_>) {
 }
 
 /// A name that somebody chose: one line stays one line, and a column a column.
-fn name(out: &mut BytesMut, name: &[u8]) {
+pub(super) fn name(out: &mut BytesMut, name: &[u8]) {
     if name.iter().any(u8::is_ascii_control) {
         out.extend(name.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }));
     } else {

@@ -8,6 +8,9 @@ pub(super) struct Counters {
     pub(super) total_connections: u64,
     pub(super) packets: u64,
     pub(super) text_requests: u64,
+    pub(super) http_requests: u64,
+    /// Credentials that were nobody's.
+    pub(super) strangers: u64,
     pub(super) bytes_read: u64,
     /// Jobs that clients submitted, also those that met another one.
     pub(super) submits: u64,
@@ -19,6 +22,10 @@ pub(super) struct Counters {
     pub(super) completes_told: u64,
     pub(super) fails_told: u64,
     pub(super) exceptions_told: u64,
+    /// What connections were told: for one packet that may be many.
+    pub(super) replies: u64,
+    /// Times that a connection had asked for so much that others went first.
+    pub(super) turns_ended: u64,
     /// Errors that connections were sent.
     pub(super) errors: u64,
     /// Peers that did not read, and were hung up on.
@@ -27,6 +34,8 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Handshakes that failed, or were given up.
+    pub(super) broken_handshakes: u64,
 }
 
 impl Gearmand {
@@ -37,6 +46,8 @@ impl Gearmand {
             ("connections", self.sessions.open() as u64),
             ("packets", counters.packets),
             ("text_requests", counters.text_requests),
+            ("strangers", counters.strangers),
+            ("http_requests", counters.http_requests),
             ("bytes_read", counters.bytes_read),
             ("submits", counters.submits),
             ("refusals", counters.refusals),
@@ -46,16 +57,25 @@ impl Gearmand {
             ("completes_told", counters.completes_told),
             ("fails_told", counters.fails_told),
             ("exceptions_told", counters.exceptions_told),
+            ("replies", counters.replies),
+            ("turns_ended", counters.turns_ended),
             ("errors", counters.errors),
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("broken_handshakes", counters.broken_handshakes),
+            ("turned_away", self.standby.turned_away),
+            ("watchers", self.watchers.len() as u64),
+            ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),
         ] {
             each(name, value);
+        }
+        if let Some(results) = &self.results {
+            results.each_counter(each);
         }
         if let Some(log) = &self.log {
             log.counters(each);

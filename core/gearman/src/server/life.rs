@@ -54,18 +54,22 @@ impl Gearmand {
     fn listen_at(&mut self, cx: &mut Cx, ips: &[IpAddr]) {
         let port = self.config.port();
         let most = if port == 0 { 1 } else { tokens::LISTENERS_MAX };
-        for (nth, ip) in ips.iter().take(most).enumerate() {
-            let listen = self.config.listen_at(Endpoint::tcp(*ip, port));
-            cx.listen(tokens::listener(nth), listen);
-            self.listeners.push(Door::Asked);
+        let ips = &ips[..ips.len().min(most)];
+        self.http_from = ips.len();
+        for port in [Some(port), self.config.http_port].into_iter().flatten() {
+            for ip in ips {
+                let listen = self.config.listen_at(Endpoint::tcp(*ip, port));
+                cx.listen(tokens::listener(self.listeners.len()), listen);
+                self.listeners.push(Door::Asked);
+            }
         }
         assert!(!self.listeners.is_empty(), "a look-up finds at least one address");
     }
 
     /// A listener is there, or is not. A name's addresses need not all be this host's.
     pub(super) fn door(&mut self, cx: &mut Cx, nth: usize, result: Result<Endpoint, BindError>) {
-        const TAKEN: &str = "cannot listen; is the port taken? try another --port";
-        let alone = self.listeners.len() == 1;
+        const TAKEN: &str = "cannot listen; is the port taken? try another --port, or --http-port";
+        let alone = self.http_from == 1;
         self.listeners[nth] = match result {
             Ok(at) => Door::Open(at),
             Err(BindError::NotHere | BindError::Denied) if !alone => Door::Missing,
@@ -77,7 +81,7 @@ impl Gearmand {
                 return cx.exit(Exit::Failed("cannot listen: the system does not allow it"));
             }
         };
-        if self.listeners.contains(&Door::Asked) || self.phase != Phase::Starting {
+        if self.listeners.contains(&Door::Asked) || self.phase == Phase::Draining {
             return;
         }
         let open = self.listeners.iter().filter_map(|door| match door {
@@ -88,11 +92,23 @@ impl Gearmand {
         if open.is_empty() {
             return cx.exit(Exit::Failed("cannot listen: none of the addresses is this host's"));
         }
-        self.phase = Phase::Serving;
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Serving;
+        }
         for note in &self.config.notes {
             self.around.say(Verbosity::Notice, format_args!("{note}"));
         }
         self.around.listening(&open);
+    }
+
+    /// All jobs are back: listens, if it does not yet.
+    pub(super) fn begin_to_serve(&mut self, cx: &mut Cx) {
+        self.phase = Phase::Starting;
+        if self.listeners.is_empty() {
+            self.begin_to_listen(cx);
+        } else if !self.listeners.contains(&Door::Asked) {
+            self.phase = Phase::Serving;
+        }
     }
 
     /// Tells the engine what time it is: before anything else is asked of it.
@@ -108,10 +124,16 @@ impl Gearmand {
         engine.tick(&mut wire);
     }
 
-    /// Sets the timers for what is due next.
+    /// Sets the timers for what is due next. One that is set for earlier stays: it finds nothing
+    /// due, which costs less than to move it with every job.
     #[inline]
     pub(super) fn set_alarms(&mut self, cx: &mut Cx) {
-        let wanted = Alarms { expiry: self.engine.next_expiry(), due: self.engine.next_due() };
+        let mut wanted = Alarms { expiry: self.engine.next_expiry(), due: self.engine.next_due() };
+        if let Some(set) = self.alarms.expiry
+            && wanted.expiry.is_none_or(|expiry| set <= expiry)
+        {
+            wanted.expiry = Some(set);
+        }
         if wanted != self.alarms {
             self.change_alarms(cx, wanted);
         }
@@ -119,10 +141,8 @@ impl Gearmand {
 
     fn change_alarms(&mut self, cx: &mut Cx, wanted: Alarms) {
         if wanted.expiry != self.alarms.expiry {
-            match wanted.expiry {
-                Some(when) => cx.at(tokens::EXPIRY, when),
-                None => cx.cancel(tokens::EXPIRY),
-            }
+            let when = wanted.expiry.expect("an alarm that is set stays, or is set for earlier");
+            cx.at(tokens::EXPIRY, when);
         }
         if wanted.due != self.alarms.due {
             match wanted.due {

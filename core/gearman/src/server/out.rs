@@ -2,14 +2,16 @@
 
 use super::counters::Counters;
 use super::handle::Handles;
+use super::monitor::Watchers;
 use super::session::{End, Sessions};
-use crate::config::{HELD_BYTES_MAX, OUTPUT_BYTES_MAX};
+use crate::config::OUTPUT_BYTES_MAX;
 use crate::engine::{
-    Assign, Dialect, Grab, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket, Work,
+    Assign, Dialect, Grab, Happening, Kept, Number, Out, Payload, Peer, Refusal, Reply, Ticket,
+    Work,
 };
-use crate::packet::{Kind, Magic, put, put_with_data};
+use crate::packet::{Kind, Magic, SHARED_BYTES_MIN, put, put_with_data};
 use crate::queue::Log;
-use storytime_machine::{Close, Cx, Tx};
+use storytime_machine::{Close, Conn, Cx, Tx};
 
 /// What is needed to reach connections.
 #[derive(Debug)]
@@ -18,7 +20,10 @@ pub(super) struct Wire<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) handles: &'a Handles,
     pub(super) counters: &'a mut Counters,
+    pub(super) watchers: &'a mut Watchers,
     pub(super) dialect: Dialect,
+    /// Output of all slow connections above which the slowest is hung up on, bytes.
+    pub(super) held_bytes_max: usize,
     /// Where background jobs are remembered, if anywhere.
     pub(super) log: Option<&'a mut Log>,
 }
@@ -40,6 +45,7 @@ const fn codes(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::Calendar => ("INVALID_ARGUMENT", "invalid_args"),
         Refusal::TooManyFunctions
         | Refusal::TooManyAbilities
+        | Refusal::QuotaUsedUp
         | Refusal::QueueFull
         | Refusal::QueueBusy(_)
         | Refusal::TooManyCalendars => ("QUEUE_ERROR", "server_error"),
@@ -56,20 +62,39 @@ impl Wire<'_> {
             return None;
         }
         let conn = session.conn;
-        let pending = self.cx.pending(conn);
-        if pending > self.cx.limits().tx_high {
-            let all = self.sessions.note_behind(conn, pending);
-            if pending > OUTPUT_BYTES_MAX || all > HELD_BYTES_MAX {
-                if let Some(session) = self.sessions.get(conn) {
-                    session.end = End::Closed;
-                }
-                self.counters.overrun_peers += 1;
-                self.cx.reached("gearmand: a peer that does not read was hung up on");
-                self.cx.close(conn, Close::Abort);
+        if self.cx.pending(conn) > self.cx.limits().tx_high {
+            if self.cx.pending(conn) > OUTPUT_BYTES_MAX {
+                self.hang_up_on(conn);
                 return None;
             }
+            self.weigh(conn);
         }
         self.cx.tx(conn)
+    }
+
+    /// Counts what waits for a connection, if that is much. If it is too much for all of them
+    /// together, the one for which most waits is hung up on: to be called behind whatever is long.
+    pub(super) fn weigh(&mut self, conn: Conn) {
+        let pending = self.cx.pending(conn);
+        if pending > self.cx.limits().tx_high
+            && self.sessions.note_behind(conn, pending) > self.held_bytes_max
+            && let Some(slowest) = self.sessions.most_behind()
+        {
+            self.hang_up_on(slowest);
+        }
+    }
+
+    /// Hangs up on a connection that does not read. The engine hears of it when it is gone.
+    fn hang_up_on(&mut self, conn: Conn) {
+        self.sessions.note_behind(conn, 0);
+        if let Some(session) = self.sessions.get(conn)
+            && session.end == End::None
+        {
+            session.end = End::Closed;
+        }
+        self.counters.overrun_peers += 1;
+        self.cx.reached("gearmand: a peer that does not read was hung up on");
+        self.cx.close(conn, Close::Abort);
     }
 
     /// Sends a packet that is all arguments.
@@ -82,7 +107,7 @@ impl Wire<'_> {
 
     /// Sends a packet with data.
     #[inline]
-    fn put_data<const N: usize>(
+    pub(super) fn put_data<const N: usize>(
         &mut self,
         to: Peer,
         kind: Kind,
@@ -90,6 +115,7 @@ impl Wire<'_> {
         data: Payload<'_>,
     ) {
         let Some(tx) = self.tx(to) else { return };
+        let long = data.len() >= SHARED_BYTES_MIN;
         match data {
             Payload::Shared(data) => put_with_data(tx, Magic::Response, kind, &arguments, data),
             Payload::Slice(data) => {
@@ -98,6 +124,10 @@ impl Wire<'_> {
                 all[N] = data;
                 put(tx, Magic::Response, kind, &all[..=N]);
             }
+        }
+        if long && let Some(session) = self.sessions.at(to.0 as usize) {
+            let conn = session.conn;
+            self.weigh(conn);
         }
     }
 
@@ -113,6 +143,7 @@ impl Wire<'_> {
     fn assign(&mut self, to: Peer, job: Assign<'_>) {
         self.counters.assigned += 1;
         let Assign { function, unique, data, .. } = job;
+        let function = self.sessions.seen(to, function);
         let handle = self.handles.write(job.number);
         let handle = handle.as_bytes();
         match (job.how, job.reducer) {
@@ -153,6 +184,10 @@ impl Wire<'_> {
 
 impl Out for Wire<'_> {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
+        self.counters.replies += 1;
+        if self.sessions.any_http() && self.http_reply(to, &reply) {
+            return;
+        }
         match reply {
             Reply::Created(number) => {
                 let handle = self.handles.write(number);
@@ -184,5 +219,23 @@ impl Out for Wire<'_> {
         if let Some(log) = &mut self.log {
             log.forget(number);
         }
+    }
+
+    fn overrun(&mut self, of: Peer) {
+        if let Some(session) = self.sessions.at(of.0 as usize)
+            && session.end == End::None
+        {
+            let conn = session.conn;
+            self.hang_up_on(conn);
+        }
+    }
+
+    #[inline]
+    fn watched(&self) -> bool {
+        self.watchers.wants_events()
+    }
+
+    fn happened(&mut self, event: Happening<'_>) {
+        self.tell_watchers(&event);
     }
 }

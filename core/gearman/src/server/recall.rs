@@ -11,6 +11,11 @@ impl Gearmand {
         let Some(log) = &mut self.log else { return };
         let known = log.on_disk(cx, op, result);
         assert!(known, "the queue alone uses the disk");
+        self.hear_log(cx);
+    }
+
+    /// Everything that the durable queue has to tell.
+    pub(super) fn hear_log(&mut self, cx: &mut Cx) {
         while let Some(progress) = self.log.as_mut().and_then(|log| log.next(&mut self.engine)) {
             self.progress(cx, progress);
         }
@@ -35,7 +40,6 @@ impl Gearmand {
     /// All jobs are back.
     fn recalled(&mut self, cx: &mut Cx) {
         assert_eq!(self.phase, Phase::Recovering, "recovery ends once");
-        self.phase = Phase::Starting;
         let log = self.log.take().expect("its recovery has ended");
         let (engine, mut wire) = self.split(cx);
         // What is found to be needless is not written down as such: it is found again next time,
@@ -45,6 +49,6 @@ impl Gearmand {
         let jobs = self.engine.jobs();
         let what = format_args!("{jobs} jobs from the durable queue");
         self.around.say(Verbosity::Info, what);
-        self.begin_to_listen(cx);
+        self.begin_to_serve(cx);
     }
 }

@@ -3,7 +3,6 @@
 use super::out::Fault;
 use super::session::End;
 use super::{Gearmand, Wire, tokens};
-use crate::config::HELD_BYTES_MAX;
 use crate::engine::{Payload, Peer};
 use crate::packet::{Bad, HEADER_BYTES, Magic, Parser, SHARED_BYTES_MIN, View};
 use crate::text::{Line, line};
@@ -12,7 +11,11 @@ use core::time::Duration;
 use storytime_machine::{Close, Conn, Cx};
 
 /// How long a connection that was hung up on may take to take its last output.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How much one connection may ask for before others go first: replies, whoever gets them, and
+/// entries of lists that are looked at.
+const TURN_TOIL_MAX: u64 = 1 << 16;
 
 /// Said to who answers in place of asking.
 const NOT_A_REQUEST: Fault<'_> =
@@ -40,7 +43,9 @@ impl Gearmand {
             sessions: &mut self.sessions,
             handles: &self.handles,
             counters: &mut self.counters,
+            watchers: &mut self.watchers,
             dialect: self.config.dialect,
+            held_bytes_max: self.config.held_bytes_max,
             log: self.log.as_deref_mut(),
         };
         (&mut self.engine, wire)
@@ -49,6 +54,8 @@ impl Gearmand {
     /// Serves a connection what it sent.
     pub(super) fn serve(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
         let before = rx.len();
+        let replies = self.counters.replies;
+        self.toil = 0;
         while !rx.is_empty() {
             let Some(session) = self.sessions.get(conn) else { break };
             if session.end != End::None {
@@ -60,6 +67,12 @@ impl Gearmand {
                 cx.pause(conn, true);
                 break;
             }
+            if self.toil + (self.counters.replies - replies) > TURN_TOIL_MAX {
+                self.end_turn(cx, conn);
+                break;
+            }
+            let (engine, mut wire) = self.split(cx);
+            engine.hear(&mut wire, Peer(conn.slot));
             let step = match rx[0] {
                 0 => self.packet(cx, conn, rx),
                 _ => self.line(cx, conn, rx),
@@ -71,11 +84,18 @@ impl Gearmand {
             }
         }
         self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > HELD_BYTES_MAX && !rx.is_empty() {
-            // All peers together send more unfinished packets than memory is for.
-            self.counters.broken_peers += 1;
-            self.hang_up(cx, conn, Close::Abort);
+        if self.sessions.note_unread(conn, rx.len()) > self.config.held_bytes_max {
+            self.throw_out_the_fullest(cx);
         }
+    }
+
+    /// All peers together send more unfinished packets than memory is for: who holds most of it is
+    /// hung up on, and not whoever came last.
+    fn throw_out_the_fullest(&mut self, cx: &mut Cx) {
+        let fullest = self.sessions.most_unread().expect("somebody sent something");
+        self.counters.broken_peers += 1;
+        self.hang_up(cx, fullest, Close::Abort);
+        self.sessions.note_unread(fullest, 0);
     }
 
     /// A packet at the front of the input.
@@ -172,7 +192,7 @@ impl Gearmand {
     pub(super) fn hang_up(&mut self, cx: &mut Cx, conn: Conn, how: Close) {
         let Some(session) = self.sessions.get(conn) else { return };
         let before = core::mem::replace(&mut session.end, End::Told);
-        if before != End::Told {
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
@@ -182,22 +202,27 @@ impl Gearmand {
         }
     }
 
-    /// A connection that was hung up on does not take its last output.
+    /// A connection that was hung up on does not take its last output, or one that came does not
+    /// shake hands.
     pub(super) fn lingers(&mut self, cx: &mut Cx, slot: usize) {
-        if let Some(session) = self.sessions.at(slot) {
+        let Some(conn) = self.sessions.at(slot).map(|session| session.conn) else { return };
+        if !self.break_handshake(cx, conn) {
             self.counters.lingering_peers += 1;
-            cx.close(session.conn, Close::Abort);
+            cx.close(conn, Close::Abort);
         }
     }
 
     /// A connection is gone.
     pub(super) fn forget(&mut self, cx: &mut Cx, conn: Conn) {
-        let Some(session) = self.sessions.get(conn) else { return };
         cx.cancel(tokens::leaving(conn));
-        if core::mem::replace(&mut session.end, End::Told) != End::Told {
+        self.tls_gone(conn);
+        let Some(session) = self.sessions.get(conn) else { return };
+        let before = core::mem::replace(&mut session.end, End::Told);
+        if before != End::Told && self.phase.has_jobs() {
             let (engine, mut wire) = self.split(cx);
             engine.gone(&mut wire, Peer(conn.slot));
         }
+        self.watchers.leave(conn);
         self.sessions.remove(conn);
     }
 

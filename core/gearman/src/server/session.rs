@@ -1,5 +1,7 @@
 //! Connections, by their place.
 
+use super::http::Http;
+use super::tenancy::Standing;
 use crate::engine::{Number, Peer};
 use bytes::Bytes;
 use storytime_machine::{Conn, Endpoint};
@@ -28,10 +30,16 @@ pub(super) struct Session {
     /// The name that it gave itself; empty for none.
     pub(super) client_id: Bytes,
     pub(super) end: End,
+    /// Its TLS handshake is not over.
+    pub(super) handshakes: bool,
     /// Not read from until its output has left.
     pub(super) paused: bool,
     /// The job that it has had longest, when it was last looked at.
     pub(super) job_seen: Option<Number>,
+    /// What an HTTP connection waits for; none for one of the job server's own protocol.
+    pub(super) http: Option<Box<Http>>,
+    /// Whose it is.
+    pub(super) standing: Standing,
     /// Input that waits for its rest, bytes.
     unread: usize,
     /// Output that waits, as far as it was noticed to be much, bytes.
@@ -43,6 +51,8 @@ pub(super) struct Session {
 pub(super) struct Sessions {
     places: Vec<Option<Box<Session>>>,
     open: usize,
+    /// How many of them are of HTTP.
+    https: usize,
     unread: usize,
     behind: usize,
 }
@@ -51,6 +61,11 @@ impl Session {
     /// Which connection of the engine's it is.
     pub(super) const fn peer(&self) -> Peer {
         Peer(self.conn.slot)
+    }
+
+    /// Input that waits for its rest, as far as it was noted, bytes.
+    pub(super) const fn unread(&self) -> usize {
+        self.unread
     }
 
     /// Takes a name: what is before a NUL, and no more than fits.
@@ -63,7 +78,7 @@ impl Session {
 
 impl Sessions {
     /// A connection came.
-    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint) {
+    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint, http: bool, standing: Standing) {
         if self.places.len() <= conn.index() {
             self.places.resize_with(conn.index() + 1, || None);
         }
@@ -74,12 +89,16 @@ impl Sessions {
             peer,
             client_id: Bytes::new(),
             end: End::None,
+            handshakes: false,
             paused: false,
             job_seen: None,
+            http: http.then(|| Box::new(Http::new())),
+            standing,
             unread: 0,
             behind: 0,
         }));
         self.open += 1;
+        self.https += usize::from(http);
     }
 
     /// A connection is gone.
@@ -87,6 +106,7 @@ impl Sessions {
         self.get(conn)?;
         let session = self.places[conn.index()].take()?;
         self.open -= 1;
+        self.https -= usize::from(session.http.is_some());
         self.unread -= session.unread;
         self.behind -= session.behind;
         Some(session)
@@ -123,6 +143,19 @@ impl Sessions {
         self.open
     }
 
+    /// What a function is called to a connection.
+    #[inline]
+    pub(super) fn seen<'n>(&self, to: Peer, function: &'n [u8]) -> &'n [u8] {
+        let session = self.look(to.0 as usize);
+        session.and_then(|session| session.standing.sees(function)).unwrap_or(function)
+    }
+
+    /// Whether any of them is of HTTP.
+    #[inline]
+    pub(super) const fn any_http(&self) -> bool {
+        self.https > 0
+    }
+
     /// Notes how much input of a connection waits. The sum of all.
     pub(super) fn note_unread(&mut self, conn: Conn, unread: usize) -> usize {
         let Some(session) = self.get(conn) else { return self.unread };
@@ -139,6 +172,16 @@ impl Sessions {
         self.behind
     }
 
+    /// Who has most input that waits.
+    pub(super) fn most_unread(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.unread).map(|session| session.conn)
+    }
+
+    /// Who has most output that waits.
+    pub(super) fn most_behind(&self) -> Option<Conn> {
+        self.iter().max_by_key(|session| session.behind).map(|session| session.conn)
+    }
+
     /// Bytes that they cost.
     pub(super) const fn memory(&self) -> u64 {
         self.open as u64 * SESSION_BYTES
@@ -146,6 +189,8 @@ impl Sessions {
 
     pub(super) fn invariants(&self) {
         assert_eq!(self.iter().count(), self.open, "connections are counted");
+        let https = self.iter().filter(|session| session.http.is_some()).count();
+        assert_eq!(https, self.https, "those of HTTP are counted");
         let unread: usize = self.iter().map(|session| session.unread).sum();
         let behind: usize = self.iter().map(|session| session.behind).sum();
         assert_eq!((unread, behind), (self.unread, self.behind), "what waits is counted");

@@ -10,7 +10,7 @@
 mod request;
 mod wrong;
 
-pub use request::{Line, Request, line};
+pub use request::{Line, Request, Watch, line};
 pub use wrong::Wrong;
 
 /// Most words of a line; who sends more is hung up on.

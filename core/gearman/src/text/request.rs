@@ -35,12 +35,22 @@ pub enum Request<'a> {
     DropFunction(&'a [u8]),
     /// Bounds the queue of a function: high, normal, low; 0 for no bound.
     MaxQueue(&'a [u8], [u32; 3]),
+    /// What this server of a relay is. Ours.
+    Relay,
+    /// Has the other server of a relay serve. Ours.
+    HandOver,
     /// The number of the process.
     GetPid,
     /// How much is logged.
     Verbose,
     /// Which version is followed.
     Version,
+    /// What happened so far, in numbers. Neither original has it.
+    Counters,
+    /// Says whose the connection is: name, secret. Of neither original.
+    Tenant(&'a [u8], &'a [u8]),
+    /// Is told what happens from now on. Of neither original.
+    Monitor(Watch),
     /// Every job: function, unique key, worker, number of listeners. The Perl server's.
     Jobs,
     /// Every connection, and the jobs it listens to. The Perl server's.
@@ -53,6 +63,21 @@ pub enum Request<'a> {
         graceful: bool,
     },
 }
+
+/// What a connection that watches is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// What happens to jobs.
+    Events,
+    /// How much happened, again and again.
+    Stats {
+        /// From line to line; at least 1.
+        seconds: u32,
+    },
+}
+
+/// Longest time between two lines of statistics, seconds.
+const STATS_SECONDS_MAX: u32 = 24 * 60 * 60;
 
 /// Looks for a line at the front of `rx`.
 pub fn line(rx: &[u8]) -> Line {
@@ -137,15 +162,45 @@ impl<'a> Request<'a> {
         } else if is("maxqueue") {
             let function = words.get(1).ok_or(Wrong::Incomplete(command))?;
             Ok(Self::MaxQueue(function, limits(&words[2..])))
+        } else if is("relay") {
+            match words {
+                [_] => Ok(Self::Relay),
+                [_, what] if what.eq_ignore_ascii_case(b"handover") => Ok(Self::HandOver),
+                _ => Err(Wrong::Incomplete(command)),
+            }
         } else if is("getpid") {
             Ok(Self::GetPid)
         } else if is("verbose") {
             Ok(Self::Verbose)
         } else if is("version") {
             Ok(Self::Version)
+        } else if is("counters") {
+            Ok(Self::Counters)
+        } else if is("tenant") {
+            match words {
+                [_, name, secret] => Ok(Self::Tenant(name, secret)),
+                _ => Err(Wrong::Incomplete(command)),
+            }
+        } else if is("monitor") {
+            watch(&words[1..]).map(Self::Monitor).ok_or(Wrong::Incomplete(command))
         } else {
             Err(Wrong::Unknown(command))
         }
+    }
+
+    /// Whether it is about jobs and functions, which only a server that serves knows.
+    pub const fn is_of_jobs(&self) -> bool {
+        !matches!(
+            self,
+            Self::Relay
+                | Self::HandOver
+                | Self::GetPid
+                | Self::Verbose
+                | Self::Version
+                | Self::Counters
+                | Self::Tenant(..)
+                | Self::Shutdown { .. }
+        )
     }
 
     /// What the Perl server reads otherwise than the C server.
@@ -194,6 +249,21 @@ fn named<'a>(words: &[&'a [u8]]) -> Result<&'a [u8], Wrong<'a>> {
     match words {
         [_, what, name] if what.eq_ignore_ascii_case(b"function") => Ok(name),
         _ => Err(Wrong::Incomplete(words[0])),
+    }
+}
+
+/// The words behind `monitor`: none, `events`, `stats`, `stats 5`.
+fn watch(words: &[&[u8]]) -> Option<Watch> {
+    let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    match words {
+        [] | [b""] => Some(Watch::Events),
+        [word] if is(word, "events") => Some(Watch::Events),
+        [word] if is(word, "stats") => Some(Watch::Stats { seconds: 1 }),
+        [word, seconds] if is(word, "stats") => {
+            let seconds = core::str::from_utf8(seconds).ok()?.parse().ok()?;
+            (1..=STATS_SECONDS_MAX).contains(&seconds).then_some(Watch::Stats { seconds })
+        }
+        _ => None,
     }
 }
 

@@ -36,6 +36,7 @@ fn commands_are_read_without_case_and_with_more_words_than_they_need() {
     assert_eq!(read("STATUS"), Ok(Request::Status));
     assert_eq!(read("status "), Ok(Request::Status));
     assert_eq!(read("verbose x"), Ok(Request::Verbose));
+    assert_eq!(read("Counters"), Ok(Request::Counters));
     assert_eq!(read("Show  Jobs"), Ok(Request::ShowJobs));
     assert_eq!(read("show unique jobs"), Ok(Request::ShowUniqueJobs));
     assert_eq!(read("cancel job H:a:1"), Ok(Request::CancelJob(b"H:a:1")));
@@ -52,6 +53,18 @@ fn limits_are_read_as_c_reads_them() {
     assert_eq!(read("maxqueue f -1"), Ok(Request::MaxQueue(b"f", [0; 3])));
     assert_eq!(read("maxqueue f 12x"), Ok(Request::MaxQueue(b"f", [12; 3])));
     assert_eq!(read("maxqueue f 99999999999"), Ok(Request::MaxQueue(b"f", [u32::MAX; 3])));
+}
+
+#[test]
+fn who_watches_says_what_and_how_often() {
+    let stats = |seconds| Ok(Request::Monitor(Watch::Stats { seconds }));
+    for line in ["monitor", "MONITOR ", "monitor events"] {
+        assert_eq!(read(line), Ok(Request::Monitor(Watch::Events)), "{line:?}");
+    }
+    assert_eq!((read("monitor stats"), read("monitor stats 60")), (stats(1), stats(60)));
+    for line in ["monitor x", "monitor stats 0", "monitor stats x", "monitor stats 86401"] {
+        assert_eq!(read(line), Err(Wrong::Incomplete(b"monitor")), "{line:?}");
+    }
 }
 
 #[test]

@@ -34,6 +34,14 @@ impl Place {
     /// # Errors
     /// It is none of these.
     pub fn parse(text: &str) -> Result<Self, BadPlace> {
+        Self::at(text, crate::PORT)
+    }
+
+    /// As [`parse`](Self::parse), with another port where none is named.
+    ///
+    /// # Errors
+    /// It is none of these.
+    pub fn at(text: &str, default_port: u16) -> Result<Self, BadPlace> {
         let bad = || BadPlace::Shape(text.to_owned());
         let of = |host: &str, port: u16| {
             let fits = !host.is_empty() && host.len() <= HOST_BYTES_MAX && port != 0;
@@ -42,14 +50,14 @@ impl Place {
         if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
             let port = match rest {
-                "" => crate::PORT,
+                "" => default_port,
                 rest => rest.strip_prefix(':').and_then(|p| p.parse().ok()).ok_or_else(bad)?,
             };
             return of(host, port);
         }
         match text.split_once(':') {
             Some((host, port)) if !port.contains(':') => of(host, port.parse().map_err(|_| bad())?),
-            _ => of(text, crate::PORT),
+            _ => of(text, default_port),
         }
     }
 

@@ -6,6 +6,7 @@ mod choices;
 mod client;
 mod cuts;
 mod doer;
+mod results;
 mod sets;
 mod setter;
 mod special;

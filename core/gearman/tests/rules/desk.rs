@@ -93,6 +93,10 @@ impl Out for Book {
     fn forget(&mut self, number: Number) {
         self.kept.push(format!("forget {}", number.0));
     }
+
+    fn overrun(&mut self, of: Peer) {
+        self.said.push((of.0, "overrun".to_owned()));
+    }
 }
 
 /// A job to be submitted: function `f`, no key, no data.

@@ -1,7 +1,7 @@
 //! Jobs that are promised when they are on the disk, and not before.
 
 use crate::desk::{BACK, Desk, JOB, back, key};
-use storytime_gearman::engine::{Rules, Submit, When};
+use storytime_gearman::engine::{Rules, Submit, When, Work};
 
 fn desk() -> Desk {
     Desk::durable(Rules::default())
@@ -43,6 +43,31 @@ fn answers_to_a_client_keep_the_order_of_its_submits() {
         desk.said(1),
         ["created 1", "created 2", "created 3", "error Unique value too large", "2: complete ok"]
     );
+}
+
+#[test]
+fn a_worker_that_goes_on_while_the_disk_stands_still_ends_the_connection_and_not_the_server() {
+    let data = [7; 100];
+    let part = || Work::Data((&data).into());
+    let mut desk = Desk::durable(Rules { held_bytes_max: 250, ..Rules::default() });
+    desk.can_do(9, "f").submit(1, JOB).grab(9);
+    assert_eq!(desk.line(1), "created 1");
+    desk.submit(1, BACK).work(9, 1, part()).work(9, 1, part());
+    assert_eq!(desk.line(1), "", "the second handle comes first");
+    assert_eq!(desk.work(9, 1, part()).line(1), "overrun");
+    assert_eq!(desk.gone(1).complete(9, 1).submit(2, BACK).engine.held(), 4);
+    desk.sync();
+    assert_eq!(
+        (desk.line(1), desk.line(2), desk.engine.held()),
+        ("".into(), "created 3".into(), 0)
+    );
+    let few = Rules { held_max: 2, ..Rules::default() };
+    let mut desk = Desk::durable(few);
+    for _ in 0..5 {
+        desk.submit(1, BACK);
+    }
+    assert_eq!(desk.line(1), "overrun", "who goes on when it is refused");
+    assert_eq!(desk.engine.held(), 4);
 }
 
 #[test]

@@ -56,10 +56,15 @@ fn the_loss_of_a_number_fails_a_job() {
     assert_eq!(lose(Some(2), 1), "created 1");
     assert_eq!(lose(Some(2), 2), "created 1, 1: fail");
     assert_eq!(lose(None, 300), "created 1");
-    assert_eq!(Retries::Attempts.losses_max(0), None, "1.1.20: for ever");
-    assert_eq!(Retries::Attempts.losses_max(3), Some(3));
-    assert_eq!(Retries::Again.losses_max(-1), None);
-    assert_eq!(Retries::Again.losses_max(0), Some(1), "later: never again");
+    assert_eq!(lose(Some(255), 254), "created 1");
+    assert_eq!(lose(Some(255), 255), "created 1, 1: fail", "the largest number that can be asked");
+    assert_eq!(Retries::Unlimited.losses_max(0), None, "1.1.20: for ever");
+    assert_eq!(Retries::None.losses_max(0), Some(1), "later: never again");
+    for zero in [Retries::Unlimited, Retries::None] {
+        assert_eq!(zero.losses_max(-1), None);
+        assert_eq!(zero.losses_max(1), Some(1));
+        assert_eq!(zero.losses_max(3), Some(3));
+    }
 }
 
 #[test]
@@ -75,6 +80,20 @@ fn a_worker_that_takes_too_long_loses_the_job_and_its_late_result() {
     assert_eq!((desk.line(1), desk.line(9)), ("created 1".into(), String::new()));
     assert_eq!(desk.complete(8, 1).line(1), "1: complete ok");
     assert_eq!((desk.engine.next_expiry(), desk.engine.counters().timed_out), (None, 1));
+}
+
+#[test]
+fn a_result_that_comes_too_late_will_do_while_nobody_else_has_the_job() {
+    let mut desk = desk();
+    desk.submit(1, JOB).can_do_within(9, "f", 3).grab(9);
+    desk.wait(3 * SECOND).complete(9, 1);
+    assert_eq!((desk.line(1), desk.engine.jobs()), ("created 1, 1: complete ok".into(), 0));
+    desk.submit(1, JOB).grab(9);
+    desk.wait(3 * SECOND).gone(9).complete(9, 2);
+    assert_eq!((desk.line(1), desk.engine.jobs()), ("created 2".into(), 1), "it is another one");
+    desk.can_do(8, "f").grab(8);
+    desk.gone(8).complete(8, 2);
+    assert_eq!((desk.line(1), desk.engine.jobs()), (String::new(), 1), "it did not take too long");
 }
 
 #[test]

@@ -46,16 +46,36 @@ fn each_limit_has_its_words() {
     assert_eq!(desk.submit(1, long).line(1), "error Function name too large");
     desk.submit(1, JOB).submit(1, Submit { function: b"g", ..JOB }).line(1);
     assert_eq!(desk.submit(1, JOB).line(1), "error Job queue is full", "for listeners");
+    desk.gone(1).submit(2, BACK).submit(2, Submit { function: b"g", ..BACK }).line(2);
     let third = Submit { function: b"h", ..BACK };
-    assert_eq!(desk.gone(1).submit(2, third).line(2), "error Too many functions");
+    assert_eq!(desk.submit(2, third).line(2), "error Too many functions");
+    let reducer = Submit { reducer: Some(b"abcde"), ..BACK };
+    assert_eq!(desk.submit(2, reducer).line(2), "error Function name too large");
     let large = Bytes::from(vec![0; 200]);
     let large = Submit { data: Payload::Shared(&large), ..BACK };
     assert_eq!(desk.submit(2, large).line(2), "error Job queue is full", "for bytes");
-    desk.submit(2, BACK).submit(2, BACK).submit(2, BACK).line(2);
+    desk.submit(2, BACK).line(2);
     assert_eq!(desk.submit(2, BACK).line(2), "error Job queue is full", "for jobs");
     desk.can_do(9, "f").can_do(9, "g");
     assert_eq!(desk.line(9), "error Too many functions for one worker");
-    assert_eq!(desk.engine.counters().refused, 6);
+    assert_eq!(desk.engine.counters().refused, 7);
+}
+
+#[test]
+fn names_that_nobody_uses_any_more_keep_no_others_out() {
+    let mut desk = Desk::new(Rules { functions_max: 3, ..Rules::default() });
+    desk.engine.max_queue(b"bounded", [7; 3]).expect("there is room");
+    desk.can_do(9, "f");
+    for n in 0..1_000 {
+        let name = format!("once {n}");
+        desk.submit(1, Submit { function: name.as_bytes(), ..JOB }).gone(1);
+    }
+    let names: Vec<_> = desk.engine.functions().map(|function| function.name.to_vec()).collect();
+    assert_eq!(names, [&b"bounded"[..], b"f", b"once 999"], "those that are used stay");
+    desk.submit(1, Submit { function: b"once 999", ..BACK });
+    let another = Submit { function: b"another", ..BACK };
+    assert_eq!(desk.submit(2, another).line(2), "error Too many functions", "all are used");
+    desk.engine.invariants();
 }
 
 #[test]
@@ -92,4 +112,5 @@ impl Out for Silent {
         Ok(Ticket::NOW)
     }
     fn forget(&mut self, _: Number) {}
+    fn overrun(&mut self, _: Peer) {}
 }

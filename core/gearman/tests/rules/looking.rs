@@ -22,8 +22,10 @@ fn jobs_are_listed_with_who_runs_them_and_who_waits() {
     desk.submit(1, key("u")).submit(2, key("u")).submit(3, JOB).can_do(9, "f").grab(9);
     desk.gone(9).can_do(9, "f").grab(9);
     let jobs: Vec<_> = desk.engine.all_jobs().collect();
-    let seen: Vec<_> =
-        jobs.iter().map(|j| (j.number.0, j.losses, j.queued, j.worker, j.listeners)).collect();
+    let seen: Vec<_> = jobs
+        .iter()
+        .map(|j| (j.number.0, j.losses, j.queued, j.worker, desk.engine.listeners_of(j.number)))
+        .collect();
     assert_eq!(seen, [(1, 1, false, Some(Peer(9)), 2), (2, 0, true, None, 1)]);
     desk.gone(1).gone(2);
     let running = desk.engine.jobs_of(Peer(9)).next().expect("it runs");

@@ -1,5 +1,6 @@
 //! The rules of the job server, one sentence at a time.
 
+mod answering;
 mod cancelling;
 mod danga;
 mod desk;
@@ -9,6 +10,7 @@ mod later;
 mod leaving;
 mod limits;
 mod looking;
+mod quotas;
 mod random;
 mod restarting;
 mod waking;

@@ -127,6 +127,74 @@ fn a_lost_job_wakes_a_sleeper() {
     assert_eq!(desk.gone(9).line(8), "noop");
 }
 
+fn patient(workers: std::ops::Range<u32>) -> Desk {
+    let grab_patience = Duration::from_micros(200);
+    let mut desk = Desk::new(Rules { grab_patience, ..Rules::default() });
+    for worker in workers.clone() {
+        desk.can_do(worker, "f").submit(1, BACK);
+    }
+    for worker in workers.clone() {
+        desk.grab(worker);
+    }
+    for (worker, number) in workers.zip(1..) {
+        desk.complete(worker, number);
+        assert_eq!(desk.grab(worker), "", "it has just finished a job, and waits for the next");
+    }
+    desk
+}
+
+#[test]
+fn a_worker_that_has_finished_a_job_is_handed_the_next_one_without_a_wake_up() {
+    let mut desk = patient(10..12);
+    desk.submit(1, BACK);
+    assert_eq!((desk.line(10), desk.line(11)), (String::new(), "assign 3 f ".into()));
+    desk.submit(1, BACK).submit(1, BACK);
+    assert_eq!(desk.line(10), "assign 4 f ", "and the fifth is for whoever comes");
+    assert_eq!(desk.complete(10, 4).grab(10), "assign 5 f ");
+    assert_eq!(desk.engine.next_expiry(), None);
+}
+
+#[test]
+fn a_woken_worker_whose_job_another_one_took_waits_for_the_next() {
+    let mut desk = patient(10..11);
+    desk.can_do(9, "f").sleep(9).wait(Duration::from_micros(200)).submit(1, BACK);
+    assert_eq!((desk.line(9), desk.grab(10)), ("noop".into(), "no job, assign 2 f ".into()));
+    assert_eq!(desk.grab(9), "");
+    assert_eq!(desk.submit(1, BACK).line(9), "assign 3 f ");
+}
+
+#[test]
+fn a_worker_that_has_waited_long_enough_is_told_that_there_is_no_job() {
+    let mut desk = patient(10..11);
+    let expiry = desk.engine.next_expiry().expect("it is to be answered");
+    assert_eq!(expiry, storytime_machine::Time(200_000));
+    assert_eq!(desk.wait(Duration::from_micros(199)).line(10), "");
+    assert_eq!(desk.wait(Duration::from_micros(1)).line(10), "no job");
+    assert_eq!(desk.grab(10), "no job", "who has finished nothing since is told at once");
+    desk.sleep(10).submit(1, BACK);
+    assert_eq!(desk.line(10), "noop");
+}
+
+#[test]
+fn whatever_a_worker_says_while_it_waits_is_answered_behind_its_request() {
+    let mut desk = patient(10..11);
+    desk.submit(11, Submit { function: b"g", ..BACK }).can_do(10, "g");
+    assert_eq!(desk.line(10), "no job", "it is no longer handed anything it does not ask for");
+    assert_eq!(desk.grab(10), "assign 2 g ");
+    let mut desk = patient(10..11);
+    assert_eq!(desk.sleep(10).submit(1, BACK).line(10), "no job, noop");
+    let mut desk = patient(10..11);
+    assert_eq!(desk.cant_do(10, "f").submit(1, BACK).line(10), "no job");
+}
+
+#[test]
+fn a_worker_that_leaves_while_it_waits_takes_no_job_with_it() {
+    let mut desk = patient(10..12);
+    desk.gone(11).submit(1, BACK);
+    assert_eq!(desk.line(10), "assign 3 f ");
+    assert_eq!(desk.complete(10, 3).gone(10).engine.next_expiry(), None);
+}
+
 #[test]
 fn a_worker_is_not_woken_twice_before_it_comes() {
     let mut desk = sleepers(Rules::default(), 10..11);

@@ -16,8 +16,12 @@ pub(crate) struct Party {
     pub(crate) runs: Vec<u64>,
     /// Jobs that it runs although they were taken from it, or cancelled.
     pub(crate) stale: Vec<u64>,
+    /// Those of them that it took too long for, and nobody else has got since.
+    pub(crate) overdue: Vec<u64>,
     /// Whether it said that it sleeps, and was not woken.
     pub(crate) asleep: bool,
+    /// Whether it asked for a job, and was not answered.
+    pub(crate) asks: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -101,8 +105,16 @@ impl Book {
     /// A job ended, as a worker or an operator wants it.
     pub(crate) fn ended(&mut self, number: u64) {
         self.promised.remove(&number);
+        self.not_overdue(number);
         for asked in self.parties.iter_mut().flat_map(|party| &mut party.asked) {
             asked.ended.insert(number);
+        }
+    }
+
+    /// Who took too long for a job has nothing more to say of it.
+    pub(crate) fn not_overdue(&mut self, number: u64) {
+        for party in &mut self.parties {
+            party.overdue.retain(|&overdue| overdue != number);
         }
     }
 
@@ -132,12 +144,21 @@ impl Book {
 
     fn assigned(&mut self, to: usize, number: u64) {
         let first = self.order.iter().find(|number| self.queued.contains(number)).copied();
-        if first != Some(number) {
+        let asked = core::mem::take(&mut self.parties[to].asks);
+        if !asked {
+            self.wrong(|| format!("worker {to} is given job {number} and asked for none"));
+        }
+        if !self.order.contains(&number) {
+            // It came while the worker waited, and was never seen in the queue.
+            self.order.push(number);
+        }
+        if first.is_some_and(|first| first != number) {
             self.wrong(|| format!("job {number} is handed out before job {first:?}"));
         }
         if self.parties.iter().any(|party| party.runs.contains(&number)) {
             self.wrong(|| format!("job {number} runs twice"));
         }
+        self.not_overdue(number);
         self.parties[to].runs.push(number);
     }
 }
@@ -149,6 +170,7 @@ impl Out for Book {
             Reply::Created(number) => self.created(to, number.0),
             Reply::Noop => self.parties[to].asleep = false,
             Reply::NoJob => {
+                self.parties[to].asks = false;
                 if !self.queued.is_empty() {
                     self.wrong(|| format!("worker {to} is told that there is no job"));
                 }
@@ -180,5 +202,9 @@ impl Out for Book {
             Some(disk) => disk.tail.push(Record::Forget(number.0)),
             None => self.wrong(|| format!("job {} was never kept", number.0)),
         }
+    }
+
+    fn overrun(&mut self, of: Peer) {
+        self.wrong(|| format!("{of:?} is ended with hardly anything waiting for it"));
     }
 }

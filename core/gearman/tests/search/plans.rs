@@ -1,6 +1,7 @@
 //! The plans that are searched.
 
 use crate::yard::Plan;
+use std::time::Duration;
 use storytime_gearman::engine::{Defect, Rules};
 
 /// Clients and workers come and go, operators cancel.
@@ -26,6 +27,12 @@ pub(crate) fn sleepers(submits: u32) -> Plan {
     Plan { clients: 1, keys: b"u ", fails: false, sleeps: true, ..comings_and_goings(submits) }
 }
 
+/// Workers wait for the next job when they have finished one.
+pub(crate) fn patient_workers(submits: u32) -> Plan {
+    let rules = Rules { grab_patience: Duration::from_millis(1), ..Rules::default() };
+    Plan { rules, ..sleepers(submits) }
+}
+
 /// Workers take too long, and jobs fail that lost too many of them.
 pub(crate) fn tired_workers(submits: u32) -> Plan {
     let rules = Rules { losses_max: Some(2), ..Rules::default() };
@@ -47,7 +54,8 @@ pub(crate) fn disk(submits: u32) -> Plan {
 
 /// All of it.
 pub(crate) fn everything(submits: u32) -> Plan {
-    let rules = Rules { losses_max: Some(2), ..Rules::default() };
+    let grab_patience = Duration::from_millis(1);
+    let rules = Rules { losses_max: Some(2), grab_patience, ..Rules::default() };
     let (sleeps, durable, crashes, time_outs) = (true, true, 1, true);
     Plan { rules, sleeps, durable, crashes, time_outs, ..comings_and_goings(submits) }
 }

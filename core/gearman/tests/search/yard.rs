@@ -54,6 +54,8 @@ pub(crate) enum Event {
     TimeOut,
     /// Workers that were woken do not come.
     Tarry,
+    /// Workers that asked for a job have waited for it as long as they may.
+    Wait,
 }
 
 impl fmt::Display for Event {
@@ -74,6 +76,7 @@ impl fmt::Display for Event {
             Self::Crash(survive) => write!(f, "a crash, {survive} records survive"),
             Self::TimeOut => write!(f, "time is up"),
             Self::Tarry => write!(f, "those woken tarry"),
+            Self::Wait => write!(f, "those who ask have waited"),
         }
     }
 }
@@ -128,6 +131,9 @@ impl Yard {
         }
         if plan.sleeps && !plan.time_outs && self.engine.next_expiry().is_some() {
             events.push(Event::Tarry);
+        }
+        if self.book.parties.iter().any(|party| party.asks) {
+            events.push(Event::Wait);
         }
         if let Some(disk) = &self.book.disk {
             if !disk.tail.is_empty() {
@@ -188,7 +194,8 @@ impl Yard {
             Event::Submit { client, key, background } => self.submit(client, key, background),
             Event::Leave(peer) => self.leave(plan, peer),
             Event::Grab(worker) => {
-                self.book.parties[worker as usize].asleep = false;
+                let party = &mut self.book.parties[worker as usize];
+                (party.asleep, party.asks) = (false, true);
                 self.engine.grab(&mut self.book, Peer(worker), Grab::Plain);
             }
             Event::Sleep(worker) => {
@@ -206,12 +213,22 @@ impl Yard {
             Event::TimeOut => {
                 for peer in 0..plan.clients + plan.workers {
                     self.lose(plan, peer);
-                    let party = &mut self.book.parties[peer as usize];
-                    party.stale.append(&mut party.runs);
+                    for number in std::mem::take(&mut self.book.parties[peer as usize].runs) {
+                        self.book.not_overdue(number);
+                        let party = &mut self.book.parties[peer as usize];
+                        party.overdue.push(number);
+                        party.stale.push(number);
+                    }
                 }
                 self.pass(TIME_OUT);
             }
             Event::Tarry => self.pass(plan.rules.wake_patience),
+            Event::Wait => {
+                self.pass(plan.rules.grab_patience);
+                if self.book.parties.iter().any(|party| party.asks) {
+                    self.book.wrong(|| "a worker that asked is not answered".into());
+                }
+            }
         }
         self.look(plan);
     }
@@ -264,6 +281,7 @@ impl Yard {
 
     /// A worker ends a job that was taken from it. It may have got the same one again: a handle
     /// does not say for which time, so that this is the end of the job, and the other time is late.
+    /// So it is if it only took too long, and nobody else has got the job.
     fn finish_late(&mut self, worker: u32, number: u64) {
         let party = &mut self.book.parties[worker as usize];
         let work = Work::Complete((&[]).into());
@@ -271,6 +289,9 @@ impl Yard {
             return self.finish(worker, number, work);
         }
         party.stale.retain(|&stale| stale != number);
+        if party.overdue.contains(&number) && self.book.queued.contains(&number) {
+            return self.finish(worker, number, work);
+        }
         self.engine.work(&mut self.book, Peer(worker), Number(number), work);
     }
 
@@ -374,6 +395,9 @@ impl Yard {
             }
             if party.asleep {
                 return None;
+            }
+            if party.asks {
+                return Some(Event::Wait);
             }
             let is_there = self.book.dead || !self.book.queued.is_empty();
             Some(if is_there { Event::Grab(worker) } else { Event::Sleep(worker) })

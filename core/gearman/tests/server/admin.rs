@@ -36,7 +36,7 @@ fn the_status_counts_jobs_running_ones_and_workers_of_each_function() {
 #[test]
 fn workers_are_listed_with_what_they_can_do() {
     let mut rig = busy();
-    let all = "0 127.0.0.1 - :\n1 127.0.0.1 - :\n2 127.0.0.1 alice in wonderland : f g\n\
+    let all = "0 127.0.0.1 - :\n1 127.0.0.1 - :\n2 127.0.0.1 alice in wonderland : g f\n\
                3 127.0.0.1 - : g\n.\n";
     assert_eq!(ask(&mut rig, "workers"), all, "the operator has the place that became free");
 }
@@ -52,6 +52,15 @@ fn jobs_are_listed_with_their_losses_and_keys() {
     let jobs = lines(ask(&mut rig, "show jobs"));
     assert_eq!(jobs, ".|H:1\t0\t0\t1|H:2\t0\t0\t1|H:3\t0\t0\t1|H:4\t0\t1\t0|H:5\t0\t0\t1");
     assert_eq!(lines(ask(&mut rig, "show unique jobs")), "|-|.|key|left|other");
+}
+
+#[test]
+fn counters_are_listed_by_name() {
+    let mut rig = busy();
+    let said = ask(&mut rig, "counters");
+    let has = |line: &str| said.lines().any(|said| said == line);
+    assert!(has("submits\t5") && has("assigned\t1") && has("jobs\t5"), "{said}");
+    assert!(said.ends_with("\n.\n") && said.matches("\n.\n").count() == 1, "{said}");
 }
 
 #[test]

@@ -108,6 +108,29 @@ fn a_worker_that_takes_too_long_loses_its_job() {
 }
 
 #[test]
+fn a_worker_that_has_finished_a_job_is_answered_by_the_next_one_if_that_comes_soon() {
+    let mut rig = Rig::new("--grab-patience 200");
+    let (client, worker) = (rig.open(), rig.open());
+    let finish = |job: u32| format!("WORK_COMPLETE H:{job} done\nGRAB_JOB_UNIQ");
+    assert_eq!(rig.say(worker, "CAN_DO f\nGRAB_JOB"), "NO_JOB", "it has not finished any");
+    rig.say(client, "SUBMIT_JOB f _ 1");
+    assert_eq!(rig.say(worker, "GRAB_JOB"), "JOB_ASSIGN H:1 f 1");
+    assert_eq!(rig.say(worker, &finish(1)), "");
+    rig.pass(Duration::from_micros(199));
+    rig.say(client, "SUBMIT_JOB f _ 2");
+    assert_eq!(rig.take(worker), "JOB_ASSIGN_UNIQ H:2 f _ 2");
+    assert_eq!(rig.say(worker, &finish(2)), "");
+    rig.pass(Duration::from_micros(200));
+    assert_eq!(rig.take(worker), "NO_JOB");
+    assert_eq!(rig.say(worker, "PRE_SLEEP"), "");
+    rig.say(client, "SUBMIT_JOB f _ 3");
+    assert_eq!(rig.take(worker), "NOOP");
+    assert_eq!(rig.say(worker, "GRAB_JOB"), "JOB_ASSIGN H:3 f 3");
+    assert_eq!(rig.say(worker, &finish(3)), "");
+    assert_eq!(rig.say(worker, "ECHO_REQ hello"), "NO_JOB, ECHO_RES hello");
+}
+
+#[test]
 fn a_job_for_later_wakes_a_sleeping_worker_when_its_time_comes() {
     let mut rig = Rig::new("");
     let (client, worker) = (rig.open(), rig.open());

@@ -1,12 +1,24 @@
 //! Peers that lie, that do not read, that do not go.
 
-use crate::rig::{Rig, framed, packet};
+use crate::rig::{Rig, config, framed, packet};
+use storytime_gearman::Config;
 use storytime_gearman::config::OUTPUT_BYTES_MAX;
 use storytime_gearman::packet::{Kind, Magic};
 use storytime_gearman::text::LINE_BYTES_MAX;
 use storytime_machine::Duration;
+use storytime_sim::enumerate::Client;
 
 const LARGE: usize = 1 << 20;
+
+/// A server that holds no more than so much of what comes in pieces, and of what is not read.
+fn small(held_bytes_max: usize) -> Rig {
+    Rig::with(Config { held_bytes_max, ..config("--job-handle-prefix H") })
+}
+
+fn make_functions(rig: &mut Rig, operator: Client, count: usize, name: &str) {
+    let lines: String = (0..count).map(|n| format!("create function {n}{name}\n")).collect();
+    assert_eq!(rig.send(operator, lines.as_bytes()).matches("OK").count(), count);
+}
 
 #[test]
 fn bytes_that_are_no_packet_end_the_connection_without_a_word() {
@@ -104,6 +116,82 @@ fn a_peer_that_is_sent_more_than_may_wait_is_hung_up_on() {
     assert!(!rig.lone.is_open(slow));
     assert_eq!(rig.counter("overrun_peers"), 1);
     assert_eq!(rig.say(worker, "WORK_COMPLETE H:1 x"), "", "the worker is none the wiser");
+}
+
+#[test]
+fn a_result_for_many_that_do_not_read_is_held_for_as_many_as_there_is_memory_for() {
+    const CLIENTS: usize = 10;
+    let mut rig = small(5 * LARGE);
+    let worker = rig.open();
+    let slow: Vec<_> = (0..CLIENTS).map(|_| rig.open()).collect();
+    for &client in &slow {
+        rig.say(client, "SUBMIT_JOB f key x");
+        rig.lone.set_reads(client, false);
+    }
+    rig.say(worker, "CAN_DO f\nGRAB_JOB");
+    rig.lone.send(worker, &packet(Kind::WorkComplete, &[b"H:1", &vec![b'x'; LARGE]]));
+    let open = slow.iter().filter(|&&client| rig.lone.is_open(client)).count();
+    assert_eq!((open, rig.counter("overrun_peers")), (4, 6), "four and their headers fit");
+    assert_eq!(rig.say(worker, "ECHO_REQ on"), "ECHO_RES on");
+}
+
+#[test]
+fn long_lists_that_nobody_reads_count_as_everything_else_does() {
+    let mut rig = small(3 * LARGE);
+    let operator = rig.open();
+    make_functions(&mut rig, operator, 300, &"f".repeat(4_000));
+    let slow: Vec<_> = (0..4).map(|_| rig.open()).collect();
+    for &client in &slow {
+        rig.lone.set_reads(client, false);
+        rig.lone.send(client, b"status\n");
+    }
+    let open = slow.iter().filter(|&&client| rig.lone.is_open(client)).count();
+    assert_eq!((open, rig.counter("overrun_peers")), (2, 2), "two replies of 1.2 MB fit");
+}
+
+#[test]
+fn whoever_holds_most_of_what_is_unfinished_goes_and_not_who_came_last() {
+    let mut rig = small(LARGE);
+    let (hoarder, other) = (rig.open(), rig.open());
+    let whole = packet(Kind::EchoReq, &[&vec![b'x'; LARGE]]);
+    rig.lone.send(hoarder, &whole[..LARGE - 100]);
+    let small = packet(Kind::EchoReq, &[&[b'x'; 200]]);
+    rig.lone.send(other, &small[..150]);
+    assert!(!rig.lone.is_open(hoarder) && rig.lone.is_open(other));
+    assert_eq!(rig.send(other, &small[150..]), "ECHO_RES (long)");
+    assert_eq!(rig.counter("broken_peers"), 1);
+}
+
+#[test]
+fn who_asks_for_much_lets_others_go_first() {
+    const ASKED: usize = 100;
+    let mut rig = Rig::new("");
+    let (greedy, other) = (rig.open(), rig.open());
+    make_functions(&mut rig, other, 5_000, "");
+    // Each looks into every function.
+    let all = packet(Kind::GetStatusUnique, &[b"key"]).repeat(ASKED);
+    let told = rig.send(greedy, &all);
+    let told = told.matches("STATUS_RES_UNIQUE").count();
+    assert!((1..ASKED / 2).contains(&told), "{told} are answered in the first turn");
+    assert_eq!(rig.say(other, "ECHO_REQ on"), "ECHO_RES on");
+    rig.pass(Duration::from_secs(1));
+    let rest = rig.take(greedy).matches("STATUS_RES_UNIQUE").count();
+    assert_eq!(told + rest, ASKED, "and all in the end");
+    assert!(rig.counter("turns_ended") >= 5);
+    assert_eq!(rig.say(greedy, "ECHO_REQ on"), "ECHO_RES on");
+}
+
+#[test]
+fn a_peer_that_leaves_before_its_next_turn_leaves_nothing_behind() {
+    let mut rig = Rig::new("");
+    let (greedy, other) = (rig.open(), rig.open());
+    make_functions(&mut rig, other, 5_000, "");
+    rig.lone.send(greedy, &packet(Kind::GetStatusUnique, &[b"key"]).repeat(100));
+    rig.lone.reset(greedy);
+    let next = rig.open();
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.say(next, "ECHO_REQ on"), "ECHO_RES on");
+    assert_eq!(rig.send(other, b"workers\n").matches("127.0.0.1").count(), 2);
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use crate::rig::{Rig, config};
 use storytime_gearman::{Gearmand, PORT};
 use storytime_machine::{
-    BindError, Boot, Drive as _, Effect, Endpoint, Exit, IpAddr, Now, Process, ResolveError, Rng,
-    Setup, Signal, Token,
+    BindError, Boot, Drive as _, Effect, Endpoint, Exit, IpAddr, Machine as _, Now, Process,
+    ResolveError, Rng, Setup, Signal, Time, Token,
 };
+use storytime_sim::disk::Profile;
+use storytime_sim::enumerate::Lone;
+use storytime_sim::{DiskConfig, SimDisk};
 
 #[test]
 fn it_ends_when_it_is_told_to() {
@@ -38,6 +41,22 @@ fn a_signal_with_nobody_there_ends_it() {
     assert_eq!(rig.lone.exit(), None);
     rig.signal(Signal::User1);
     assert_eq!(rig.lone.exit(), Some(Exit::Stopped));
+}
+
+#[test]
+fn it_can_be_told_to_end_while_it_reads_its_queue() {
+    for signal in [None, Some(Signal::User1)] {
+        let config = config("--queue-dir q");
+        let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(1, 1)) };
+        let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 2));
+        let mut lone = Lone::boot(Gearmand::new(config), setup, disk, Time(1 << 40), 0);
+        assert!(!lone.listens(PORT), "it reads");
+        lone.call(|server, cx| match signal {
+            Some(signal) => server.signal(cx, signal),
+            None => server.stop(cx),
+        });
+        assert_eq!((lone.exit(), lone.broken()), (Some(Exit::Stopped), None));
+    }
 }
 
 /// A server that was told to listen at a name, which has these addresses; each is bound, or not.

@@ -24,7 +24,13 @@ pub(crate) fn config(line: &str) -> Config {
 impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
-        let config = config(&format!("--job-handle-prefix H {line}"));
+        // Answers come at once, unless a test says otherwise.
+        let patience = if line.contains("--grab-patience") { "" } else { "--grab-patience 0" };
+        Self::with(config(&format!("--job-handle-prefix H {patience} {line}")))
+    }
+
+    /// A server that is up, with options that no flag has.
+    pub(crate) fn with(config: Config) -> Self {
         let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2005, 4730)) };
         let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 4730));
         let mut lone = Lone::boot(Gearmand::new(config), setup, disk, Time(1 << 40), 0);

@@ -128,7 +128,7 @@ impl Machine for Owner {
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
         let result = self.io.completed(op, result);
         assert!(self.journal.on_disk(cx, &mut self.io, op, result), "nobody else asks");
-        self.drain(cx);
+        self.commit(cx);
     }
 
     fn invariants(&self) {

@@ -84,6 +84,7 @@ impl Machine for Ticker {
 
     fn disk(&mut self, cx: &mut Cx, op: Token, result: DiskResult) {
         self.journal.on_disk(cx, &mut Local, op, result);
+        self.journal.commit(cx, &mut Local);
         self.drain(cx);
     }
 

@@ -74,6 +74,7 @@ impl Member {
                 }
                 Some(PairEvent::Disk(op, result)) => {
                     assert!(self.journal.on_disk(cx, &mut self.pair, op, result));
+                    self.journal.commit(cx, &mut self.pair);
                 }
             }
         }

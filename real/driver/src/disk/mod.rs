@@ -1,6 +1,8 @@
 //! Disk operations, off the process's thread and in order per file.
 //!
-//! Each open file is a lane: its operations run one after the other, in the order of issue.
+//! Each open file is a lane: its operations run one after the other, in the order of issue. What is
+//! handed over to a thread goes up to the next sync or read, which is what somebody waits for: a
+//! write and the sync behind it cost one hand-over, and are told together.
 //! Operations on names are lanes of their own and may overtake each other, as the contract allows.
 //! At most [`LANES_RUNNING_MAX`] lanes run at once; the rest queue. A machine cannot be told to
 //! stop asking, so the queue is bounded at its source: above [`OPS_QUEUED_MAX`] the process's
@@ -27,6 +29,8 @@ use storytime_machine::{DiskError, DiskOp, DiskResult, FileId, OpKey};
 
 /// Lanes served at the same time: threads of the blocking pool.
 pub(crate) const LANES_RUNNING_MAX: usize = 16;
+/// Most operations of a lane in one hand-over.
+const RUN_OPS_MAX: usize = 16;
 /// Queued operations above which connections are not read.
 const OPS_QUEUED_MAX: usize = 1024;
 
@@ -77,6 +81,21 @@ impl Disk {
         self.dispatch(worker);
     }
 
+    /// What goes with the operation that is about to be handed over, that one first.
+    fn gather(&mut self, first: (OpKey, DiskOp)) -> Vec<(OpKey, DiskOp)> {
+        let lane = first.1.file().and_then(|file| self.lanes.get_mut(&file));
+        let mut ops = vec![first];
+        if let Some(lane) = lane {
+            while ops.len() < RUN_OPS_MAX
+                && !ops.last().is_some_and(|(_, op)| is_awaited(op))
+                && let Some(next) = lane.pop_front()
+            {
+                ops.push(next);
+            }
+        }
+        ops
+    }
+
     fn dispatch(&mut self, worker: &Arc<Worker>) {
         while self.running < LANES_RUNNING_MAX
             && let Some((key, op)) = self.ready.pop_front()
@@ -87,10 +106,10 @@ impl Disk {
         assert!(self.running <= self.open, "what runs is not completed");
     }
 
-    /// An operation on `file` has run: the next of its lane joins the queue.
-    fn finished(&mut self, worker: &Arc<Worker>, file: Option<FileId>) {
+    /// So many operations on `file` have run: the next of its lane joins the queue.
+    fn finished(&mut self, worker: &Arc<Worker>, file: Option<FileId>, ops: usize) {
         self.running -= 1;
-        self.open -= 1;
+        self.open -= ops;
         if let Some(file) = file {
             match self.lanes.get_mut(&file).and_then(VecDeque::pop_front) {
                 Some(next) => self.ready.push_back(next),
@@ -101,32 +120,55 @@ impl Disk {
     }
 }
 
-/// Runs one operation and tells the process.
+/// Whether somebody is likely to wait for this operation, rather than for one behind it.
+const fn is_awaited(op: &DiskOp) -> bool {
+    matches!(op, DiskOp::Sync { .. } | DiskOp::Read { .. })
+}
+
+/// Runs an operation, and those that go with it, and tells the process.
 async fn run(worker: Arc<Worker>, files: Arc<dyn Files>, key: OpKey, op: DiskOp) {
     let file = op.file();
-    let valid = op.is_valid();
-    let result = if valid { offload(files, op).await } else { Some(Err(DiskError::Invalid)) };
+    let ops = worker.look().disk.gather((key, op));
+    let count = ops.len();
+    let results = offload(files, ops).await;
     let mut turn = worker.turn();
-    let result = result.expect("the disk executor does not panic");
-    turn.disk.finished(&worker, file);
+    let results = results.expect("the disk executor does not panic");
+    assert_eq!(results.len(), count, "every operation comes to something");
+    turn.disk.finished(&worker, file, count);
     let now = turn.now;
-    turn.drive.disk_done(now, key, result);
-    turn.settle(None);
+    for (key, result) in results {
+        turn.drive.disk_done(now, key, result);
+        turn.settle(None);
+    }
     if turn.disk.open <= OPS_QUEUED_MAX / 2 {
         turn.release();
     }
 }
 
+/// What each operation came to, in order.
+fn carry_out(files: &dyn Files, ops: Vec<(OpKey, DiskOp)>) -> Vec<(OpKey, DiskResult)> {
+    let one = |op: DiskOp| {
+        if op.is_valid() { files.carry_out(op) } else { Err(DiskError::Invalid) }
+    };
+    ops.into_iter().map(|(key, op)| (key, one(op))).collect()
+}
+
 #[cfg(not(madsim))]
-async fn offload(files: Arc<dyn Files>, op: DiskOp) -> Option<DiskResult> {
-    tokio::task::spawn_blocking(move || files.carry_out(op)).await.ok()
+async fn offload(
+    files: Arc<dyn Files>,
+    ops: Vec<(OpKey, DiskOp)>,
+) -> Option<Vec<(OpKey, DiskResult)>> {
+    tokio::task::spawn_blocking(move || carry_out(&*files, ops)).await.ok()
 }
 
 /// A disk that answers after a random moment, so that files overtake each other.
 #[cfg(madsim)]
-async fn offload(files: Arc<dyn Files>, op: DiskOp) -> Option<DiskResult> {
+async fn offload(
+    files: Arc<dyn Files>,
+    ops: Vec<(OpKey, DiskOp)>,
+) -> Option<Vec<(OpKey, DiskResult)>> {
     use madsim::rand::Rng as _;
     let delay = madsim::rand::thread_rng().gen_range(100..10_000);
     tokio::time::sleep(storytime_machine::Duration::from_micros(delay)).await;
-    Some(files.carry_out(op))
+    Some(carry_out(&*files, ops))
 }

@@ -2,18 +2,19 @@
 
 mod command;
 mod streams;
-mod tls;
+pub(crate) mod tls;
 
 use crate::cli::HostOptions;
 use crate::serve::{log_to_stderr, place, print};
 use crate::{FAILED, OK, daemon};
 use std::path::PathBuf;
+use storytime_gearman::config::TlsFiles;
 use storytime_gearman::tools::{
     ADMIN_HELP, Admin, AdminCommand, AdminUsage, Around, ClientConfig, Command, HELP, Performer,
     Submitter, UsageError, WorkerConfig, limits,
 };
 use storytime_machine::{Exit, Machine};
-use storytime_real::{Control, Ending, Host, spawn};
+use storytime_real::{Control, Ending, Host, TlsConfigs, spawn};
 use streams::Streams;
 
 /// Names several job servers.
@@ -102,8 +103,9 @@ fn run<M: Machine>(
     machine: M,
     attend: impl FnOnce(Control<M>),
 ) -> u8 {
-    let tls = match tls.then(tls::client).transpose() {
-        Ok(tls) => tls,
+    let files = tls.then(|| tls::files(TlsFiles::default()));
+    let tls = match files.map(|files| tls::client(&files)).transpose() {
+        Ok(client) => client.map(|client| TlsConfigs { server: None, client: Some(client) }),
         Err(why) => return fail("gearman", &why),
     };
     let place = Host { limits: limits(), tls, ..place(host) };

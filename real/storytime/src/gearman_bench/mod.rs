@@ -7,7 +7,9 @@ mod packets;
 mod report;
 mod server;
 mod socket;
+mod stream;
 
+use crate::gearman::tls::{client, files};
 use crate::serve::{allow_files, print};
 use crate::{FAILED, OK, WRONG};
 use clap::{Args, Subcommand};
@@ -15,7 +17,10 @@ use load::{Crowd, Measured, Submitters, Target, Until};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::ToSocketAddrs as _;
 use std::time::Duration;
+use storytime_gearman::config::TlsFiles;
 use storytime_scenarios::units;
+use stream::Tls;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Most connections of a role.
 const CONNECTIONS_MAX: u32 = 10_000;
@@ -63,11 +68,47 @@ pub(crate) struct BenchOptions {
     #[arg(long, global = true, value_name = "N", conflicts_with = "unique",
         value_parser = clap::value_parser!(u64).range(1..=JOBS_MAX))]
     keys: Option<u64>,
+    #[command(flatten)]
+    ssl: SslOptions,
     /// One JSON object in place of the table
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
     load: LoadOptions,
+}
+
+#[derive(Args, Clone, Debug)]
+struct SslOptions {
+    /// Encrypt all connections; files that are not named are those of gearman -S
+    #[arg(long, global = true)]
+    ssl: bool,
+    /// Who vouches for the server
+    #[arg(long, global = true, value_name = "FILE", requires = "ssl")]
+    ssl_ca_file: Option<String>,
+    /// Our certificate
+    #[arg(long, global = true, value_name = "FILE", requires = "ssl")]
+    ssl_certificate: Option<String>,
+    /// Its key
+    #[arg(long, global = true, value_name = "FILE", requires = "ssl")]
+    ssl_key: Option<String>,
+}
+
+impl SslOptions {
+    /// The server goes by the name before the colon.
+    fn tls(&self, server: &str) -> Result<Option<Tls>, String> {
+        if !self.ssl {
+            return Ok(None);
+        }
+        let config = client(&files(TlsFiles {
+            authorities: self.ssl_ca_file.clone(),
+            certificate: self.ssl_certificate.clone(),
+            key: self.ssl_key.clone(),
+        }))?;
+        let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+        let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(name).map_err(|why| format!("{host}: {why}"))?;
+        Ok(Some(Tls { config, name }))
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -154,8 +195,16 @@ pub(crate) fn run(options: &BenchOptions) -> u8 {
         eprintln!("gearman-bench: --keys: jobs that are one have one result; use --unique");
         return WRONG;
     }
+    let tls = match options.ssl.tls(&options.server) {
+        Ok(tls) => tls,
+        Err(why) => {
+            eprintln!("gearman-bench: {why}");
+            return WRONG;
+        }
+    };
     let target = Target {
         at,
+        tls,
         pid: options.pid,
         function: options.function.clone(),
         data_bytes: options.data_bytes as usize,

@@ -1,9 +1,10 @@
 //! Nonblocking sockets under one epoll, with whole packets in and any bytes out.
 
+use super::stream::{Stream, Tls};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 use storytime_gearman::packet::HEADER_BYTES;
 
@@ -24,7 +25,7 @@ pub(super) struct Packet<'a> {
 /// One connection.
 #[derive(Debug)]
 struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     /// The beginning of a packet that has not come whole.
     rest: Vec<u8>,
     /// Bytes to be written, from `written` on.
@@ -56,13 +57,11 @@ impl Sockets {
     }
 
     /// Connects; returns the connection's index.
-    pub(super) fn connect(&mut self, to: SocketAddr) -> io::Result<usize> {
-        let stream = TcpStream::connect(to)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+    pub(super) fn connect(&mut self, to: SocketAddr, tls: Option<&Tls>) -> io::Result<usize> {
+        let stream = Stream::connect(to, tls)?;
         let index = self.all.len();
         let data = epoll::EventData::new_u64(index as u64);
-        epoll::add(&self.poll, &stream, data, epoll::EventFlags::IN)?;
+        epoll::add(&self.poll, stream.socket(), data, epoll::EventFlags::IN)?;
         let (rest, out) = (Vec::new(), Vec::new());
         self.all.push(Socket { stream, rest, out, written: 0, blocked: false });
         Ok(index)
@@ -83,8 +82,13 @@ impl Sockets {
                 Err(why) => return Err(why),
             }
         }
-        let blocked = socket.written < socket.out.len();
-        if !blocked {
+        match socket.stream.flush() {
+            Err(why) if why.kind() != ErrorKind::WouldBlock => return Err(why),
+            _ => {}
+        }
+        let unwritten = socket.written < socket.out.len();
+        let blocked = unwritten || socket.stream.holds_output();
+        if !unwritten {
             socket.out.clear();
             socket.written = 0;
         }
@@ -93,7 +97,7 @@ impl Sockets {
             let mut flags = epoll::EventFlags::IN;
             flags.set(epoll::EventFlags::OUT, blocked);
             let data = epoll::EventData::new_u64(index as u64);
-            epoll::modify(&self.poll, &socket.stream, data, flags)?;
+            epoll::modify(&self.poll, socket.stream.socket(), data, flags)?;
         }
         Ok(())
     }
@@ -118,13 +122,23 @@ impl Sockets {
         Ok(taken > 0)
     }
 
-    /// Reads once and gives each whole packet to `each`, which may append to the connection's
-    /// output.
+    /// Reads what epoll told of and gives each whole packet to `each`, which may append to the
+    /// connection's output.
     pub(super) fn read(
         &mut self,
         index: usize,
         mut each: impl FnMut(Packet<'_>, &mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
+        while self.read_once(index, &mut each)? && self.all[index].stream.reads_ahead() {}
+        Ok(())
+    }
+
+    /// Whether anything was there.
+    fn read_once(
+        &mut self,
+        index: usize,
+        each: &mut impl FnMut(Packet<'_>, &mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<bool> {
         let socket = &mut self.all[index];
         let old = socket.rest.len();
         self.buffer[..old].copy_from_slice(&socket.rest);
@@ -132,7 +146,7 @@ impl Sockets {
             Ok(0) if old == self.buffer.len() => return Err(wrong("a packet is too long")),
             Ok(0) => return Err(wrong("the server hung up")),
             Ok(n) => n,
-            Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(why) => return Err(why),
         };
         let mut bytes = &self.buffer[..old + read];
@@ -142,7 +156,7 @@ impl Sockets {
         }
         socket.rest.clear();
         socket.rest.extend_from_slice(bytes);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod around;
 mod log;
+mod tls;
 
 use crate::cli::HostOptions;
 use crate::serve::{log_to, log_to_stderr, place, print};
@@ -11,6 +12,7 @@ use log::LogFile;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use storytime_gearman::config::{CONFIG_FILE, HELP, Log, Verbosity, version_line};
+use storytime_gearman::tenants::Tenants;
 use storytime_gearman::{Command, Config, Gearmand, PORT};
 use storytime_machine::Exit;
 use storytime_real::{Host, Options, run};
@@ -61,6 +63,14 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     }
     allow_files(&config)?;
     core_dumps(&config)?;
+    // Read as whoever starts it: others need not be able to read the key.
+    let tls = config.tls.as_ref().map(tls::server).transpose()?;
+    if let Some(file) = &config.tenants_file {
+        let wrong = |why: String| format!("--tenants {file}: {why}");
+        let text = std::fs::read_to_string(file).map_err(|why| wrong(why.to_string()))?;
+        let tenants = Tenants::parse(&text).map_err(|why| wrong(why.to_string()))?;
+        config.tenants = Some(Arc::new(tenants));
+    }
     let identity = match config.program.user.as_deref() {
         Some(user) => {
             identity::of(user).map_err(|why| format!("Could not find user : {user} ({why})"))?
@@ -74,7 +84,7 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
         around.write_pid_file(file)?;
     }
     let options = Options { metrics: host.metrics, ..Options::default() };
-    let mut place = Host { limits: config.limits(), ..place(host) };
+    let mut place = Host { limits: config.limits(), tls, ..place(host) };
     if config.queue_dir.as_deref().is_some_and(|dir| dir.starts_with('/')) {
         place.data_dir = "/".into();
     }
@@ -96,6 +106,9 @@ fn environment(config: &mut Config) -> Result<(), String> {
     {
         let number = port.parse().map_err(|_| format!("{PORT_VARIABLE}={port}: not a port"))?;
         config.port = Some(number);
+    }
+    if let Some(files) = &mut config.tls {
+        tls::environment(files);
     }
     if config.handle_prefix.is_none() {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

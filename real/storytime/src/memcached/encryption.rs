@@ -3,19 +3,17 @@
 //! Of the original's suites those are there that are still thought safe: TLS 1.2 with forward
 //! secrecy, and TLS 1.3. Keys are PEM.
 
+use crate::pem;
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use storytime_memcached::config::{Config, TlsOptions};
 use storytime_real::ServerTls;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{
     NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
 };
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 mod stranger;
 
@@ -132,10 +130,9 @@ fn rules(
     ask: Ask,
 ) -> Result<Arc<ServerConfig>, String> {
     let chain_file = options.chain.as_deref().unwrap_or_default();
-    let chain = certificates(chain_file)?;
+    let chain = pem::certificates(chain_file)?;
     let key_file = options.key.as_deref().unwrap_or(chain_file);
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|why| format!("no private key can be read from {key_file}: {why}"))?;
+    let key = pem::key(key_file)?;
     let provider = Arc::new(provider(options.ciphers.as_deref())?);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions(options.version_min))
@@ -145,8 +142,7 @@ fn rules(
         // With nobody to vouch for them, no certificate is good enough.
         (_, None) => builder.with_client_cert_verifier(Arc::new(stranger::Nobody::new(provider))),
         (ask, Some(file)) => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(certificates(file)?);
+            let roots = pem::authorities(file)?;
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
             let verifier =
                 if ask == Ask::Offered { verifier.allow_unauthenticated() } else { verifier };
@@ -165,15 +161,6 @@ fn rules(
         config.send_tls13_tickets = 0;
     }
     Ok(Arc::new(config))
-}
-
-fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = || CertificateDer::pem_file_iter(Path::new(file))?.collect::<Result<Vec<_>, _>>();
-    match read() {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(format!("{file} holds no certificate in PEM form")),
-        Err(why) => Err(format!("no certificate can be read from {file}: {why}")),
-    }
 }
 
 fn versions(least: u8) -> &'static [&'static SupportedProtocolVersion] {

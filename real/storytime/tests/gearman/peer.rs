@@ -53,7 +53,8 @@ impl Server {
     pub(crate) fn ours(words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
         command.arg("gearmand");
-        Self::start(command, &[&["--worker-wakeup", "0"], words].concat())
+        // As theirs: all are woken, and whoever asks is answered at once.
+        Self::start(command, &[&["--worker-wakeup", "0", "--grab-patience", "0"], words].concat())
     }
 
     fn start(mut command: Command, words: &[&str]) -> Self {

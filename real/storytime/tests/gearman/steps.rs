@@ -56,6 +56,11 @@ pub(crate) fn lines(rng: &mut Rng) -> String {
         ],
     );
     if rng.index(12) == 0 {
+        // Functions of a connection are listed, the one first that it named last.
+        let function = one_of(rng, &["f@", "g@", "h@"]);
+        return format!("{peer} AS {function} ECHO_REQ x");
+    }
+    if rng.index(12) == 0 {
         let id = one_of(rng, &["x", "a b", "long-long-long-name"]);
         return format!("{peer} SET_CLIENT_ID {id}");
     }

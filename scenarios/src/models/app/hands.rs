@@ -173,6 +173,15 @@ impl Hands<'_> {
         jobs.submit(self.cx, job, self.tag, nth);
     }
 
+    /// The worker of this host dies, and another one takes its place: its connections to the job
+    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has
+    /// to leave alone.
+    pub fn hang_up(&mut self) {
+        if let Some(jobs) = &mut self.desk.jobs {
+            jobs.hang_up(self.cx);
+        }
+    }
+
     /// The process holds so much memory from now on, bytes. With more than its host has, it is
     /// killed.
     pub const fn hold(&mut self, bytes: u64) {

@@ -127,6 +127,13 @@ impl Jobs {
         }
     }
 
+    /// Cuts the worker's connections, as if its process died.
+    pub(super) fn hang_up(&mut self, cx: &mut Cx) {
+        if let Some(worker) = &mut self.worker {
+            worker.hang_up(cx);
+        }
+    }
+
     /// Takes no more jobs.
     pub(super) fn leave(&mut self, cx: &mut Cx) {
         if let Some(worker) = &mut self.worker {

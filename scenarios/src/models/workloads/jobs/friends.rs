@@ -1,7 +1,8 @@
 //! Workers whose job waits for another job, which a worker of the same kind may have to do.
 //!
 //! A job of `function` waits for `wait`, then calls `friend` at the job servers with the number of
-//! the call, waits for its end, and ends with its own data. A job of `friend` waits for `friend_wait`.
+//! the call, waits for its end, and ends with its own data. A job of `friend` waits for
+//! `friend_wait`.
 //!
 //! | `groups` | which hosts do what |
 //! |---|---|

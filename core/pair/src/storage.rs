@@ -1,27 +1,32 @@
-//! Where the journal's disk operations go.
+//! Where a tenant's disk operations go.
 
+use crate::Pair;
 use storytime_journal::{Local, Storage};
 use storytime_machine::{Cx, DiskOp, Token};
-use storytime_pair::Pair;
 
 /// The process's own disk, or that of two hosts that stand for one.
-#[derive(Debug)]
-pub(crate) enum Storages {
+#[derive(Debug, Default)]
+pub enum Storages {
     /// The process's own disk.
-    Local(Local),
+    #[default]
+    Own,
     /// This half's and the other one's.
     Pair(Box<Pair>),
 }
 
 impl Storages {
-    pub(super) const fn new() -> Self {
-        Self::Local(Local)
+    /// This half of a pair, if it is one.
+    pub fn pair(&mut self) -> Option<&mut Pair> {
+        match self {
+            Self::Own => None,
+            Self::Pair(pair) => Some(pair),
+        }
     }
 
-    /// This half of a pair, if it is one.
-    pub(super) fn pair(&mut self) -> Option<&mut Pair> {
+    /// The same, to look at.
+    pub fn look(&self) -> Option<&Pair> {
         match self {
-            Self::Local(_) => None,
+            Self::Own => None,
             Self::Pair(pair) => Some(pair),
         }
     }
@@ -30,7 +35,7 @@ impl Storages {
 impl Storage for Storages {
     fn submit(&mut self, cx: &mut Cx, token: Token, op: DiskOp) {
         match self {
-            Self::Local(local) => local.submit(cx, token, op),
+            Self::Own => Local.submit(cx, token, op),
             Self::Pair(pair) => pair.submit(cx, token, op),
         }
     }

@@ -1,0 +1,8 @@
+//! Two job servers with one queue, a witness, an application and a worker: what holds when hosts
+//! lose power, freeze and are cut off.
+
+mod crashes;
+mod people;
+mod rig;
+mod troubles;
+mod words;

@@ -1,0 +1,261 @@
+//! Who submits jobs, who does them, and who types; and what they saw.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use storytime_gearman::client::{Client, ClientOptions, Event, Job};
+use storytime_gearman::engine::Grab;
+use storytime_gearman::worker::{JobId, Worker, WorkerEvent, WorkerOptions};
+use storytime_machine::{Boot, Bytes, BytesMut, Conn, Cx, Endpoint, Gone, Machine, Open, Token};
+
+const BASE: Token = Token(1 << 40);
+const TICK: Token = Token(0);
+/// Between two submits.
+const PACE: Duration = Duration::from_millis(7);
+/// How long a job takes.
+const SPAN: Duration = Duration::from_millis(3);
+
+/// What happened, whatever became of the memory of those who did it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) submitted: u64,
+    /// Jobs whose handle was told.
+    pub(crate) accepted: BTreeSet<u64>,
+    /// Jobs that a worker ended.
+    pub(crate) done: BTreeSet<u64>,
+    pub(crate) refused: u64,
+    /// What was said last to who typed.
+    pub(crate) said: String,
+    /// Nobody submits any more.
+    pub(crate) quiet: bool,
+    /// Nobody works.
+    pub(crate) strike: bool,
+}
+
+/// The record of one world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book(Arc<Mutex<Seen>>);
+
+impl Book {
+    pub(crate) fn open(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().expect("one thread")
+    }
+
+    /// Jobs that were accepted and never done.
+    pub(crate) fn missing(&self) -> Vec<u64> {
+        let seen = self.open();
+        seen.accepted.difference(&seen.done).copied().collect()
+    }
+}
+
+/// Submits jobs in the background, each with its number for data.
+pub(crate) struct Asker {
+    book: Book,
+    client: Client,
+}
+
+impl Asker {
+    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Self {
+        let options = ClientOptions {
+            servers: servers.to_vec(),
+            retry_after: Duration::from_millis(100),
+            retry_after_max: Duration::from_millis(400),
+            timeout: Duration::from_secs(2),
+            ..ClientOptions::default()
+        };
+        Self { book, client: Client::new(options, BASE) }
+    }
+
+    fn collect(&mut self) {
+        while let Some(event) = self.client.next_event() {
+            let mut seen = self.book.open();
+            match event {
+                Event::Created { tag, .. } => {
+                    seen.accepted.insert(tag);
+                }
+                Event::Refused { .. } => seen.refused += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Cx) {
+        cx.after(TICK, PACE);
+        let number = {
+            let mut seen = self.book.open();
+            if seen.quiet {
+                return;
+            }
+            seen.submitted += 1;
+            seen.submitted
+        };
+        let data = Bytes::from(number.to_string());
+        let job = Job { background: true, ..Job::new("work", data) };
+        // One that finds too many under way was not accepted by anybody.
+        let _full = self.client.submit(cx, job, number);
+    }
+}
+
+/// Does jobs, one at a time.
+pub(crate) struct Doer {
+    book: Book,
+    worker: Worker,
+    doing: Option<(JobId, u64)>,
+}
+
+impl Doer {
+    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Self {
+        let options = WorkerOptions {
+            servers: servers.to_vec(),
+            functions: vec![(Bytes::from_static(b"work"), None)],
+            grab: Grab::Plain,
+            retry_after: Duration::from_millis(100),
+            retry_after_max: Duration::from_millis(400),
+            ..WorkerOptions::default()
+        };
+        Self { book, worker: Worker::new(options, BASE), doing: None }
+    }
+
+    fn collect(&mut self, cx: &mut Cx) {
+        while let Some(event) = self.worker.next_event() {
+            if let WorkerEvent::Job { job, data, .. } = event {
+                let number = std::str::from_utf8(&data).ok().and_then(|text| text.parse().ok());
+                self.doing = Some((job, number.expect("a number was submitted")));
+                cx.after(TICK, SPAN);
+            }
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Cx) {
+        if self.book.open().strike {
+            cx.after(TICK, SPAN);
+        } else if let Some((job, number)) = self.doing.take()
+            && self.worker.complete(cx, job, Bytes::new()).is_ok()
+        {
+            self.book.open().done.insert(number);
+        }
+    }
+}
+
+/// Sends a line to a server whenever it is started, and notes what comes back.
+pub(crate) struct Typist {
+    book: Book,
+    to: Endpoint,
+    line: &'static str,
+}
+
+impl Typist {
+    pub(crate) fn new(book: Book, to: Endpoint, line: &'static str) -> Self {
+        Self { book, to, line }
+    }
+}
+
+impl Machine for Typist {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        self.book.open().said.clear();
+        cx.connect(TICK, self.to.clone(), Duration::from_secs(1));
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, _how: Open) {
+        if let Some(tx) = cx.tx(conn) {
+            tx.put(self.line.as_bytes());
+        }
+    }
+
+    fn data(&mut self, _cx: &mut Cx, _conn: Conn, rx: &mut BytesMut) {
+        self.book.open().said.push_str(&String::from_utf8_lossy(rx));
+        rx.clear();
+    }
+
+    fn failed(&mut self, _cx: &mut Cx, _connect: Token, why: Gone) {
+        self.book.open().said = why.to_string();
+    }
+}
+
+impl Machine for Asker {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        cx.after(TICK, PACE);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        assert!(self.client.on_open(cx, conn, &how));
+        self.collect();
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        assert!(self.client.on_data(cx, conn, rx));
+        self.collect();
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.client.on_drained(cx, conn));
+        self.collect();
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.client.on_eof(cx, conn));
+        self.collect();
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        assert!(self.client.on_gone(cx, conn, why));
+        self.collect();
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        assert!(self.client.on_failed(cx, connect, why));
+        self.collect();
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        match timer == TICK {
+            true => self.tick(cx),
+            false => assert!(self.client.on_timer(cx, timer)),
+        }
+        self.collect();
+    }
+}
+
+impl Machine for Doer {
+    fn start(&mut self, cx: &mut Cx, _: Boot) {
+        self.worker.start(cx);
+    }
+
+    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
+        assert!(self.worker.on_open(cx, conn, &how));
+        self.collect(cx);
+    }
+
+    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
+        assert!(self.worker.on_data(cx, conn, rx));
+        self.collect(cx);
+    }
+
+    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.worker.on_drained(cx, conn));
+        self.collect(cx);
+    }
+
+    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
+        assert!(self.worker.on_eof(cx, conn));
+        self.collect(cx);
+    }
+
+    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
+        assert!(self.worker.on_gone(cx, conn, why));
+        self.collect(cx);
+    }
+
+    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
+        assert!(self.worker.on_failed(cx, connect, why));
+        self.collect(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        match timer == TICK {
+            true => self.finish(cx),
+            false => assert!(self.worker.on_timer(cx, timer)),
+        }
+        self.collect(cx);
+    }
+}
