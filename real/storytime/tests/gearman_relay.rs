@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use storytime_gearman::packet::{Kind, Magic};
@@ -17,7 +17,7 @@ const NAP: Duration = Duration::from_millis(50);
 /// Submits that are sent without waiting for the first's answer.
 const PIPELINED: u64 = 50;
 /// Jobs that are acknowledged before the kill.
-const JOBS: u64 = 2_000;
+const JOBS: u64 = 500;
 const HEADER_BYTES: usize = 12;
 
 /// Where everybody is.
