@@ -26,6 +26,7 @@ impl Engine {
     pub fn invariants(&self) {
         self.check_jobs();
         self.check_functions();
+        self.check_accounts();
         self.check_peers();
         self.check_woken();
         self.check_held();
@@ -197,6 +198,8 @@ impl Engine {
         }
         if job.worker != NONE {
             tell(Part::Peer(Peer(job.worker)));
+        } else if let Some(overdue) = self.overdue(job) {
+            tell(Part::Peer(overdue));
         }
         for listener in job.listeners.iter::<OfJob>(&self.listeners) {
             tell(Part::Peer(Peer(self.listeners.get(listener).peer)));
@@ -227,7 +230,8 @@ impl Engine {
         }
         tell(Part::Word(peer.turn as u64));
         let may_wait = peer.finished && !self.rules.grab_patience.is_zero();
-        tell(Part::Word(u64::from(may_wait) << 1 | u64::from(peer.exceptions)));
+        let flags = [peer.has_worked, may_wait, peer.exceptions];
+        tell(Part::Word(flags.iter().fold(0, |word, &flag| word << 1 | u64::from(flag))));
         match peer.sleep {
             Sleep::Awake => tell(Part::Word(0)),
             Sleep::Asleep => tell(Part::Word(1)),

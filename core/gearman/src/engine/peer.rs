@@ -34,8 +34,10 @@ pub(super) struct PeerState {
     /// The jobs that it runs.
     pub(super) jobs: Ring,
     pub(super) abilities: Vec<u32>,
-    /// Where in `abilities` the next job is looked for.
+    /// Where in `abilities` the next job is looked for first.
     pub(super) turn: usize,
+    /// Whether it was ever handed a job.
+    pub(super) has_worked: bool,
     pub(super) sleep: Sleep,
     /// It has ended a job since it last asked for one.
     pub(super) finished: bool,

@@ -34,6 +34,7 @@ impl Engine {
         }
         let ability = Ability { function, peer: from.0, timeout, ..Ability::default() };
         let ability = self.abilities.insert(ability);
+        peer.turn = peer.abilities.len();
         peer.abilities.push(ability);
         let asleep = peer.sleep == Sleep::Asleep;
         let function_state = self.functions.get_mut(function);
@@ -58,8 +59,9 @@ impl Engine {
         let Some(place) = self.ability(from.0, function) else { return };
         let peer = self.peers.get_mut(from.0);
         let ability = peer.abilities.remove(place);
-        if peer.turn > place {
-            peer.turn -= 1;
+        if peer.turn >= place {
+            let last = peer.abilities.len().saturating_sub(1);
+            peer.turn = peer.turn.checked_sub(1).unwrap_or(last);
         }
         self.forget_ability(from.0, ability);
         self.unannounce(out, from.0, Some(function));

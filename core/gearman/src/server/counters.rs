@@ -9,6 +9,8 @@ pub(super) struct Counters {
     pub(super) packets: u64,
     pub(super) text_requests: u64,
     pub(super) http_requests: u64,
+    /// Credentials that were nobody's.
+    pub(super) strangers: u64,
     pub(super) bytes_read: u64,
     /// Jobs that clients submitted, also those that met another one.
     pub(super) submits: u64,
@@ -44,6 +46,7 @@ impl Gearmand {
             ("connections", self.sessions.open() as u64),
             ("packets", counters.packets),
             ("text_requests", counters.text_requests),
+            ("strangers", counters.strangers),
             ("http_requests", counters.http_requests),
             ("bytes_read", counters.bytes_read),
             ("submits", counters.submits),

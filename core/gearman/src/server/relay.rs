@@ -32,7 +32,7 @@
 //! * *Two servers without a witness*: neither can tell a dead peer from a cut cable, so every
 //!   take-over by hand or by a time-out may be one too many.
 //! * *A standby that does not listen*: clients find out sooner from a word than from a time-out,
-//! and   an operator can ask it what it is.
+//!   and an operator can ask it what it is.
 //!
 //! Not modelled: more than two servers; encryption between them, and to the witness (`--ssl` is for
 //! clients: the relay's ports belong on a private network).

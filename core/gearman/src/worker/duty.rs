@@ -58,6 +58,16 @@ impl Worker {
         }
     }
 
+    /// Hangs up on all servers at once, as a process that dies does: the jobs that it has are
+    /// theirs again. It connects again after a rest.
+    pub fn hang_up(&mut self, cx: &mut Cx) {
+        for server in 0..self.links.len() {
+            if self.links.conn(server).is_some() {
+                self.lose(cx, server, Close::Abort, Down::Lost);
+            }
+        }
+    }
+
     /// Closes a connection that is not needed any more.
     pub(super) fn leave_if_done(&mut self, cx: &mut Cx, server: u32) {
         let state = &mut self.servers[server as usize];

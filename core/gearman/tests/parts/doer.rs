@@ -37,6 +37,8 @@ pub(crate) struct Doer {
     pub(crate) most: usize,
     /// Leaves when it has begun so many jobs.
     pub(crate) leaves_after: usize,
+    /// Hangs up when it has begun so many jobs.
+    pub(crate) hangs_up_after: usize,
     /// From then on the worker can do this.
     pub(crate) learns: Option<(Duration, Bytes)>,
 }
@@ -56,6 +58,7 @@ impl Doer {
             downs: Vec::new(),
             most: 0,
             leaves_after: usize::MAX,
+            hangs_up_after: usize::MAX,
             learns: None,
         }
     }
@@ -73,6 +76,9 @@ impl Doer {
                     self.doing.insert(self.last, doing);
                     let span = if parts > 0 { 0 } else { span.unwrap_or(0) };
                     cx.after(Token(self.last), Duration::from_millis(span));
+                    if self.begun.len() == self.hangs_up_after {
+                        self.worker.hang_up(cx);
+                    }
                     if self.begun.len() == self.leaves_after {
                         self.worker.leave(cx);
                     }

@@ -257,6 +257,19 @@ fn leaving_finishes_what_is_begun_and_closes_everything() {
 }
 
 #[test]
+fn hanging_up_gives_all_jobs_back_and_the_worker_comes_again() {
+    let options = WorkerOptions { jobs_max: 3, ..can(&["work"]) };
+    let habits = |doer: &mut Doer| doer.hangs_up_after = 5;
+    let mut bench = Bench::with(Config::new(1), 1, full(20)).work_as(options, habits);
+    bench.run(5);
+    let (begun, gone) = (bench.doer(0).begun.len(), bench.doer(0).gone);
+    assert!((1..=3).contains(&gone), "those that it had: {gone}");
+    assert_eq!(bench.doer(0).downs, [Down::Lost]);
+    assert!(begun > 5, "there is a second connection: {begun}");
+    assert_eq!(sent(&mut bench, Kind::CanDo), 2);
+}
+
+#[test]
 fn a_worker_that_learns_is_given_jobs_that_waited_for_it() {
     let learns = Some((Duration::from_secs(1), text("work")));
     let habits = move |doer: &mut Doer| doer.learns = learns.clone();

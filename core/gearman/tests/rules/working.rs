@@ -42,7 +42,22 @@ fn functions_take_turns_so_that_none_starves() {
     desk.can_do(9, "a").can_do(9, "b").can_do(9, "c");
     let order: Vec<String> = (0..6).map(|_| desk.grab(9)).collect();
     let functions: Vec<&str> = order.iter().map(|words| &words[9..10]).collect();
-    assert_eq!(functions, ["a", "b", "c", "a", "b", "a"]);
+    assert_eq!(functions, ["c", "b", "a", "b", "a", "a"], "the one named last begins");
+}
+
+#[test]
+fn turns_go_on_when_a_worker_can_do_less_or_more() {
+    let mut desk = desk();
+    for function in ["a", "b", "c", "d"].repeat(2) {
+        desk.submit(1, of(function, Priority::Normal));
+    }
+    desk.can_do(9, "a").can_do(9, "b").can_do(9, "c");
+    assert_eq!(desk.grab(9), "assign 3 c ");
+    assert_eq!(desk.cant_do(9, "b").grab(9), "assign 1 a ", "whose turn is next, without b");
+    assert_eq!(desk.can_do(9, "d").grab(9), "assign 4 d ", "what is new begins");
+    assert_eq!(desk.grab(9), "assign 7 c ");
+    assert_eq!(desk.cant_do(9, "a").cant_do(9, "d").cant_do(9, "c").grab(9), "no job");
+    assert_eq!(desk.can_do(9, "b").grab(9), "assign 2 b ");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn who_watches_is_told_the_life_of_each_job() {
     let (watcher, client, worker) = (rig.open(), rig.open(), rig.open());
     assert_eq!(rig.send(watcher, b"monitor\n"), "OK\\r\\n");
     rig.say(client, "SUBMIT_JOB f u x\nSUBMIT_JOB f u x\nSUBMIT_JOB_BG g _ y");
-    rig.say(worker, "CAN_DO f\nCAN_DO g\nGRAB_JOB\nWORK_COMPLETE H:1 z\nGRAB_JOB");
+    rig.say(worker, "CAN_DO g\nCAN_DO f\nGRAB_JOB\nWORK_COMPLETE H:1 z\nGRAB_JOB");
     rig.lone.reset(worker);
     let told = lines(&mut rig, watcher);
     let columns = told.iter().map(|line| line.split('\t').collect::<Vec<_>>());

@@ -56,6 +56,19 @@ fn who_speaks_of_a_job_that_never_was_is_told_so() {
 }
 
 #[test]
+fn who_was_never_handed_a_job_cannot_have_lost_one() {
+    let mut rig = Rig::new("");
+    let (client, worker, stranger) = (rig.open(), rig.open(), rig.open());
+    rig.say(client, "SUBMIT_JOB f _ x");
+    rig.say(worker, "CAN_DO f\nGRAB_JOB");
+    let told = "ERROR JOB_NOT_FOUND Job given in work result not found";
+    assert_eq!(rig.say(stranger, "CAN_DO f\nWORK_COMPLETE H:1 forged"), told);
+    assert_eq!(rig.say(worker, "WORK_COMPLETE H:1 true"), "");
+    assert_eq!(rig.take(client), "WORK_COMPLETE H:1 true");
+    assert_eq!(rig.say(worker, "WORK_COMPLETE H:1 late"), "", "it may have been slow");
+}
+
+#[test]
 fn arguments_are_bounded() {
     let mut rig = Rig::new("");
     let client = rig.open();

@@ -174,8 +174,8 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         ],
         theirs: "a< JOB_CREATED #1; a< JOB_CREATED #2; a< JOB_CREATED #3; w< JOB_ASSIGN #1 f \
                1; w< JOB_ASSIGN #2 f 2; w< JOB_ASSIGN #3 g 3",
-        ours: "a< JOB_CREATED #1; a< JOB_CREATED #2; a< JOB_CREATED #3; w< JOB_ASSIGN #3 g 3; \
-               w< JOB_ASSIGN #1 f 1; w< JOB_ASSIGN #2 f 2",
+        ours: "a< JOB_CREATED #1; a< JOB_CREATED #2; a< JOB_CREATED #3; w< JOB_ASSIGN #1 f 1; \
+               w< JOB_ASSIGN #3 g 3; w< JOB_ASSIGN #2 f 2",
     },
     Deviation {
         what: "a worker may end what it has begun before it could not do it any more",

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | 200 | the result; in chunks if the worker sent data before it |
 //! | 202 | a background job was accepted |
+//! | 401, 403 | there are tenants, and this is none of them, or not the operator |
 //! | 400, 404, 405, 411, 413, 417, 431, 505 | the request is wrong, and its text says what |
 //! | 500 | the job failed, or its worker told an exception, whose text it is |
 //! | 503 | the queue is full, or takes nothing now |
@@ -51,6 +52,12 @@ use head::{Ask, Head, Refused, Target};
 use reply::Status;
 use storytime_machine::{Close, Conn, Cx};
 
+/// Said to who is none of the tenants.
+const NOT_KNOWN: Refused =
+    Refused { status: Status::UNAUTHORIZED, why: "say who you are: Bearer NAME:SECRET" };
+/// Said to a tenant that asks for everybody's counters.
+const NOT_ALL: Refused =
+    Refused { status: Status::FORBIDDEN, why: "counters are for who operates the server" };
 /// Input that may wait behind a request before the connection is not read from, bytes.
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -164,6 +171,20 @@ impl Gearmand {
         cx.work(super::WORK_PACKETS, 1);
         self.counters.http_requests += 1;
         let from = Peer(conn.slot);
+        if self.config.tenants_file.is_some() {
+            let known = ask.credential.as_ref().is_some_and(|said| self.log_in(from, said));
+            let all = known && self.standing(from).sees_all();
+            let refused = match ask.target {
+                _ if !known => Some(NOT_KNOWN),
+                Target::Metrics if !all => Some(NOT_ALL),
+                _ => None,
+            };
+            if let Some(refused) = refused {
+                rx.advance(ask.body_bytes);
+                let (_, mut wire) = self.split(cx);
+                return wire.http_refuse(from, refused, ask.keep);
+            }
+        }
         let function = match ask.target {
             Target::Metrics => {
                 rx.advance(ask.body_bytes);
@@ -176,6 +197,7 @@ impl Gearmand {
             let away = Refused { status: Status::UNAVAILABLE, why: "the other server serves" };
             return self.split(cx).1.http_refuse(from, away, ask.keep);
         }
+        let function = self.inward(from, &function);
         // Not before: the engine of a server that stands by knows of nobody.
         self.engine.option_exceptions(from);
         let doing = Doing {
