@@ -153,7 +153,8 @@ impl Engine {
     }
 
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
-    /// passed on, unless it only took too long and nobody else has got the job. False if it cannot have been its own, since it was never handed any.
+    /// passed on, unless it only took too long and nobody else has got the job. False if it cannot
+    /// have been its own, since it was never handed any.
     pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) -> bool {
         let found = self.index.by_number(number);
         let own = found.filter(|&at| {
