@@ -91,7 +91,7 @@ pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
 pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
-use crate::engine::{Engine, Number, Peer};
+use crate::engine::{Engine, Number};
 use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
@@ -215,11 +215,11 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
-        self.hear_results(cx);
         self.hear_relay(cx);
         if !self.may_answer(cx) {
             return;
         }
+        self.hear_results(cx);
         if self.phase.has_jobs() {
             if let Some(log) = &mut self.log {
                 log.commit(cx, &self.engine);
@@ -288,9 +288,6 @@ impl Machine for Gearmand {
         let http = listener >= tokens::listener(self.http_from);
         let standing = self.first_standing();
         self.sessions.insert(conn, peer, http, standing);
-        if http {
-            self.engine.option_exceptions(Peer(conn.slot));
-        }
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
         }
