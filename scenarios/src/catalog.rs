@@ -62,6 +62,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("alter-a-big-table.toml", include_str!("../alter-a-big-table.toml")),
     ("one-host-down.toml", include_str!("../one-host-down.toml")),
     ("hello-reverse.toml", include_str!("../hello-reverse.toml")),
+    ("fifty-thousand.toml", include_str!("../fifty-thousand.toml")),
+    ("map-reduce.toml", include_str!("../map-reduce.toml")),
+    ("log-funnel.toml", include_str!("../log-funnel.toml")),
+    ("resize-image.toml", include_str!("../resize-image.toml")),
+    ("shell-workers.toml", include_str!("../shell-workers.toml")),
     ("ten-databases.toml", include_str!("../ten-databases.toml")),
     ("two-hostnames.toml", include_str!("../two-hostnames.toml")),
     ("coalescing.toml", include_str!("../coalescing.toml")),
@@ -72,6 +77,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
     ("result-cache.toml", include_str!("../result-cache.toml")),
     ("mail-store.toml", include_str!("../mail-store.toml")),
+    ("digg-day.toml", include_str!("../digg-day.toml")),
+    ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
+    ("connection-pool.toml", include_str!("../connection-pool.toml")),
+    ("leaky-workers.toml", include_str!("../leaky-workers.toml")),
+    ("blocked-on-a-friend.toml", include_str!("../blocked-on-a-friend.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -16,8 +16,8 @@ pub const OVERRIDES_MAX: usize = 256;
 pub const SINGLE_SECTIONS: &[&str] = &["story", "network", "costs", "campaign", "real", "sweep"];
 /// Sections that are repeated, as `[[name]]`.
 pub const REPEATED_SECTIONS: &[&str] = &[
-    "host", "disk", "link", "cluster", "class", "model", "load", "variant", "timeline", "fit",
-    "expect", "chart",
+    "host", "disk", "file", "link", "cluster", "class", "model", "load", "variant", "timeline",
+    "fit", "expect", "chart",
 ];
 
 /// One value to lay over a scenario, and the path to its place.

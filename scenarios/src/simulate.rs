@@ -5,7 +5,7 @@ use crate::metric::{Kind, MetricDef};
 use crate::models::results::Result as Figure;
 use crate::models::{Boxed, Results};
 use crate::plan::Plan;
-use crate::program::{CommandLine, Program};
+use crate::program::{CommandLine, Place, Printed, Program};
 use crate::run::{Breakage, Measured, Run, VariantRun};
 use crate::sample::{CPU_BUSY_NS, CPU_NS, DISK_BUSY_NS, DISK_NS, Reading, Samples, Watched};
 use crate::story::{Action, Setup, Story};
@@ -34,6 +34,8 @@ struct Running {
     host: usize,
     program: Program,
     processes: Vec<ProcessId>,
+    /// What it printed, if it is one that prints.
+    printed: Printed,
 }
 
 /// A variant's world, and who is who in it.
@@ -135,6 +137,12 @@ impl<'a> Stage<'a> {
 
     fn add_program(&mut self, host: usize, line: &CommandLine, autostart: bool) -> usize {
         let program = line.program.clone();
+        let files = self.setup.files.iter().filter(|file| file.on.contains(&host));
+        let place = Place {
+            host: self.setup.hosts[host].name.clone(),
+            files: files.cloned().collect(),
+            printed: Printed::default(),
+        };
         let config = ProgramConfig {
             name: program.name().to_owned(),
             workers: program.workers(),
@@ -142,10 +150,10 @@ impl<'a> Stage<'a> {
             costs: build::costs(self.setup, program.works()),
             autostart,
             respawn: self.setup.hosts[host].respawn,
-            factory: program.factory(),
+            factory: program.factory(&place),
         };
         let processes = self.world.add_program(self.hosts[host], config);
-        self.programs.push(Running { host, program, processes });
+        self.programs.push(Running { host, program, processes, printed: place.printed });
         self.programs.len() - 1
     }
 
@@ -186,6 +194,7 @@ impl<'a> Stage<'a> {
                 };
                 let config = ProgramConfig {
                     costs: build::costs(self.setup, load.kind.works),
+                    respawn: self.setup.hosts[host].respawn,
                     ..ProgramConfig::new(load.name.clone(), factory)
                 };
                 processes.extend(self.world.add_program(self.hosts[host], config));
@@ -366,6 +375,9 @@ fn reading(world: &World, programs: &[Running], host: usize) -> Reading {
 /// What a host's program measured: its counters that are metrics, and the verifier's verdict.
 fn program_results(world: &mut World, running: &Running, into: &mut Results) {
     let metrics = running.program.metrics();
+    if let Program::Gearman(_) = running.program {
+        into.merge(running.printed.results());
+    }
     for &process in &running.processes {
         let mut found = Results::default();
         world.counters(process, &mut |name, count| {

@@ -4,6 +4,8 @@
 //! (times given as ranges, the first key); [`crate::plan`] draws them.
 
 mod figures;
+pub mod files;
+pub mod picture;
 mod sites;
 mod timeline;
 
@@ -122,6 +124,8 @@ pub struct Setup {
     pub clusters: Vec<Cluster>,
     /// Kinds of requests.
     pub classes: Vec<Class>,
+    /// What lies on hosts.
+    pub files: Vec<files::File>,
     /// Models of servers that are no component of ours.
     pub models: Vec<Model>,
     /// Where the work comes from.

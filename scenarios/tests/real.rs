@@ -223,6 +223,7 @@ fn be_a_server(words: Vec<String>) -> ExitCode {
         Program::Gearmand(config) => {
             serve(host, || storytime_gearman::Gearmand::new((*config).clone()))
         }
+        Program::Gearman(_) => unreachable!("no story here types a command line"),
         Program::Witness(config) => serve(host, || storytime_pair::Witness::new(config.clone())),
         Program::Mover(config) => serve(host, || mover::Named::new((*config).clone())),
         Program::MoveCoordinator(config) => serve(host, || mover::Named::new(config.clone())),

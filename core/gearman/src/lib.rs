@@ -5,6 +5,7 @@
 //! | [`packet`] | the binary protocol: kinds, arguments, a bounded parser, writing |
 //! | [`text`] | the text protocol: an operator's commands |
 //! | [`config`] | the command line |
+//! | [`tenants`] | who shares a server |
 //! | [`engine`] | the rules: functions, jobs, workers, listeners; no connection, clock or disk |
 //! | [`queue`] | the durable queue: what of the engine's state outlives the process |
 //! | [`server`] | the job server, as a machine |
@@ -27,6 +28,7 @@ mod links;
 pub mod packet;
 pub mod queue;
 pub mod server;
+pub mod tenants;
 pub mod text;
 pub mod tools;
 pub mod worker;

@@ -226,3 +226,87 @@ fn it_listens_at_a_name_and_goes_by_its_own_when_called_by_it() {
     wait_until("it listens", || read(&place.file("log")).contains("listening at=127.0.0.1:"));
     assert_eq!(server.end("-TERM"), Some(0));
 }
+
+/// Another of the program's commands, beside a server.
+fn beside(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// A worker that makes text loud, and ends after one job.
+fn shouter(at: SocketAddr) -> Server {
+    let (ip, port) = (at.ip().to_string(), at.port().to_string());
+    let words = ["gearman", "-h", &ip, "-p", &port, "-w", "-c", "1", "-f", "shout", "--"];
+    let mut command = beside(&words);
+    Server(command.args(["tr", "a-z", "A-Z"]).spawn().expect("the program starts"))
+}
+
+fn shout(at: SocketAddr, key: &str, word: &str) -> String {
+    let (ip, port) = (at.ip().to_string(), at.port().to_string());
+    let words = ["gearman", "-h", &ip, "-p", &port, "-f", "shout", "-u", key, word];
+    text(&beside(&words).output().expect("the program starts").stdout)
+}
+
+#[test]
+fn a_result_in_memcached_needs_no_worker_again() {
+    let place = Place::new("results");
+    let cache = nobodys_address();
+    let (ip, port) = (cache.ip().to_string(), cache.port().to_string());
+    let memcached = beside(&["memcached", "-l", &ip, "-p", &port, "-t", "1", "-u", "root"])
+        .spawn()
+        .map(Server)
+        .expect("the program starts");
+    wait_until("it listens", || TcpStream::connect(cache).is_ok());
+    let server = place.serve(&format!("-l none --result-cache {cache}"));
+    let mut worker = shouter(place.at);
+    assert_eq!(shout(place.at, "key", "hello"), "HELLO");
+    assert!(worker.0.wait().expect("it was started").success());
+    assert_eq!(shout(place.at, "key", "hello"), "HELLO", "nobody is there to work");
+    drop(memcached);
+    let mut worker = shouter(place.at);
+    assert_eq!(shout(place.at, "key", "hello"), "HELLO", "the cache is gone, and is not missed");
+    assert!(worker.0.wait().expect("it was started").success());
+    drop(server);
+}
+
+/// What comes back to a request, to the end of the connection.
+fn http(at: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(at).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    let mut stream = BufReader::new(stream);
+    std::io::Read::read_to_string(&mut stream, &mut answer).expect("it answers in text");
+    answer
+}
+
+#[test]
+fn jobs_come_over_http_and_counters_go() {
+    let place = Place::new("http");
+    let web = SocketAddr::new(place.at.ip(), 22_480);
+    let server = place.serve("-l none --http-port 22480");
+    let mut worker = shouter(place.at);
+    let post = "POST /shout HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    let answer = http(web, post);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("HELLO"), "{answer}");
+    assert!(worker.0.wait().expect("it was started").success());
+    let counters = http(web, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(counters.contains("\ngearmand_http_requests 2\n"), "{counters}");
+    drop(server);
+}
+
+#[test]
+fn tenants_are_read_from_their_file() {
+    let place = Place::new("tenants");
+    std::fs::write(place.file("tenants"), "shop horse\n").expect("a folder");
+    let server = place.serve("-l none --tenants tenants");
+    assert_eq!(place.ask("status"), "ERR NOT_AUTHORIZED\r\n");
+    assert_eq!(place.ask("tenant shop horse"), "OK\r\n");
+    drop(server);
+    for (file, said) in [("nothing", "No such file"), ("wrong", "line 1: ")] {
+        std::fs::write(place.file("wrong"), "shop\n").expect("a folder");
+        let ran = place.run(&format!("{} --tenants {file}", place.words()));
+        assert_eq!(ran.status.code(), Some(1), "{file}");
+        assert!(text(&ran.stderr).contains(said), "{}", text(&ran.stderr));
+    }
+}

@@ -3,7 +3,11 @@
 //! One table for scenario files and for the `storytime` program, so that the same words mean the
 //! same thing in both.
 
+pub mod around;
+mod commands;
+mod printed;
 mod tables;
+mod tool;
 
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::Word;
@@ -12,6 +16,8 @@ use crate::models;
 use crate::proxy_file;
 use crate::suggest::did_you_mean;
 use crate::words::split;
+use around::Around;
+use printed::PRINTED_METRICS;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +36,9 @@ use tables::{
     VERIFY_METRICS,
 };
 
+pub use printed::{digest, results as printed_results};
+pub use tool::{Place, Printed, Tool, follows};
+
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 4096;
 /// The programs' names.
@@ -39,6 +48,7 @@ pub const PROGRAMS: &[&str] = &[
     "dbd",
     "witness",
     "gearmand",
+    "gearman",
     "mover",
     "move-coordinator",
     "diskcheck",
@@ -68,6 +78,8 @@ pub enum Program {
     Witness(pair::WitnessConfig),
     /// A job server.
     Gearmand(Box<gearman::Config>),
+    /// Whoever submits or does jobs from the command line.
+    Gearman(Box<Tool>),
     /// A mover of users between shards.
     Mover(Box<mover::MoverConfig>),
     /// What hands out moves.
@@ -87,6 +99,8 @@ pub enum ProgramError {
     Usage(&'static str, String),
     /// A file that the line names has a mistake.
     File(Box<Diagnostic>),
+    /// A pipe or a file in a place where none can be.
+    Around(&'static str),
     /// A quote without its end.
     Quote,
     /// Longer than [`COMMAND_BYTES_MAX`].
@@ -100,6 +114,7 @@ impl fmt::Display for ProgramError {
             Self::Unknown(name) => write!(f, "unknown program `{name}`"),
             Self::Usage(program, message) => write!(f, "{program}: {message}"),
             Self::File(diagnostic) => write!(f, "{diagnostic}"),
+            Self::Around(what) => f.write_str(what),
             Self::Quote => f.write_str("a quote that does not end"),
             Self::TooLong => write!(f, "a command line of over {COMMAND_BYTES_MAX} bytes"),
         }
@@ -131,8 +146,13 @@ impl CommandLine {
             Box::new(diagnostic)
         };
         let words = split(&word.text).map_err(|error| wrong(&error))?;
+        let (around, words) = around::split_off(words).map_err(|error| wrong(&error))?;
         let words = in_folder_of(&word.span.source.name, words);
-        let program = Program::from_words(&words).map_err(|error| wrong(&error))?;
+        let program = match Program::from_words(&words).map_err(|error| wrong(&error))? {
+            Program::Gearman(tool) => Program::Gearman(Box::new(tool.with(around))),
+            program if around == Around::default() => program,
+            _ => return Err(wrong(&ProgramError::Around("only `gearman` reads and prints here"))),
+        };
         Ok(Self { text: word.text.clone(), words, program })
     }
 }
@@ -165,7 +185,6 @@ fn mcproxy_of(options: &[&str]) -> Result<mcproxy::Config, ProgramError> {
     }
 }
 
-/// Reads a database's words.
 /// A command line that was read; help is not for scenarios.
 fn described<C>(
     name: &'static str,
@@ -178,6 +197,7 @@ fn described<C>(
     }
 }
 
+/// Reads a database's words.
 fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
     let usage = |what: String| ProgramError::Usage("dbd", what);
     match database::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
@@ -220,6 +240,7 @@ impl Program {
             "dbd" => dbd_of(options).map(Self::Dbd),
             "witness" => witness_of(options).map(Self::Witness),
             "gearmand" => gearmand_of(options).map(Self::Gearmand),
+            "gearman" => Tool::from_words(options).map(|tool| Self::Gearman(Box::new(tool))),
             "mover" => described("mover", mover::MoverConfig::from_words(options))
                 .map(|config| Self::Mover(Box::new(config))),
             "move-coordinator" => {
@@ -241,6 +262,7 @@ impl Program {
             Self::Dbd(_) => "dbd",
             Self::Witness(_) => "witness",
             Self::Gearmand(_) => "gearmand",
+            Self::Gearman(_) => "gearman",
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "move-coordinator",
             Self::Diskcheck(_) => "diskcheck",
@@ -248,13 +270,14 @@ impl Program {
     }
 
     /// What a host that runs it is for, in a word.
-    pub const fn role(&self) -> &'static str {
+    pub fn role(&self) -> &'static str {
         match self {
             Self::Memcached(_) => "cache",
             Self::Mcproxy(_) => "proxy",
             Self::Dbd(_) => "database",
             Self::Witness(_) => "witness",
             Self::Gearmand(_) => "job server",
+            Self::Gearman(tool) => tool.role(),
             Self::Mover(_) => "mover",
             Self::MoveCoordinator(_) => "coordinator",
             Self::Diskcheck(diskcheck::Command::Record(_)) => "recorder",
@@ -271,12 +294,7 @@ impl Program {
             Self::Mcproxy(config) => {
                 config.listen.iter().find_map(storytime_machine::Endpoint::port)
             }
-            Self::Dbd(_)
-            | Self::Witness(_)
-            | Self::Gearmand(_)
-            | Self::Mover(_)
-            | Self::MoveCoordinator(_)
-            | Self::Diskcheck(_) => None,
+            _ => None,
         }
     }
 
@@ -301,21 +319,18 @@ impl Program {
     }
 
     /// Whether it ends by itself, so that a run on real sockets has to wait for it.
-    pub const fn ends(&self) -> bool {
-        matches!(self, Self::Diskcheck(diskcheck::Command::Verify(_)))
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Gearman(tool) => tool.ends(),
+            _ => matches!(self, Self::Diskcheck(diskcheck::Command::Verify(_))),
+        }
     }
 
     /// How many processes share its port.
     pub const fn workers(&self) -> u32 {
         match self {
             Self::Memcached(config) => config.threads,
-            Self::Mcproxy(_)
-            | Self::Dbd(_)
-            | Self::Witness(_)
-            | Self::Gearmand(_)
-            | Self::Mover(_)
-            | Self::MoveCoordinator(_)
-            | Self::Diskcheck(_) => 1,
+            _ => 1,
         }
     }
 
@@ -326,9 +341,8 @@ impl Program {
             Self::Mcproxy(config) => config.limits(),
             Self::Dbd(config) => config.limits(),
             Self::Gearmand(config) => config.limits(),
-            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
-                Limits::default()
-            }
+            Self::Gearman(_) => gearman::tools::limits(),
+            _ => Limits::default(),
         }
     }
 
@@ -339,9 +353,7 @@ impl Program {
             Self::Mcproxy(_) => MCPROXY_WORKS,
             Self::Dbd(_) => DBD_WORKS,
             Self::Gearmand(_) => GEARMAND_WORKS,
-            Self::Witness(_) | Self::Mover(_) | Self::MoveCoordinator(_) | Self::Diskcheck(_) => {
-                &[]
-            }
+            _ => &[],
         }
     }
 
@@ -355,6 +367,7 @@ impl Program {
             Self::Mcproxy(_) => MCPROXY_METRICS,
             Self::Dbd(_) => DBD_METRICS,
             Self::Gearmand(_) => GEARMAND_METRICS,
+            Self::Gearman(_) => PRINTED_METRICS,
             Self::Mover(_) => MOVER_METRICS,
             Self::MoveCoordinator(_) => COORDINATOR_METRICS,
         }
@@ -372,7 +385,7 @@ impl Program {
 
     /// Makes its processes. The workers of one life are made one after the other and share what
     /// threads of one process share.
-    pub fn factory(&self) -> Factory {
+    pub fn factory(&self, place: &Place) -> Factory {
         match self.clone() {
             Self::Memcached(config) => {
                 let (mut made, mut shared) = (0, Arc::new(memcached::Shared::new(&config)));
@@ -394,6 +407,7 @@ impl Program {
             Self::Gearmand(config) => {
                 Box::new(move |setup| boxed(gearman::Gearmand::new((*config).clone()), setup))
             }
+            Self::Gearman(tool) => tool.factory(place),
             Self::Witness(config) => {
                 Box::new(move |setup| boxed(pair::Witness::new(config.clone()), setup))
             }

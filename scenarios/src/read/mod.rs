@@ -18,6 +18,7 @@
 
 mod chart;
 mod expect;
+mod files;
 mod fit;
 mod measure;
 mod rack;
@@ -322,6 +323,7 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
     let links = rack::links(top, &host_names, link)?;
     let host_names = &host_names[..];
     let bare = Parts { duration, ..Parts::of_hosts(&hosts, host_names) };
+    let files = files::files(top, &bare)?;
     let (clusters, cluster_names) = sites::clusters(top, &bare)?;
     let (classes, class_names) = sites::classes(top, &cluster_names)?;
     let (models, model_names) = work::models(top, &bare)?;
@@ -352,6 +354,7 @@ fn setup(top: &Fields<'_>, variants: &[Word], variant: Option<&Word>) -> Checked
         links,
         clusters,
         classes,
+        files,
         models,
         loads,
         timeline,

@@ -1,15 +1,16 @@
 //! The child processes of a real run: started, watched, and ended however the run ends.
 
-use super::{NAP, RealError, RealOptions, address, busy};
+use super::{NAP, RealError, RealOptions, address, busy, surroundings};
 use crate::models::Results;
 use crate::models::results::Result as Figure;
-use crate::program::{CommandLine, Program};
+use crate::program::around::Around;
+use crate::program::{self, CommandLine, Program};
 use crate::story::Setup;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use storytime_machine::hash;
@@ -28,6 +29,8 @@ struct Running {
     host: usize,
     line: CommandLine,
     child: Child,
+    /// The command whose output it reads.
+    feeder: Option<Child>,
     /// Its standard output.
     out: PathBuf,
     /// Its log.
@@ -77,12 +80,24 @@ impl<'a> Children<'a> {
                 .map(|file| (path.clone(), file))
                 .map_err(|error| RealError::Folder(path, error))
         };
-        let ((out, out_file), (err, err_file)) = (output("out")?, output("err")?);
+        let nothing = Around::default();
+        let around = match &line.program {
+            Program::Gearman(tool) => &tool.around,
+            _ => &nothing,
+        };
+        let (err, err_file) = output("err")?;
+        let (out, out_file) = match surroundings::output(around, &data_dir)? {
+            Some(own) => own,
+            None => output("out")?,
+        };
+        let (input, feeder) = surroundings::input(around, &data_dir, &err_file)?;
         let mut command = Command::new(&self.options.program);
         command.arg("--host-ip").arg(address(host).to_string());
         for (n, other) in self.setup.hosts.iter().enumerate() {
             command.arg("--host-name").arg(format!("{}={}", other.name, address(n)));
         }
+        // A host that asks itself has an address of its own.
+        command.arg("--host-name").arg(format!("localhost={}", address(host)));
         command.arg("--data-dir").arg(&data_dir);
         // Servers tell themselves and their earlier lives apart by what they draw.
         let life = hash::fold(hash::fold(self.seed, host as u64 + 1), self.all.len() as u64 + 1);
@@ -95,13 +110,14 @@ impl<'a> Children<'a> {
         {
             command.args(["-u", "root"]);
         }
-        command.stdin(Stdio::null()).stdout(out_file).stderr(err_file);
+        command.env("LC_ALL", "C").stdin(input).stdout(out_file).stderr(err_file);
         let child = command.spawn().map_err(|error| RealError::Start(line.text.clone(), error))?;
         let line = line.clone();
         self.all.push(Running {
             host,
             line,
             child,
+            feeder,
             out,
             err,
             ended_by_us: false,
@@ -203,7 +219,16 @@ impl<'a> Children<'a> {
     ) -> Result<Vec<Results>, RealError> {
         let deadline = Instant::now() + at_most;
         let mut all = vec![Results::default(); self.setup.hosts.len()];
-        for running in self.all.iter_mut().filter(|running| running.line.program.ends()) {
+        for running in &mut self.all {
+            if let Program::Gearman(_) = running.line.program
+                && !running.line.program.ends()
+            {
+                all[running.host].merge(running.printed()?);
+                continue;
+            }
+            if !running.line.program.ends() {
+                continue;
+            }
             while matches!(running.child.try_wait(), Ok(None)) {
                 if interrupted.load(Ordering::Relaxed) {
                     return Err(RealError::Interrupted);
@@ -214,9 +239,7 @@ impl<'a> Children<'a> {
                 }
                 std::thread::sleep(NAP);
             }
-            let printed = std::fs::read_to_string(&running.out)
-                .map_err(|error| RealError::Folder(running.out.clone(), error))?;
-            let found = printed_results(&running.line.program, &printed);
+            let found = running.printed()?;
             if found.0.is_empty() {
                 let words = format!("printed no result: {}", last_words(&running.err));
                 return Err(RealError::Child(running.line.text.clone(), words));
@@ -250,6 +273,29 @@ impl Drop for Children<'_> {
 }
 
 impl Running {
+    /// What it printed so far, as figures. What its successor appended to is its successor's.
+    fn printed(&self) -> Result<Results, RealError> {
+        if let Program::Gearman(tool) = &self.line.program {
+            if self.replaced && tool.around.to.is_some() {
+                return Ok(Results::default());
+            }
+            let printed = std::fs::read(&self.out)
+                .map_err(|error| RealError::Folder(self.out.clone(), error))?;
+            return Ok(program::printed_results(&printed));
+        }
+        let printed = std::fs::read_to_string(&self.out)
+            .map_err(|error| RealError::Folder(self.out.clone(), error))?;
+        Ok(printed_results(&self.line.program, &printed))
+    }
+
+    /// Ends the command that it reads from.
+    fn end_feeder(&mut self) {
+        if let Some(mut feeder) = self.feeder.take() {
+            let _ = feeder.kill();
+            let _ = feeder.wait();
+        }
+    }
+
     fn signal(&mut self, signal: Signal) {
         // Only a child that was not waited for is sure to have its number still.
         if matches!(self.child.try_wait(), Ok(None))
@@ -261,6 +307,7 @@ impl Running {
 
     fn kill(&mut self) {
         self.ended_by_us = true;
+        self.end_feeder();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -268,6 +315,7 @@ impl Running {
     /// Waits for the end that was asked for, and enforces it.
     fn end(&mut self) {
         self.ended_by_us = true;
+        self.end_feeder();
         let deadline = Instant::now() + STOP_MAX;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {

@@ -15,6 +15,7 @@
 mod busy;
 mod children;
 mod stats;
+mod surroundings;
 
 use crate::build::Seat;
 use crate::models::app::COMPUTED_NS;
@@ -33,6 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use storytime_real::{Clock, Handle, Host, spawn};
 use storytime_reports::model::Arm;
+use surroundings::Files;
 
 /// The hosts' addresses begin here; each run takes 256 of them.
 const ADDRESSES: u32 = u32::from_be_bytes([127, 77, 0, 0]);
@@ -209,6 +211,7 @@ fn run_variant(
         }
         _ => {}
     }
+    let _files = Files::lay(setup, &work_dir)?;
     let children = Children::new(setup, options, work_dir.clone(), seed);
     let (models, loads) = (Vec::new(), Vec::new());
     let (samples, asker) = (Samples::new(watched, setup), Asker::default());

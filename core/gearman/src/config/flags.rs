@@ -92,6 +92,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "relay-witness"),
     value('\0', "relay-first"),
     value('\0', "relay-alone"),
+    value('\0', "tenants"),
     value('\0', "result-cache"),
     value('\0', "result-cache-seconds"),
     value('\0', "result-cache-bytes"),

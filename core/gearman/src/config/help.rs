@@ -32,6 +32,7 @@ gearmand: a job server that loses nothing it promised; under the original's flag
     --relay-first yes|no  --relay-alone accept|refuse   serves first; jobs on one disk (no, accept)
 -r, --protocol http           jobs and counters over HTTP: POST /function, GET /metrics
     --http-port N             there (8080; implies -r http)
+    --tenants FILE            lines of NAME SECRET [jobs=N] [bytes=N]: who shares the server
     --result-cache HOST[:PORT][,...]   memcached servers: the result of a foreground job with a
                               unique key is kept there, and answers who submits it again
     --result-cache-seconds N  for so long (300)

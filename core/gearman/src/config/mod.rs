@@ -12,12 +12,15 @@ mod relay;
 
 pub use extras::ResultCache;
 pub use help::HELP;
+pub(crate) use parse::scaled;
 pub use parse::version_line;
 pub use relay::{Alone, Relay};
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
+use crate::tenants::Tenants;
 use core::time::Duration;
+use std::sync::Arc;
 use storytime_machine::{Limits, Listen, UsageError};
 
 /// What `version` answers in the C server's dialect: the one that is followed.
@@ -104,6 +107,10 @@ pub struct Config {
     pub http_port: Option<u16>,
     /// `--result-cache` and its kind: where results of unique jobs are kept, if anywhere.
     pub result_cache: Option<ResultCache>,
+    /// `--tenants`: the file of those who share the server; with it nobody else may use it.
+    pub tenants_file: Option<String>,
+    /// What is in that file: for the program to read.
+    pub tenants: Option<Arc<Tenants>>,
     /// `--verbose`.
     pub verbosity: Verbosity,
     /// What concerns the program around the server.
@@ -222,6 +229,8 @@ impl Default for Config {
             held_bytes_max: HELD_BYTES_MAX,
             tls: None,
             http_port: None,
+            tenants_file: None,
+            tenants: None,
             result_cache: None,
             verbosity: Verbosity::default(),
             program: Program::default(),

@@ -163,6 +163,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
+        "tenants" => config.tenants_file = some(value),
         "protocol" => loose.protocol = some(value),
         "ssl" => loose.ssl = true,
         _ => return loose.relay.take(given),
@@ -268,7 +269,7 @@ fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
 }
 
 /// A number, or one of kilobytes, megabytes, gigabytes.
-pub(super) fn scaled(value: &str) -> Option<usize> {
+pub(crate) fn scaled(value: &str) -> Option<usize> {
     let value = value.to_ascii_lowercase();
     let (digits, shift) = match value.as_bytes().last() {
         Some(b'k') => (&value[..value.len() - 1], 10),

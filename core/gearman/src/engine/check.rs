@@ -26,6 +26,7 @@ impl Engine {
     pub fn invariants(&self) {
         self.check_jobs();
         self.check_functions();
+        self.check_accounts();
         self.check_peers();
         self.check_woken();
         self.check_held();
@@ -197,6 +198,8 @@ impl Engine {
         }
         if job.worker != NONE {
             tell(Part::Peer(Peer(job.worker)));
+        } else if let Some(overdue) = self.overdue(job) {
+            tell(Part::Peer(overdue));
         }
         for listener in job.listeners.iter::<OfJob>(&self.listeners) {
             tell(Part::Peer(Peer(self.listeners.get(listener).peer)));

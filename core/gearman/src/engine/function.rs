@@ -1,5 +1,6 @@
 //! Functions: their queues, their limits, and who sleeps until there is a job.
 
+use super::accounts::{Account, FUNCTIONS_MAX};
 use super::ring::Ring;
 use super::rules::Rules;
 use super::types::{Priority, Refusal};
@@ -35,6 +36,8 @@ pub(super) struct Function {
     /// How often in a row those woken did not come: each time twice as many are woken.
     pub(super) unheard: u32,
     pub(super) queue_max: [u32; 3],
+    /// Whose it is, if anybody's.
+    pub(super) account: Option<u16>,
 }
 
 impl Function {
@@ -83,12 +86,19 @@ pub(super) struct Functions {
     hand: usize,
     by_name: HashTable<u32>,
     secret: u64,
+    pub(super) accounts: Vec<Account>,
 }
 
 impl Functions {
     pub(super) const fn new(secret: u64) -> Self {
-        let by_name = HashTable::new();
-        Self { places: Vec::new(), free: Vec::new(), hand: 0, by_name, secret }
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            by_name: HashTable::new(),
+            secret,
+            accounts: Vec::new(),
+        }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -122,6 +132,10 @@ impl Functions {
         if self.len() >= rules.functions_max as usize && !self.drop_idle() {
             return Err(Refusal::TooManyFunctions);
         }
+        let account = self.accounts.iter().find(|account| account.is_of(name));
+        if account.is_some_and(|account| account.functions >= FUNCTIONS_MAX) {
+            return Err(Refusal::TooManyFunctions);
+        }
         Ok(self.make(name))
     }
 
@@ -145,7 +159,12 @@ impl Functions {
     }
 
     fn make(&mut self, name: &[u8]) -> u32 {
-        let function = Function { name: name.into(), live: true, ..Function::default() };
+        let account = self.accounts.iter().position(|account| account.is_of(name));
+        if let Some(account) = account {
+            self.accounts[account].functions += 1;
+        }
+        let account = account.map(|at| u16::try_from(at).expect("accounts are few"));
+        let function = Function { name: name.into(), live: true, account, ..Function::default() };
         let at = self.free.pop().unwrap_or_else(|| {
             self.places.push(Function::default());
             u32::try_from(self.places.len() - 1).expect("limits keep functions below 2^32")
@@ -160,11 +179,27 @@ impl Functions {
     /// Takes a function out that nobody uses.
     pub(super) fn remove(&mut self, at: u32) {
         assert!(!self.get(at).is_used(), "a function in use is not dropped");
+        if let Some(account) = self.account_of_mut(at) {
+            account.functions -= 1;
+        }
         let function = core::mem::take(self.get_mut(at));
         let hash = digest_bytes(self.secret, &function.name);
         let found = self.by_name.find_entry(hash, |&a| a == at);
         found.expect("every function is found by its name").remove();
         self.free.push(at);
+    }
+
+    /// Whose a function is.
+    #[inline]
+    pub(super) fn account_of(&self, at: u32) -> Option<&Account> {
+        let account = self.get(at).account?;
+        Some(&self.accounts[usize::from(account)])
+    }
+
+    #[inline]
+    pub(super) fn account_of_mut(&mut self, at: u32) -> Option<&mut Account> {
+        let account = self.get(at).account?;
+        Some(&mut self.accounts[usize::from(account)])
     }
 
     /// All functions and their places.

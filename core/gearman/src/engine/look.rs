@@ -90,7 +90,13 @@ impl Engine {
     /// How far the oldest job with this unique key is, whatever its function. Looks into each
     /// function.
     pub fn get_status_unique(&self, unique: &[u8]) -> JobStatus {
+        self.get_status_unique_of(unique, |_| true)
+    }
+
+    /// The same among functions of which this is true.
+    pub fn get_status_unique_of(&self, unique: &[u8], counts: impl Fn(&[u8]) -> bool) -> JobStatus {
         let used = self.functions.iter().filter(|(_, function)| function.jobs > 0);
+        let used = used.filter(|(_, function)| counts(&function.name));
         let keys = used.filter_map(|(at, _)| Key::of(at, unique, b""));
         let found = keys.filter_map(|key| self.index.by_key(&self.jobs, key));
         let oldest = found.map(|at| self.jobs.get(at)).min_by_key(|job| job.number);
@@ -101,6 +107,15 @@ impl Engine {
     /// How many clients wait for a job. Looks at each of them.
     pub fn listeners_of(&self, number: Number) -> u32 {
         self.index.by_number(number).map_or(0, |at| self.waiting(self.jobs.get(at)))
+    }
+
+    /// The function of a job, or of a calendar.
+    pub fn function_of(&self, number: Number) -> Option<&[u8]> {
+        let function = match self.calendars.get(&number) {
+            Some(calendar) => calendar.function,
+            None => self.jobs.get(self.index.by_number(number)?).function,
+        };
+        Some(&self.functions.get(function).name)
     }
 
     fn waiting(&self, job: &Job) -> u32 {

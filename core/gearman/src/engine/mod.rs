@@ -38,6 +38,7 @@
 //! - A worker that asks for a job when it has finished one may be told only after
 //!   [`Rules::grab_patience`] that there is none.
 
+mod accounts;
 mod answer;
 mod ask;
 mod calendar;
@@ -61,6 +62,7 @@ mod types;
 mod wake;
 mod work;
 
+pub use accounts::Quota;
 pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};

@@ -85,8 +85,7 @@ impl Engine {
         if let Some(at) = self.index.by_number(number) {
             self.index.remove_number(number);
             let job = self.jobs.remove(at);
-            self.functions.get_mut(job.function).jobs -= 1;
-            self.jobs_bytes -= job.bytes();
+            self.discharge(job.function, job.bytes());
         }
     }
 

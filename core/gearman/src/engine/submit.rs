@@ -99,10 +99,12 @@ impl Engine {
         function: u32,
         job: &Submit<'_>,
     ) -> Result<(), Refusal> {
-        let bytes = self.jobs_bytes + (job.unique.len() + job.data.len()) as u64;
+        let own = (job.unique.len() + job.data.len()) as u64;
+        let bytes = self.jobs_bytes + own;
         if self.jobs.len() >= self.rules.jobs_max || bytes > self.rules.jobs_bytes_max {
             return Err(Refusal::QueueFull);
         }
+        self.check_quota(function, own)?;
         let limit = self.functions.get(function).queue_max[job.priority as usize];
         if limit == 0 {
             return Ok(());
@@ -182,8 +184,7 @@ impl Engine {
 
     /// Puts a job in its place; it is in no queue yet, and not found.
     pub(super) fn insert(&mut self, job: Job) -> u32 {
-        self.jobs_bytes += job.bytes();
-        self.functions.get_mut(job.function).jobs += 1;
+        self.charge(job.function, job.bytes());
         self.jobs.insert(job)
     }
 

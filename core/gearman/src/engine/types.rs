@@ -208,6 +208,8 @@ pub enum Refusal {
     TooManyFunctions,
     /// The worker can do as much as it may.
     TooManyAbilities,
+    /// Whoever submits it has as much as they may.
+    QuotaUsedUp,
     /// The queue is full: of the function, or of the server.
     QueueFull,
     /// The durable queue takes nothing now: its disk is full, or too much waits for it.
@@ -225,6 +227,7 @@ impl fmt::Display for Refusal {
             Self::FunctionTooLong => "Function name too large",
             Self::TooManyFunctions => "Too many functions",
             Self::TooManyAbilities => "Too many functions for one worker",
+            Self::QuotaUsedUp => "Quota is used up",
             Self::QueueFull => "Job queue is full",
             Self::QueueBusy(why) => why,
             Self::TooManyCalendars => "Too many scheduled jobs",

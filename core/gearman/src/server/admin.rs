@@ -1,6 +1,7 @@
 //! What operators ask for, in lines.
 
 use super::Gearmand;
+use super::tenancy::Standing;
 use crate::engine::{Dialect, FunctionView, JobView, NotDropped, Peer, Refusal};
 use crate::text::{Request, Wrong};
 use bytes::{BufMut as _, BytesMut};
@@ -46,38 +47,43 @@ impl Gearmand {
         if request.is_of_jobs() && self.turn_line_away(out) {
             return;
         }
+        if !self.may_ask(from, &request) {
+            return out.put_slice(b"ERR NOT_AUTHORIZED\r\n");
+        }
+        let who = &self.standing(from);
         match request {
-            Request::Workers => self.workers(out),
-            Request::Status => self.functions(out, status),
-            Request::PriorityStatus => self.functions(out, priority_status),
-            Request::ShowJobs => self.show_jobs(out),
-            Request::ShowUniqueJobs => self.show_unique_jobs(out),
+            Request::Workers => self.workers(who, out),
+            Request::Status => self.functions(who, out, status),
+            Request::PriorityStatus => self.functions(who, out, priority_status),
+            Request::ShowJobs => self.show_jobs(who, out),
+            Request::ShowUniqueJobs => self.show_unique_jobs(who, out),
             Request::Jobs => {
                 // They are counted one by one.
                 self.toil += u64::from(self.engine.listeners());
-                self.perl_jobs(out);
+                self.perl_jobs(who, out);
             }
-            Request::Clients => self.perl_clients(out),
+            Request::Clients => self.perl_clients(who, out),
+            Request::Tenant(name, secret) => {
+                let known = self.log_in(from, &[name, b":", secret].concat());
+                out.put_slice(if known { OK } else { b"ERR NOT_AUTHORIZED\r\n" });
+            }
             Request::Gladiator => out.put_slice(b".\n"),
             Request::CancelJob(handle) => {
                 let number = self.handles.read(handle);
+                let number = number.filter(|&number| self.sees_job(from, number));
                 let (engine, mut wire) = self.split(cx);
                 let found = number.is_some_and(|number| engine.cancel(&mut wire, number));
                 out.put_slice(if found { OK } else { b"ERR UNKNOWN_JOB\r\n" });
             }
             Request::CreateFunction(name) => {
-                let made = self.engine.create_function(name);
+                let made = self.engine.create_function(&who.inward(name));
                 accepted(made, out);
             }
-            Request::DropFunction(name) => out.put_slice(match self.engine.drop_function(name) {
-                Ok(()) => OK,
-                Err(NotDropped::Unknown) => b"ERR function not found\r\n",
-                Err(NotDropped::InUse) => {
-                    b"ERR there are still connected workers or executing clients\r\n"
-                }
-            }),
+            Request::DropFunction(name) => {
+                dropped(self.engine.drop_function(&who.inward(name)), out);
+            }
             Request::MaxQueue(name, limits) => {
-                let set = self.engine.max_queue(name, limits);
+                let set = self.engine.max_queue(&who.inward(name), limits);
                 if set.is_ok() && self.config.dialect == Dialect::Danga {
                     return out.put_slice(b"OK\n");
                 }
@@ -114,8 +120,9 @@ impl Gearmand {
     }
 
     /// All connections; the one that asks, too.
-    fn workers(&self, out: &mut BytesMut) {
-        for session in self.sessions.iter() {
+    fn workers(&self, who: &Standing, out: &mut BytesMut) {
+        let seen = self.sessions.iter().filter(|one| who.sees_those_of(&one.standing));
+        for session in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
@@ -133,7 +140,7 @@ impl Gearmand {
             // The one that it named last comes first.
             for function in self.engine.abilities(session.peer()).rev() {
                 out.put_u8(b' ');
-                name(out, function);
+                name(out, who.sees(function).unwrap_or(function));
             }
             out.put_u8(b'\n');
         }
@@ -141,7 +148,15 @@ impl Gearmand {
     }
 
     /// The C server lists all functions, the Perl server those that have jobs or workers, by name.
-    fn functions(&self, out: &mut BytesMut, each: fn(&mut BytesMut, &FunctionView<'_>)) {
+    fn functions(
+        &self,
+        who: &Standing,
+        out: &mut BytesMut,
+        each: fn(&mut BytesMut, &FunctionView<'_>),
+    ) {
+        let mut seen = self.engine.functions().filter_map(|function| {
+            who.sees(function.name).map(|name| FunctionView { name, ..function })
+        });
         let mut list = |functions: &mut dyn Iterator<Item = FunctionView<'_>>| {
             for function in functions {
                 if out.len() > REPLY_BYTES_MAX {
@@ -151,10 +166,10 @@ impl Gearmand {
             }
         };
         match self.config.dialect {
-            Dialect::Gearmand => list(&mut self.engine.functions()),
+            Dialect::Gearmand => list(&mut seen),
             Dialect::Danga => {
                 let used = |function: &FunctionView<'_>| function.jobs > 0 || function.workers > 0;
-                let mut functions: Vec<_> = self.engine.functions().filter(used).collect();
+                let mut functions: Vec<_> = seen.filter(used).collect();
                 functions.sort_unstable_by_key(|function| function.name);
                 list(&mut functions.into_iter());
             }
@@ -162,8 +177,12 @@ impl Gearmand {
         out.put_slice(b".\n");
     }
 
-    fn jobs(&self, out: &mut BytesMut, each: impl Fn(&mut BytesMut, &JobView<'_>)) {
-        for job in self.engine.all_jobs() {
+    fn jobs(&self, who: &Standing, out: &mut BytesMut, each: impl Fn(&mut BytesMut, &JobView<'_>)) {
+        let seen = self
+            .engine
+            .all_jobs()
+            .filter_map(|job| who.sees(job.function).map(|function| JobView { function, ..job }));
+        for job in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
@@ -172,23 +191,23 @@ impl Gearmand {
         out.put_slice(b".\n");
     }
 
-    fn show_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn show_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             out.put_slice(self.handles.write(job.number).as_bytes());
             let (ignored, queued) = (u8::from(job.ignored), u8::from(job.queued));
             line(out, format_args!("\t{}\t{ignored}\t{queued}", job.losses));
         });
     }
 
-    fn show_unique_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn show_unique_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             name(out, job.unique);
             out.put_u8(b'\n');
         });
     }
 
-    fn perl_jobs(&self, out: &mut BytesMut) {
-        self.jobs(out, |out, job| {
+    fn perl_jobs(&self, who: &Standing, out: &mut BytesMut) {
+        self.jobs(who, out, |out, job| {
             name(out, job.function);
             out.put_u8(b'\t');
             name(out, job.unique);
@@ -198,15 +217,16 @@ impl Gearmand {
         });
     }
 
-    fn perl_clients(&self, out: &mut BytesMut) {
-        for session in self.sessions.iter() {
+    fn perl_clients(&self, who: &Standing, out: &mut BytesMut) {
+        let seen = self.sessions.iter().filter(|one| who.sees_those_of(&one.standing));
+        for session in seen {
             if out.len() > REPLY_BYTES_MAX {
                 break;
             }
             line(out, format_args!("{}", session.peer));
             for job in self.engine.waits_of(session.peer()) {
                 out.put_u8(b'\t');
-                name(out, job.function);
+                name(out, who.sees(job.function).unwrap_or(job.function));
                 out.put_u8(b'\t');
                 name(out, job.unique);
                 out.put_u8(b'\t');
@@ -251,6 +271,14 @@ impl Gearmand {
             cx.exit(Exit::Stopped);
         }
     }
+}
+
+fn dropped(made: Result<(), NotDropped>, out: &mut BytesMut) {
+    out.put_slice(match made {
+        Ok(()) => OK,
+        Err(NotDropped::Unknown) => b"ERR function not found\r\n",
+        Err(NotDropped::InUse) => b"ERR there are still connected workers or executing clients\r\n",
+    });
 }
 
 fn accepted(result: Result<(), Refusal>, out: &mut BytesMut) {

@@ -1,6 +1,7 @@
 //! What happened, in numbers.
 
 use super::Gearmand;
+use super::results::Results;
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -9,6 +10,8 @@ pub(super) struct Counters {
     pub(super) packets: u64,
     pub(super) text_requests: u64,
     pub(super) http_requests: u64,
+    /// Credentials that were nobody's.
+    pub(super) strangers: u64,
     pub(super) bytes_read: u64,
     /// Jobs that clients submitted, also those that met another one.
     pub(super) submits: u64,
@@ -44,6 +47,7 @@ impl Gearmand {
             ("connections", self.sessions.open() as u64),
             ("packets", counters.packets),
             ("text_requests", counters.text_requests),
+            ("strangers", counters.strangers),
             ("http_requests", counters.http_requests),
             ("bytes_read", counters.bytes_read),
             ("submits", counters.submits),
@@ -71,9 +75,7 @@ impl Gearmand {
         ] {
             each(name, value);
         }
-        if let Some(results) = &self.results {
-            results.each_counter(each);
-        }
+        Results::each_counter(self.results.as_deref(), each);
         if let Some(log) = &self.log {
             log.counters(each);
         }

@@ -19,6 +19,7 @@
 //! |---|---|---|
 //! | a packet shorter than its arguments | swallows the next one | `ERROR INVALID_PACKET`, closed |
 //! | a result of a job that was lost, or has ended | `ERROR JOB_NOT_FOUND` | counted |
+//! | a result behind its time-out, before anybody else has the job | `ERROR JOB_NOT_FOUND` | taken |
 //! | `WORK_FAIL` in place of an exception | a NUL behind the handle | none |
 //! | `GET_STATUS` of a handle, unique key longer than 64 bytes | no answer | all zeros |
 //! | an epoch beyond 64 bits | no answer | `ERROR INVALID_ARGUMENT` |
@@ -49,6 +50,7 @@
 //! | `request` | what packets ask for |
 //! | `results` | results of unique jobs, kept in memcached |
 //! | `http` | jobs and counters over HTTP |
+//! | `tenancy` | whose a connection is, and what its names mean |
 //! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
@@ -78,6 +80,7 @@ mod results;
 mod secure;
 mod serve;
 mod session;
+mod tenancy;
 mod tokens;
 mod turns;
 mod vigil;
@@ -88,7 +91,7 @@ pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
 pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
-use crate::engine::{Engine, Number, Peer};
+use crate::engine::{Engine, Number};
 use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
@@ -212,11 +215,11 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
-        self.hear_results(cx);
         self.hear_relay(cx);
         if !self.may_answer(cx) {
             return;
         }
+        self.hear_results(cx);
         if self.phase.has_jobs() {
             if let Some(log) = &mut self.log {
                 log.commit(cx, &self.engine);
@@ -235,6 +238,10 @@ impl Machine for Gearmand {
     fn start(&mut self, cx: &mut Cx, boot: Boot) {
         let rules = crate::engine::Rules { secret: cx.rng().u64(), ..self.config.rules() };
         self.engine = Engine::new(rules, Number(1));
+        self.engine.set_quotas(self.quotas());
+        if self.config.tenants_file.is_some() && self.config.tenants.is_none() {
+            return cx.exit(Exit::Failed("the file of --tenants was not read"));
+        }
         self.handles = match &self.config.handle_prefix {
             Some(prefix) => Handles::new(prefix),
             None => Handles::new(&format!("H:host{}", boot.host)),
@@ -279,10 +286,8 @@ impl Machine for Gearmand {
         };
         self.counters.total_connections += 1;
         let http = listener >= tokens::listener(self.http_from);
-        self.sessions.insert(conn, peer, http);
-        if http {
-            self.engine.option_exceptions(Peer(conn.slot));
-        }
+        let standing = self.first_standing();
+        self.sessions.insert(conn, peer, http, standing);
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
         }

@@ -45,6 +45,7 @@ const fn codes(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::Calendar => ("INVALID_ARGUMENT", "invalid_args"),
         Refusal::TooManyFunctions
         | Refusal::TooManyAbilities
+        | Refusal::QuotaUsedUp
         | Refusal::QueueFull
         | Refusal::QueueBusy(_)
         | Refusal::TooManyCalendars => ("QUEUE_ERROR", "server_error"),
@@ -142,6 +143,7 @@ impl Wire<'_> {
     fn assign(&mut self, to: Peer, job: Assign<'_>) {
         self.counters.assigned += 1;
         let Assign { function, unique, data, .. } = job;
+        let function = self.sessions.seen(to, function);
         let handle = self.handles.write(job.number);
         let handle = handle.as_bytes();
         match (job.how, job.reducer) {

@@ -1,11 +1,13 @@
 //! What packets ask for.
 
 use super::out::Fault;
+use super::tenancy::{OPTION, Standing};
 use super::{Gearmand, WORK_JOBS};
 use crate::engine::{
     Dialect, Grab, JobStatus, Number, Payload, Peer, Priority, Submit, When, Work,
 };
 use crate::packet::{Kind, View};
+use std::borrow::Cow;
 use storytime_machine::Cx;
 
 /// Said to what a server is not asked.
@@ -17,6 +19,15 @@ const NO_OPTION: Fault<'_> = Fault {
     danga: "unknown_option",
     text: "Server does not recognize given option",
 };
+/// Said to who has not said whose it is.
+const NOT_KNOWN: Fault<'_> = Fault {
+    code: "NOT_AUTHORIZED",
+    danga: "not_authorized",
+    text: "Say who you are first: option tenant=NAME:SECRET",
+};
+/// Said to a credential that is nobody's.
+const NO_TENANT: Fault<'_> =
+    Fault { code: "NOT_AUTHORIZED", danga: "not_authorized", text: "No such tenant" };
 /// Said to a time for which there is no number.
 const NO_TIME: Fault<'_> =
     Fault { code: "INVALID_ARGUMENT", danga: "invalid_args", text: "Epoch not understood" };
@@ -77,20 +88,32 @@ impl Gearmand {
         if looks_at_abilities(packet.kind) {
             self.toil += self.engine.abilities_len(from) as u64;
         }
+        let named = match packet.kind {
+            Kind::CanDo | Kind::CantDo => self.inward(from, until_nul(packet.argument(0))),
+            Kind::CanDoTimeout => self.inward(from, packet.argument(0)),
+            _ => Cow::Borrowed(&[][..]),
+        };
+        if self.config.tenants_file.is_some()
+            && self.standing(from) == Standing::Nobody
+            && !matches!(packet.kind, Kind::OptionReq | Kind::EchoReq | Kind::SetClientId)
+        {
+            let (_, mut wire) = self.split(cx);
+            return wire.error(from, NOT_KNOWN);
+        }
         let (engine, mut wire) = self.split(cx);
         match packet.kind {
             Kind::GrabJob => engine.grab(&mut wire, from, Grab::Plain),
             Kind::GrabJobUniq => engine.grab(&mut wire, from, Grab::Unique),
             Kind::GrabJobAll => engine.grab(&mut wire, from, Grab::All),
             Kind::PreSleep => engine.pre_sleep(&mut wire, from),
-            Kind::CanDo => engine.can_do(&mut wire, from, until_nul(packet.argument(0)), None),
-            Kind::CantDo => engine.cant_do(&mut wire, from, until_nul(packet.argument(0))),
+            Kind::CanDo => engine.can_do(&mut wire, from, &named, None),
+            Kind::CantDo => engine.cant_do(&mut wire, from, &named),
             Kind::ResetAbilities => engine.reset_abilities(&mut wire, from),
             Kind::CanDoTimeout => {
                 let dialect = wire.dialect;
                 // One too large for a number is as good as none.
                 let timeout = number(packet.argument(1)).and_then(|n| dialect.timeout(n));
-                engine.can_do(&mut wire, from, packet.argument(0), timeout);
+                engine.can_do(&mut wire, from, &named, timeout);
             }
             Kind::EchoReq => wire.put_data(from, Kind::EchoRes, [], data),
             Kind::WorkStatus
@@ -138,8 +161,9 @@ impl Gearmand {
             _ => When::Now,
         };
         let splits = matches!(packet.kind, Kind::SubmitReduceJob | Kind::SubmitReduceJobBackground);
+        let function = self.inward(from, packet.argument(0));
         let job = Submit {
-            function: packet.argument(0),
+            function: &function,
             unique: packet.argument(1),
             data,
             reducer: splits.then(|| packet.argument(2)).filter(|reducer| !reducer.is_empty()),
@@ -193,12 +217,15 @@ impl Gearmand {
         let unique = packet.kind == Kind::GetStatusUnique;
         let found = match unique {
             true => {
-                let found = self.engine.get_status_unique(asked);
+                let standing = self.standing(from);
+                let sees = |function: &[u8]| standing.sees(function).is_some();
+                let found = self.engine.get_status_unique_of(asked, sees);
                 self.toil += self.engine.functions_len() as u64 + u64::from(found.clients);
                 found
             }
             false => {
                 let number = self.handles.read(asked);
+                let number = number.filter(|&number| self.sees_job(from, number));
                 number.map_or_else(JobStatus::default, |number| self.engine.get_status(number))
             }
         };
@@ -218,6 +245,16 @@ impl Gearmand {
     }
 
     fn option(&mut self, cx: &mut Cx, from: Peer, asked: &[u8]) {
+        if self.config.tenants_file.is_some()
+            && let Some(credential) = asked.strip_prefix(OPTION)
+        {
+            let known = self.log_in(from, until_nul(credential));
+            let (_, mut wire) = self.split(cx);
+            return match known {
+                true => wire.put(from, Kind::OptionRes, &[b"tenant"]),
+                false => wire.error(from, NO_TENANT),
+            };
+        }
         let known = match self.config.dialect {
             Dialect::Gearmand => until_nul(asked).eq_ignore_ascii_case(b"exceptions"),
             Dialect::Danga => asked == b"exceptions",

@@ -15,7 +15,7 @@ pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much one connection may ask for before others go first: replies, whoever gets them, and
 /// entries of lists that are looked at.
-const TURN_TOIL_MAX: u64 = 1 << 16;
+pub(super) const TURN_TOIL_MAX: u64 = 1 << 16;
 
 /// Said to who answers in place of asking.
 const NOT_A_REQUEST: Fault<'_> =
@@ -91,7 +91,7 @@ impl Gearmand {
 
     /// All peers together send more unfinished packets than memory is for: who holds most of it is
     /// hung up on, and not whoever came last.
-    fn throw_out_the_fullest(&mut self, cx: &mut Cx) {
+    pub(super) fn throw_out_the_fullest(&mut self, cx: &mut Cx) {
         let fullest = self.sessions.most_unread().expect("somebody sent something");
         self.counters.broken_peers += 1;
         self.hang_up(cx, fullest, Close::Abort);

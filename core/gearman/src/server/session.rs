@@ -1,6 +1,7 @@
 //! Connections, by their place.
 
 use super::http::Http;
+use super::tenancy::Standing;
 use crate::engine::{Number, Peer};
 use bytes::Bytes;
 use storytime_machine::{Conn, Endpoint};
@@ -37,6 +38,8 @@ pub(super) struct Session {
     pub(super) job_seen: Option<Number>,
     /// What an HTTP connection waits for; none for one of the job server's own protocol.
     pub(super) http: Option<Box<Http>>,
+    /// Whose it is.
+    pub(super) standing: Standing,
     /// Input that waits for its rest, bytes.
     unread: usize,
     /// Output that waits, as far as it was noticed to be much, bytes.
@@ -75,7 +78,7 @@ impl Session {
 
 impl Sessions {
     /// A connection came.
-    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint, http: bool) {
+    pub(super) fn insert(&mut self, conn: Conn, peer: Endpoint, http: bool, standing: Standing) {
         if self.places.len() <= conn.index() {
             self.places.resize_with(conn.index() + 1, || None);
         }
@@ -90,6 +93,7 @@ impl Sessions {
             paused: false,
             job_seen: None,
             http: http.then(|| Box::new(Http::new())),
+            standing,
             unread: 0,
             behind: 0,
         }));
@@ -137,6 +141,13 @@ impl Sessions {
     /// How many there are.
     pub(super) const fn open(&self) -> usize {
         self.open
+    }
+
+    /// What a function is called to a connection.
+    #[inline]
+    pub(super) fn seen<'n>(&self, to: Peer, function: &'n [u8]) -> &'n [u8] {
+        let session = self.look(to.0 as usize);
+        session.and_then(|session| session.standing.sees(function)).unwrap_or(function)
     }
 
     /// Whether any of them is of HTTP.

@@ -47,6 +47,8 @@ pub enum Request<'a> {
     Version,
     /// What happened so far, in numbers. Neither original has it.
     Counters,
+    /// Says whose the connection is: name, secret. Of neither original.
+    Tenant(&'a [u8], &'a [u8]),
     /// Is told what happens from now on. Of neither original.
     Monitor(Watch),
     /// Every job: function, unique key, worker, number of listeners. The Perl server's.
@@ -174,6 +176,11 @@ impl<'a> Request<'a> {
             Ok(Self::Version)
         } else if is("counters") {
             Ok(Self::Counters)
+        } else if is("tenant") {
+            match words {
+                [_, name, secret] => Ok(Self::Tenant(name, secret)),
+                _ => Err(Wrong::Incomplete(command)),
+            }
         } else if is("monitor") {
             watch(&words[1..]).map(Self::Monitor).ok_or(Wrong::Incomplete(command))
         } else {
@@ -190,6 +197,8 @@ impl<'a> Request<'a> {
                 | Self::GetPid
                 | Self::Verbose
                 | Self::Version
+                | Self::Counters
+                | Self::Tenant(..)
                 | Self::Shutdown { .. }
         )
     }

@@ -13,7 +13,7 @@ use super::places::LookUps;
 use super::shell::{Answer, DATA_BYTES_MAX, Input, PACKET_BYTES_MAX, Shell, Stream};
 use super::workloads::Workloads;
 use crate::client::{
-    Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why,
+    CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why,
 };
 use bytes::{Bytes, BytesMut};
 use core::fmt;
@@ -25,6 +25,8 @@ use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, Resol
 pub const JOBS_UNDER_WAY_MAX: usize = 256;
 /// How long a server may take to be reached and to answer where no `-t` says.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The time of input that is there already (simulated input).
+const READ: Token = Token(CLIENT_TOKENS);
 const _: () = assert!(JOBS_UNDER_WAY_MAX >= super::options::FUNCTIONS_MAX);
 
 /// The machine. It ends when the last job has, with a failure if any job failed.
@@ -34,6 +36,8 @@ pub struct Submitter {
     shell: Box<dyn Shell>,
     state: State,
     input: Reading,
+    /// Input whose time has not come.
+    early: Option<Input>,
     /// Data being submitted to one function after the other, and the next function.
     set: Option<(Bytes, usize)>,
     under_way: usize,
@@ -71,8 +75,8 @@ impl Submitter {
         };
         let look_ups = LookUps::new(&config.common.servers);
         let state = State::AwaitAddresses;
-        let (under_way, jobs, failed, set) = (0, 0, false, None);
-        Self { config, look_ups, shell, state, input, set, under_way, jobs, failed }
+        let (early, under_way, jobs, failed, set) = (None, 0, 0, false, None);
+        Self { config, look_ups, shell, state, input, early, set, under_way, jobs, failed }
     }
 
     /// The shell's answer to [`Shell::read`].
@@ -125,7 +129,7 @@ impl Submitter {
     }
 
     /// The next data, if it is there and may be submitted now.
-    fn next_data(&mut self) -> Option<Bytes> {
+    fn next_data(&mut self, cx: &mut Cx) -> Option<Bytes> {
         let room = match self.config.background {
             true => self.under_way + self.config.common.functions.len() <= JOBS_UNDER_WAY_MAX,
             false => self.under_way == 0,
@@ -147,7 +151,12 @@ impl Submitter {
                     *asked = true;
                     match self.shell.read() {
                         Answer::Later => return None,
-                        Answer::Now(input) | Answer::After(_, input) => self.take_in(input),
+                        Answer::Now(input) => self.take_in(input),
+                        Answer::After(takes, input) => {
+                            self.early = Some(input);
+                            cx.after(READ, takes);
+                            return None;
+                        }
                     }
                 }
             }
@@ -171,7 +180,7 @@ impl Submitter {
                 continue;
             }
             if self.set.is_none() {
-                self.set = self.next_data().map(|data| (data, 0));
+                self.set = self.next_data(cx).map(|data| (data, 0));
             }
             if self.set.is_none() || !self.submit_next(cx) {
                 break;
@@ -354,6 +363,10 @@ impl Machine for Submitter {
     }
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
+        if timer == READ {
+            let input = self.early.take().expect("the timer is set with it");
+            return self.on_input(cx, input);
+        }
         self.pass(cx, |client, cx| client.on_timer(cx, timer));
     }
 

@@ -10,6 +10,7 @@ mod later;
 mod leaving;
 mod limits;
 mod looking;
+mod quotas;
 mod random;
 mod restarting;
 mod waking;

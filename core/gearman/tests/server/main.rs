@@ -11,3 +11,4 @@ mod monitor;
 mod perl;
 mod refusals;
 mod rig;
+mod tenants;

@@ -12,6 +12,7 @@ use log::LogFile;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use storytime_gearman::config::{CONFIG_FILE, HELP, Log, Verbosity, version_line};
+use storytime_gearman::tenants::Tenants;
 use storytime_gearman::{Command, Config, Gearmand, PORT};
 use storytime_machine::Exit;
 use storytime_real::{Host, Options, run};
@@ -64,6 +65,12 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     core_dumps(&config)?;
     // Read as whoever starts it: others need not be able to read the key.
     let tls = config.tls.as_ref().map(tls::server).transpose()?;
+    if let Some(file) = &config.tenants_file {
+        let wrong = |why: String| format!("--tenants {file}: {why}");
+        let text = std::fs::read_to_string(file).map_err(|why| wrong(why.to_string()))?;
+        let tenants = Tenants::parse(&text).map_err(|why| wrong(why.to_string()))?;
+        config.tenants = Some(Arc::new(tenants));
+    }
     let identity = match config.program.user.as_deref() {
         Some(user) => {
             identity::of(user).map_err(|why| format!("Could not find user : {user} ({why})"))?

@@ -35,6 +35,8 @@ pub(super) struct Ask {
     /// `HEAD`: the answer has no body.
     pub(super) head_only: bool,
     pub(super) unique: Bytes,
+    /// Who asks: `NAME:SECRET`, if that is said.
+    pub(super) credential: Option<Bytes>,
     pub(super) background: bool,
     pub(super) priority: Priority,
     pub(super) body_bytes: usize,
@@ -98,6 +100,7 @@ fn ask(request: &httparse::Request<'_, '_>, body_bytes_max: usize) -> Result<Ask
         target: target(method, path)?,
         head_only: method == "HEAD",
         unique: Bytes::new(),
+        credential: None,
         background: false,
         priority: Priority::Normal,
         body_bytes: 0,
@@ -192,6 +195,12 @@ fn take(
         let mut words = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         if words.any(|word| word.eq_ignore_ascii_case(b"close")) {
             ask.keep = false;
+        }
+    } else if is("Authorization") {
+        const BEARER: &[u8] = b"bearer ";
+        let scheme = value.get(..BEARER.len());
+        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER)) {
+            ask.credential = Some(Bytes::copy_from_slice(value[BEARER.len()..].trim_ascii()));
         }
     } else if is("X-Gearman-Unique") {
         ask.unique = Bytes::copy_from_slice(value);

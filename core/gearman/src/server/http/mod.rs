@@ -12,6 +12,7 @@
 //! |---|---|
 //! | 200 | the result; in chunks if the worker sent data before it |
 //! | 202 | a background job was accepted |
+//! | 401, 403 | there are tenants, and this is none of them, or not the operator |
 //! | 400, 404, 405, 411, 413, 417, 431, 505 | the request is wrong, and its text says what |
 //! | 500 | the job failed, or its worker told an exception, whose text it is |
 //! | 503 | the queue is full, or takes nothing now |
@@ -41,9 +42,9 @@ mod reply;
 
 pub use head::HEAD_BYTES_MAX;
 
+use super::serve::TURN_TOIL_MAX;
 use super::session::End;
 use super::{Gearmand, WORK_JOBS};
-use crate::config::HELD_BYTES_MAX;
 use crate::engine::{Number, Payload, Peer, Submit, When};
 use crate::packet::SHARED_BYTES_MIN;
 use bytes::{Buf as _, BytesMut};
@@ -51,6 +52,12 @@ use head::{Ask, Head, Refused, Target};
 use reply::Status;
 use storytime_machine::{Close, Conn, Cx};
 
+/// Said to who is none of the tenants.
+const NOT_KNOWN: Refused =
+    Refused { status: Status::UNAUTHORIZED, why: "say who you are: Bearer NAME:SECRET" };
+/// Said to a tenant that asks for everybody's counters.
+const NOT_ALL: Refused =
+    Refused { status: Status::FORBIDDEN, why: "counters are for who operates the server" };
 /// Input that may wait behind a request before the connection is not read from, bytes.
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -104,11 +111,17 @@ impl Gearmand {
             return false;
         }
         let before = rx.len();
-        while self.http_step(cx, conn, rx) == Step::Done {}
+        let replies = self.counters.replies;
+        self.toil = 0;
+        while self.http_step(cx, conn, rx) == Step::Done {
+            if self.toil + (self.counters.replies - replies) > TURN_TOIL_MAX {
+                self.end_turn(cx, conn);
+                break;
+            }
+        }
         self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > HELD_BYTES_MAX && !rx.is_empty() {
-            self.counters.broken_peers += 1;
-            self.hang_up(cx, conn, Close::Abort);
+        if self.sessions.note_unread(conn, rx.len()) > self.config.held_bytes_max {
+            self.throw_out_the_fullest(cx);
         }
         true
     }
@@ -123,6 +136,11 @@ impl Gearmand {
         let http = session.http.as_mut().expect("it is a connection of HTTP");
         match &http.awaits {
             Awaited::Request if rx.is_empty() => Step::Waits,
+            Awaited::Request if cx.pending(conn) > cx.limits().tx_high => {
+                session.paused = true;
+                cx.pause(conn, true);
+                Step::Waits
+            }
             Awaited::Request => match head::read(rx, body_bytes_max) {
                 Head::Partial => Step::Waits,
                 Head::Refused(refused) => {
@@ -164,6 +182,20 @@ impl Gearmand {
         cx.work(super::WORK_PACKETS, 1);
         self.counters.http_requests += 1;
         let from = Peer(conn.slot);
+        if self.config.tenants_file.is_some() {
+            let known = ask.credential.as_ref().is_some_and(|said| self.log_in(from, said));
+            let all = known && self.standing(from).sees_all();
+            let refused = match ask.target {
+                _ if !known => Some(NOT_KNOWN),
+                Target::Metrics if !all => Some(NOT_ALL),
+                _ => None,
+            };
+            if let Some(refused) = refused {
+                rx.advance(ask.body_bytes);
+                let (_, mut wire) = self.split(cx);
+                return wire.http_refuse(from, refused, ask.keep);
+            }
+        }
         let function = match ask.target {
             Target::Metrics => {
                 rx.advance(ask.body_bytes);
@@ -176,6 +208,9 @@ impl Gearmand {
             let away = Refused { status: Status::UNAVAILABLE, why: "the other server serves" };
             return self.split(cx).1.http_refuse(from, away, ask.keep);
         }
+        let function = self.inward(from, &function);
+        // Not before: the engine of a server that stands by knows of nobody.
+        self.engine.option_exceptions(from);
         let doing = Doing {
             number: None,
             background: ask.background,

@@ -19,6 +19,8 @@ impl Status {
     pub(super) const OK: Self = Self(200, "OK");
     pub(super) const ACCEPTED: Self = Self(202, "Accepted");
     pub(super) const BAD_REQUEST: Self = Self(400, "Bad Request");
+    pub(super) const UNAUTHORIZED: Self = Self(401, "Unauthorized");
+    pub(super) const FORBIDDEN: Self = Self(403, "Forbidden");
     pub(super) const NOT_FOUND: Self = Self(404, "Not Found");
     pub(super) const NO_METHOD: Self = Self(405, "Method Not Allowed");
     pub(super) const LENGTH_REQUIRED: Self = Self(411, "Length Required");
@@ -71,6 +73,9 @@ impl Answer<'_> {
         }
         if self.status == Status::NO_METHOD {
             out.put_slice(b"Allow: GET, HEAD, POST, PUT\r\n");
+        }
+        if self.status == Status::UNAUTHORIZED {
+            out.put_slice(b"WWW-Authenticate: Bearer\r\n");
         }
         if self.status == Status::UNAVAILABLE {
             write!(out, "Retry-After: {RETRY_SECONDS}\r\n")?;
@@ -141,6 +146,7 @@ impl Wire<'_> {
                     }
                     Refusal::TooManyFunctions
                     | Refusal::TooManyAbilities
+                    | Refusal::QuotaUsedUp
                     | Refusal::QueueFull
                     | Refusal::QueueBusy(_)
                     | Refusal::TooManyCalendars => Status::UNAVAILABLE,
@@ -265,11 +271,12 @@ impl Wire<'_> {
         let Some(http) = &mut session.http else { return };
         http.awaits = Awaited::Request;
         if keep && !http.last {
-            if session.unread() > 0 {
+            if !session.paused {
                 // What came meanwhile is told again.
-                self.cx.pause(conn, true);
+                let came = session.unread() > 0;
+                self.cx.pause(conn, came);
+                self.cx.pause(conn, false);
             }
-            self.cx.pause(conn, false);
         } else if session.end == End::None {
             // The engine hears of it when the connection is gone.
             session.end = End::Closed;

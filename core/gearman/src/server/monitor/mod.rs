@@ -17,6 +17,7 @@
 mod stats;
 
 use super::session::Sessions;
+use super::tenancy::Standing;
 use super::{Gearmand, Wire, tokens};
 use crate::engine::{Happening, Peer};
 use crate::text::Watch;
@@ -52,6 +53,8 @@ pub(super) struct Watchers {
 struct Watcher {
     conn: Conn,
     wants: Wants,
+    /// Whose it is: it is told of its own jobs.
+    standing: Standing,
     /// Lines that it lost and has not been told of.
     lost: u64,
 }
@@ -101,20 +104,25 @@ impl Watchers {
         event: &Happening<'_>,
     ) {
         let Self { list, line, lost, .. } = self;
-        line.clear();
-        begin(line, cx);
-        line.put_slice(event.what.name().as_bytes());
-        line.put_u8(b'\t');
-        line.put_slice(handle);
-        for name in [event.function, event.unique] {
-            line.put_u8(b'\t');
-            super::admin::name(line, name);
-        }
-        if let Some(worker) = event.worker.and_then(|peer| sessions.look(peer.0 as usize)) {
-            write!(line, "\t{}", worker.peer).expect("memory grows as needed");
-        }
-        line.put_u8(b'\n');
+        let worker = event.worker.and_then(|peer| sessions.look(peer.0 as usize));
+        let mut called = None;
         for watcher in list.iter_mut().filter(|one| matches!(one.wants, Wants::Events)) {
+            let Some(function) = watcher.standing.sees(event.function) else { continue };
+            if called.replace(function) != Some(function) {
+                line.clear();
+                begin(line, cx);
+                line.put_slice(event.what.name().as_bytes());
+                line.put_u8(b'\t');
+                line.put_slice(handle);
+                for name in [function, event.unique] {
+                    line.put_u8(b'\t');
+                    super::admin::name(line, name);
+                }
+                if let Some(worker) = worker {
+                    write!(line, "\t{}", worker.peer).expect("memory grows as needed");
+                }
+                line.put_u8(b'\n');
+            }
             *lost += u64::from(!watcher.put(cx, line));
         }
     }
@@ -184,7 +192,8 @@ impl Gearmand {
                 Wants::Stats { seconds, left: seconds, last: Box::new(self.totals()) }
             }
         };
-        self.watchers.list.push(Watcher { conn, wants, lost: 0 });
+        let standing = self.standing(from);
+        self.watchers.list.push(Watcher { conn, wants, standing, lost: 0 });
         self.watchers.count();
         self.keep_watch(cx);
         true

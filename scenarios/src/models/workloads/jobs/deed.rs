@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Checked;
 use crate::fields::Fields;
+use crate::story::picture;
 
 /// What a worker makes of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Deed {
     Reverse,
     /// Capital letters.
     Upper,
+    /// A picture, small; nothing of what is no picture.
+    Thumbnail,
 }
 
 impl Deed {
@@ -20,7 +23,12 @@ impl Deed {
     /// # Errors
     /// A word that is none.
     pub fn read(fields: &Fields<'_>) -> Checked<Self> {
-        let deeds = [("echo", Self::Echo), ("reverse", Self::Reverse), ("upper", Self::Upper)];
+        let deeds = [
+            ("echo", Self::Echo),
+            ("reverse", Self::Reverse),
+            ("thumbnail", Self::Thumbnail),
+            ("upper", Self::Upper),
+        ];
         fields.choice("does", &deeds, Some(Self::Echo))
     }
 
@@ -29,6 +37,7 @@ impl Deed {
         match self {
             Self::Echo => data.to_vec(),
             Self::Reverse => data.iter().rev().copied().collect(),
+            Self::Thumbnail => picture::thumbnail(data).unwrap_or_default(),
             Self::Upper => data.to_ascii_uppercase(),
         }
     }
