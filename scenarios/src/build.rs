@@ -35,6 +35,11 @@ impl Seat<'_> {
         &self.setup.loads[self.load]
     }
 
+    /// Which host this is.
+    pub fn host(&self) -> usize {
+        self.own().on[self.part]
+    }
+
     /// Makes the machine.
     pub fn build(&self) -> crate::models::Boxed {
         self.own().spec.build(self)

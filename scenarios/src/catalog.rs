@@ -76,6 +76,11 @@ pub const STORIES: &[(&str, &str)] = &[
     ("cron.toml", include_str!("../cron.toml")),
     ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
     ("mail-store.toml", include_str!("../mail-store.toml")),
+    ("digg-day.toml", include_str!("../digg-day.toml")),
+    ("yahoo-day.toml", include_str!("../yahoo-day.toml")),
+    ("connection-pool.toml", include_str!("../connection-pool.toml")),
+    ("leaky-workers.toml", include_str!("../leaky-workers.toml")),
+    ("blocked-on-a-friend.toml", include_str!("../blocked-on-a-friend.toml")),
 ];
 
 /// Configs of proxies that are built in as well: name, content.

@@ -194,6 +194,7 @@ impl<'a> Stage<'a> {
                 };
                 let config = ProgramConfig {
                     costs: build::costs(self.setup, load.kind.works),
+                    respawn: self.setup.hosts[host].respawn,
                     ..ProgramConfig::new(load.name.clone(), factory)
                 };
                 processes.extend(self.world.add_program(self.hosts[host], config));

@@ -6,11 +6,15 @@ use storytime_scenarios::program::digest;
 use storytime_scenarios::story::picture::{drawn, thumbnail};
 
 const STORIES: &[telling::Told] = &[
+    ("blocked-on-a-friend", "load.workers.groups=one", "no-deadlock in two-groups"),
     ("coalescing", "load.clients.unique=none", "made-once in unique-key"),
+    ("connection-pool", "load.web.through=connections", "twenty in workers"),
     ("cron", "load.ops.keyed=false", "once in durable"),
+    ("digg-day", "load.workers.workers=6", "own-three-rounds in own"),
     ("fetch-urls", "load.worker.fills=always", "filled-once in once"),
     ("fifty-thousand", "load.workers.processes=1", "fifty-thousand in sixteen-at-a-time"),
     ("hello-reverse", "load.worker.does=upper", "every-result-is-right"),
+    ("leaky-workers", "load.workers.leaves_after=1000", "flat in leave"),
     (
         "log-funnel",
         "host.web.run=tail -f access_log | gearman -h jobs1 -f logger",
@@ -25,6 +29,7 @@ const STORIES: &[telling::Told] = &[
     ("shell-workers", "timeline.asked.do=run box ls / | gearman -f other", "lib-comes-first"),
     ("ten-databases", "load.page.at_once=false", "the-slowest in all-at-once"),
     ("two-hostnames", "load.one.wait=90ms", "sammy-took-part"),
+    ("yahoo-day", "costs.gearmand_packets=400us", "job-server-idle"),
 ];
 
 #[test]

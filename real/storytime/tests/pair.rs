@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Clients that write at a time.
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const NAP: Duration = Duration::from_millis(20);
 /// Longer than the lease that a half takes over with.
 const LEASE: Duration = Duration::from_millis(3_500);
-/// Time under load before the kill.
+/// Time under load before the kill, once each client has been answered.
 const LOAD: Duration = Duration::from_millis(300);
 /// The address that moves.
 const FLOATING: &str = "127.77.250.9";
@@ -123,8 +124,9 @@ fn holder(folder: &Path) -> Option<String> {
     Some(host.to_owned())
 }
 
-/// Writes rows until the server is gone; how far it asked, and how far that was acknowledged.
-fn write(at: SocketAddr, client: u64) -> (u64, u64) {
+/// Writes rows until the server is gone; how far it asked, and how far that was acknowledged. It is
+/// counted among the `answered` with the first.
+fn write(at: SocketAddr, client: u64, answered: &AtomicU64) -> (u64, u64) {
     let (mut asked, mut acknowledged) = (0, 0);
     let mut socket = TcpStream::connect(at).expect("the active half serves");
     socket.set_read_timeout(Some(PATIENCE)).expect("a patience");
@@ -139,6 +141,9 @@ fn write(at: SocketAddr, client: u64) -> (u64, u64) {
         }
         assert!(line.starts_with(':'), "{line}");
         acknowledged = asked;
+        if asked == 1 {
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -160,9 +165,11 @@ fn the_other_half_takes_over_with_everything_that_was_acknowledged() {
     assert_eq!(holder(&folder), Some(HALVES[0].to_string()), "it took the address");
     assert!(ask(at[1], "PING").is_none(), "the standby serves nobody");
 
+    let answered = &AtomicU64::new(0);
     let books: Vec<(u64, u64)> = std::thread::scope(|scope| {
         let writers: Vec<_> =
-            (0..CLIENTS).map(|client| scope.spawn(move || write(at[0], client))).collect();
+            (0..CLIENTS).map(|n| scope.spawn(move || write(at[0], n, answered))).collect();
+        await_that("writes are answered", || answered.load(Ordering::Relaxed) == CLIENTS);
         std::thread::sleep(LOAD);
         first.0.kill().expect("it is ours");
         writers.into_iter().map(|writer| writer.join().expect("it does not panic")).collect()

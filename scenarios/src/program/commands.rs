@@ -7,8 +7,8 @@
 use crate::words::split;
 
 /// What `ls /` prints: the folders of a system of those years, with three kinds of libraries.
-const ROOT: &str = "bin\nboot\ndev\netc\nhome\nlib\nlib32\nlib64\nmedia\nmnt\nopt\nproc\nroot\nrun\n\
-                    sbin\nsrv\nsys\ntmp\nusr\nvar\n";
+const ROOT: &str = "bin\nboot\ndev\netc\nhome\nlib\nlib32\nlib64\nmedia\nmnt\nopt\nproc\n\
+                    root\nrun\nsbin\nsrv\nsys\ntmp\nusr\nvar\n";
 
 /// A command that found nothing, or not what it wanted.
 const FAILED: i32 = 1;

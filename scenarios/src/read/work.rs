@@ -249,6 +249,23 @@ pub(crate) fn job_servers(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec
     Ok(hosts)
 }
 
+/// Whether each host of a load has to do with the job server on itself alone: `own_server`. It
+/// must be among the `job_servers` then.
+pub(crate) fn own_server(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<bool> {
+    let own = fields.flag("own_server", false)?;
+    if own {
+        let (on, servers) = (some_hosts(fields, "on", parts)?, job_servers(fields, parts)?);
+        if let Some(&host) = on.iter().find(|host| !servers.contains(host)) {
+            let title = format!("host `{}` has no job server of its own", parts.hosts[host].name);
+            let span = &fields.required("own_server", "")?.span;
+            return Err(Diagnostic::at(span, title, "each host of the load must have one")
+                .help("name the hosts of `on` in `job_servers`, too")
+                .into());
+        }
+    }
+    Ok(own)
+}
+
 /// An open loop's rate, or a closed loop's users.
 pub(crate) fn arrivals(fields: &Fields<'_>) -> Checked<Arrivals> {
     match (fields.get("rate"), fields.get("users")) {

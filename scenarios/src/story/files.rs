@@ -41,7 +41,7 @@ pub fn log_line(host: &str, nth: u64) -> String {
     let status = if drawn % 100 < MISSING_PERCENT { 404 } else { 200 };
     // Some pages are asked for more often than others: the lesser of two draws.
     let page = ((drawn >> 8) % PAGES).min((drawn >> 24) % PAGES);
-    format!("{host} {nth} GET /page/{page} {status}\n")
+    format!("{host}#{nth} GET /page/{page} {status}\n")
 }
 
 impl File {
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn lines_say_who_and_which_and_some_pages_are_missing() {
         let lines: Vec<String> = (0..1_000).map(|nth| log_line("web1", nth)).collect();
-        assert!(lines[17].starts_with("web1 17 GET /page/") && lines[17].ends_with('\n'));
+        assert!(lines[17].starts_with("web1#17 GET /page/") && lines[17].ends_with('\n'));
         let missing = lines.iter().filter(|line| line.ends_with(" 404\n")).count();
         assert!((40..=100).contains(&missing), "{missing}");
         assert_ne!(log_line("web2", 17), log_line("web1", 17).replace("web1", "web2"));

@@ -175,9 +175,7 @@ impl Database {
             self.release_all(cx);
         }
         self.give_turns(cx);
-        let log = &self.engine.log;
-        let done = log.durable() == log.last() || log.waits_for_space();
-        if self.phase == Phase::Stopping && done {
+        if self.phase == Phase::Stopping && self.is_settled() {
             self.stopped(cx);
         }
         self.set_alarm(cx);

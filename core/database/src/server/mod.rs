@@ -187,6 +187,12 @@ impl Database {
         self.phase == Phase::Serving && !self.replication.is_loading()
     }
 
+    /// Whether all that was written is durable, or cannot be before the disk has room.
+    pub fn is_settled(&self) -> bool {
+        let log = &self.engine.log;
+        log.durable() == log.last() || log.waits_for_space()
+    }
+
     /// The content.
     pub const fn store(&self) -> &Store {
         &self.engine.store

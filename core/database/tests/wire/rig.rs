@@ -65,9 +65,10 @@ impl Rig {
         self.take(client)
     }
 
-    /// Runs until no disk operation is under way.
+    /// Runs until no disk operation is under way and no record waits to be written.
     pub(crate) fn rest(&mut self) {
-        assert!(self.lone.run_until(|lone| lone.is_idle()), "it comes to rest");
+        let rests = |lone: &mut Lone<Database>| lone.is_idle() && lone.machine().is_settled();
+        assert!(self.lone.run_until(rests), "it comes to rest");
     }
 
     /// What a client got so far.

@@ -198,6 +198,8 @@ impl Engine {
         }
         if job.worker != NONE {
             tell(Part::Peer(Peer(job.worker)));
+        } else if let Some(overdue) = self.overdue(job) {
+            tell(Part::Peer(overdue));
         }
         for listener in job.listeners.iter::<OfJob>(&self.listeners) {
             tell(Part::Peer(Peer(self.listeners.get(listener).peer)));

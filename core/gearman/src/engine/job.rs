@@ -71,6 +71,9 @@ pub(super) struct Rare {
     pub(super) denominator: u32,
     /// When the worker's time is up.
     pub(super) deadline: Option<Time>,
+    /// The worker that took too long, and the age of its connection: as long as nobody else has the
+    /// job, its result will do.
+    pub(super) overdue: Option<(u32, u32)>,
     /// The calendar that it was made of, and for which second.
     pub(super) fired: Option<(Number, u64)>,
 }

@@ -97,6 +97,9 @@ impl Engine {
             }
             let at = self.index.by_number(number).expect("what has a time-out runs");
             self.counters.timed_out += 1;
+            let worker = self.jobs.get(at).worker;
+            let age = self.peers.get(worker).age;
+            self.jobs.get_mut(at).rare_mut().overdue = Some((worker, age));
             self.tell(out, at, Happened::TimedOut);
             self.unqueue(at);
             match self.rules.dialect {

@@ -1,7 +1,7 @@
 //! Handing jobs out, what workers say of them, and their end.
 
 use super::Engine;
-use super::job::{IGNORED, KEPT, State};
+use super::job::{IGNORED, Job, KEPT, State};
 use super::peer::{OfJob, OfPeer, Sleep};
 use super::ring::{NONE, Ring};
 use super::rules::{Defect, Dialect};
@@ -140,6 +140,9 @@ impl Engine {
         let job = self.jobs.get_mut(at);
         job.state = State::Running;
         job.worker = worker;
+        if job.rare().is_some_and(|rare| rare.overdue.is_some()) {
+            job.rare_mut().overdue = None;
+        }
         if timeout_nanos > 0 {
             let deadline = self.now + Duration::from_nanos(timeout_nanos);
             job.rare_mut().deadline = Some(deadline);
@@ -150,12 +153,16 @@ impl Engine {
     }
 
     /// A worker says something of its job. Of a job that is not its own (any more) nothing is
-    /// passed on. False if it cannot have been its own, since it was never handed any.
+    /// passed on, unless it only took too long and nobody else has got the job. False if it cannot
+    /// have been its own, since it was never handed any.
     pub fn work(&mut self, out: &mut impl Out, from: Peer, number: Number, work: Work<'_>) -> bool {
         let found = self.index.by_number(number);
         let own = found.filter(|&at| {
             let job = self.jobs.get(at);
-            job.state == State::Running && job.worker == from.0
+            match job.state {
+                State::Running => job.worker == from.0,
+                _ => self.overdue(job) == Some(from),
+            }
         });
         let Some(at) = own else {
             self.counters.late += 1;
@@ -188,6 +195,12 @@ impl Engine {
             }
         }
         true
+    }
+
+    /// The worker that took too long for a job which nobody else has got since.
+    pub(super) fn overdue(&self, job: &Job) -> Option<Peer> {
+        let (worker, age) = job.rare()?.overdue?;
+        (self.peers.get(worker).age == age).then_some(Peer(worker))
     }
 
     /// A job's listeners are told that it failed, and it ends.

@@ -19,6 +19,7 @@
 //! |---|---|---|
 //! | a packet shorter than its arguments | swallows the next one | `ERROR INVALID_PACKET`, closed |
 //! | a result of a job that was lost, or has ended | `ERROR JOB_NOT_FOUND` | counted |
+//! | a result behind its time-out, before anybody else has the job | `ERROR JOB_NOT_FOUND` | taken |
 //! | `WORK_FAIL` in place of an exception | a NUL behind the handle | none |
 //! | `GET_STATUS` of a handle, unique key longer than 64 bytes | no answer | all zeros |
 //! | an epoch beyond 64 bits | no answer | `ERROR INVALID_ARGUMENT` |
@@ -90,7 +91,7 @@ pub use monitor::{BEHIND_BYTES_MAX, WATCHERS_MAX};
 pub use results::{QUESTIONS_MAX, WAIT_MAX};
 
 use crate::config::Config;
-use crate::engine::{Engine, Number, Peer};
+use crate::engine::{Engine, Number};
 use crate::queue::Log;
 use bytes::BytesMut;
 use counters::Counters;
@@ -214,11 +215,11 @@ impl Gearmand {
 
     /// What ends every callback.
     fn settle(&mut self, cx: &mut Cx) {
-        self.hear_results(cx);
         self.hear_relay(cx);
         if !self.may_answer(cx) {
             return;
         }
+        self.hear_results(cx);
         if self.phase.has_jobs() {
             if let Some(log) = &mut self.log {
                 log.commit(cx, &self.engine);
@@ -287,9 +288,6 @@ impl Machine for Gearmand {
         let http = listener >= tokens::listener(self.http_from);
         let standing = self.first_standing();
         self.sessions.insert(conn, peer, http, standing);
-        if http {
-            self.engine.option_exceptions(Peer(conn.slot));
-        }
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
         }

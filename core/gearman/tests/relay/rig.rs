@@ -17,6 +17,7 @@ pub(crate) const SERVERS: [HostId; 2] = [HostId(0), HostId(1)];
 pub(crate) const WITNESS: HostId = HostId(2);
 const RELAY_PORT: u16 = 4731;
 const WITNESS_PORT: u16 = 7000;
+pub(crate) const HTTP_PORT: u16 = 8080;
 const STEP: Duration = Duration::from_millis(5);
 
 /// How a world is made.
@@ -51,7 +52,8 @@ pub(crate) struct Rig {
 /// Options of one of the two servers.
 fn server(setting: &Setting, world: &World, index: usize) -> ServerConfig {
     // Segments and checkpoints come within a short run.
-    let words = ["--queue-dir", "queue", "--checkpoint-bytes", "64k"];
+    let words = "--queue-dir queue --checkpoint-bytes 64k -r http --http-port 8080";
+    let words: Vec<&str> = words.split(' ').collect();
     let Ok(Command::Serve(config)) = Command::from_words(&words) else {
         panic!("a right command line");
     };
@@ -229,8 +231,13 @@ impl Rig {
 
     /// What a server says to a line.
     pub(crate) fn say(&mut self, index: usize, line: &'static str) -> String {
+        self.say_at(index, PORT, line)
+    }
+
+    /// What a server says at another of its ports.
+    pub(crate) fn say_at(&mut self, index: usize, port: u16, line: &'static str) -> String {
         let host = self.world.add_host(HostConfig::new("operator"));
-        let to = Endpoint::tcp(self.world.ip(SERVERS[index]), PORT);
+        let to = Endpoint::tcp(self.world.ip(SERVERS[index]), port);
         let book = self.book.clone();
         let make = move |setup| boxed(Typist::new(book.clone(), to.clone(), line), setup);
         self.world.add_program(host, ProgramConfig::new("typist", make));

@@ -1,6 +1,6 @@
 //! What the two say to peers and operators.
 
-use crate::rig::{Rig, SECOND, Setting};
+use crate::rig::{HTTP_PORT, Rig, SECOND, SERVERS, Setting};
 use storytime_gearman::config::Alone;
 
 #[test]
@@ -37,12 +37,24 @@ fn the_one_that_serves_hands_over_and_comes_back_to_stand_by() {
 }
 
 #[test]
+fn connections_that_were_there_before_it_takes_over_are_no_hindrance() {
+    let mut rig = Rig::new(&Setting::new(4));
+    rig.whole().expect("a pair");
+    let post = "POST /work HTTP/1.1\r\nHost: job2\r\nContent-Length: 1\r\n\r\nx";
+    assert!(rig.say_at(1, HTTP_PORT, post).starts_with("HTTP/1.1 503 "));
+    assert!(rig.say_at(1, HTTP_PORT, "GET /metrics HTTP/1.1\r\n\r\n").contains("turned_away"));
+    rig.world.power_cut(SERVERS[0]);
+    rig.run_until(SECOND * 15, "the other one serves", |rig| rig.serves(1)).expect("it does");
+    rig.settle().expect("nothing is lost");
+}
+
+#[test]
 fn with_the_other_one_away_jobs_are_accepted_or_refused_as_the_flag_says() {
     for alone in [Alone::Accept, Alone::Refuse] {
         let mut rig = Rig::new(&Setting { alone, ..Setting::new(3) });
         rig.whole().expect("a pair");
         rig.run(SECOND).expect("all is well");
-        let other = crate::rig::SERVERS[1];
+        let other = SERVERS[1];
         rig.world.power_cut(other);
         rig.run(SECOND * 8).expect("all is well");
         let (accepted, refused) = {

@@ -83,6 +83,20 @@ fn a_worker_that_takes_too_long_loses_the_job_and_its_late_result() {
 }
 
 #[test]
+fn a_result_that_comes_too_late_will_do_while_nobody_else_has_the_job() {
+    let mut desk = desk();
+    desk.submit(1, JOB).can_do_within(9, "f", 3).grab(9);
+    desk.wait(3 * SECOND).complete(9, 1);
+    assert_eq!((desk.line(1), desk.engine.jobs()), ("created 1, 1: complete ok".into(), 0));
+    desk.submit(1, JOB).grab(9);
+    desk.wait(3 * SECOND).gone(9).complete(9, 2);
+    assert_eq!((desk.line(1), desk.engine.jobs()), ("created 2".into(), 1), "it is another one");
+    desk.can_do(8, "f").grab(8);
+    desk.gone(8).complete(8, 2);
+    assert_eq!((desk.line(1), desk.engine.jobs()), (String::new(), 1), "it did not take too long");
+}
+
+#[test]
 fn sleeping_does_not_stop_the_clock_of_a_job() {
     let mut desk = desk();
     desk.submit(1, BACK).can_do_within(9, "f", 3).grab(9);

@@ -16,6 +16,8 @@ pub(crate) struct Party {
     pub(crate) runs: Vec<u64>,
     /// Jobs that it runs although they were taken from it, or cancelled.
     pub(crate) stale: Vec<u64>,
+    /// Those of them that it took too long for, and nobody else has got since.
+    pub(crate) overdue: Vec<u64>,
     /// Whether it said that it sleeps, and was not woken.
     pub(crate) asleep: bool,
     /// Whether it asked for a job, and was not answered.
@@ -103,8 +105,16 @@ impl Book {
     /// A job ended, as a worker or an operator wants it.
     pub(crate) fn ended(&mut self, number: u64) {
         self.promised.remove(&number);
+        self.not_overdue(number);
         for asked in self.parties.iter_mut().flat_map(|party| &mut party.asked) {
             asked.ended.insert(number);
+        }
+    }
+
+    /// Who took too long for a job has nothing more to say of it.
+    pub(crate) fn not_overdue(&mut self, number: u64) {
+        for party in &mut self.parties {
+            party.overdue.retain(|&overdue| overdue != number);
         }
     }
 
@@ -148,6 +158,7 @@ impl Book {
         if self.parties.iter().any(|party| party.runs.contains(&number)) {
             self.wrong(|| format!("job {number} runs twice"));
         }
+        self.not_overdue(number);
         self.parties[to].runs.push(number);
     }
 }

@@ -88,7 +88,11 @@ impl Canon {
             words.extend(named);
             words.push(END);
         }
-        // Of a job that is not its own nothing is passed on: its number does not matter.
+        // Of any other job that is not its own nothing is passed on: its number does not matter.
+        let mut overdue: Vec<u64> = party.overdue.iter().map(|&n| self.number(n)).collect();
+        overdue.sort_unstable();
+        words.extend(overdue);
+        words.push(END);
         words.extend([party.stale.len() as u64, u64::from(party.asleep)]);
         words
     }

@@ -44,7 +44,7 @@ fn workers_may_wait_for_a_job_in_every_order() {
 
 #[test]
 fn workers_may_take_too_long_in_every_order() {
-    search(&plans::tired_workers(3), 1_109);
+    search(&plans::tired_workers(3), 1_742);
 }
 
 #[test]
@@ -54,5 +54,5 @@ fn the_server_may_die_in_every_order() {
 
 #[test]
 fn all_of_it_may_happen_in_every_order() {
-    search(&Plan { keys: b"u", ..plans::everything(2) }, 7_628);
+    search(&Plan { keys: b"u", ..plans::everything(2) }, 10_370);
 }

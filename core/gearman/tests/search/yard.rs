@@ -213,8 +213,12 @@ impl Yard {
             Event::TimeOut => {
                 for peer in 0..plan.clients + plan.workers {
                     self.lose(plan, peer);
-                    let party = &mut self.book.parties[peer as usize];
-                    party.stale.append(&mut party.runs);
+                    for number in std::mem::take(&mut self.book.parties[peer as usize].runs) {
+                        self.book.not_overdue(number);
+                        let party = &mut self.book.parties[peer as usize];
+                        party.overdue.push(number);
+                        party.stale.push(number);
+                    }
                 }
                 self.pass(TIME_OUT);
             }
@@ -277,6 +281,7 @@ impl Yard {
 
     /// A worker ends a job that was taken from it. It may have got the same one again: a handle
     /// does not say for which time, so that this is the end of the job, and the other time is late.
+    /// So it is if it only took too long, and nobody else has got the job.
     fn finish_late(&mut self, worker: u32, number: u64) {
         let party = &mut self.book.parties[worker as usize];
         let work = Work::Complete((&[]).into());
@@ -284,6 +289,9 @@ impl Yard {
             return self.finish(worker, number, work);
         }
         party.stale.retain(|&stale| stale != number);
+        if party.overdue.contains(&number) && self.book.queued.contains(&number) {
+            return self.finish(worker, number, work);
+        }
         self.engine.work(&mut self.book, Peer(worker), Number(number), work);
     }
 

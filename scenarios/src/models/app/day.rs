@@ -16,6 +16,8 @@ const PERCENT_MAX: i64 = 10_000;
 pub struct Day {
     percent: Vec<u32>,
     length: Duration,
+    /// The load of all of it: nanoseconds, each times its per cent.
+    whole: u128,
 }
 
 impl Day {
@@ -39,16 +41,44 @@ impl Day {
             let title = "a day without parts, or without length";
             return Err(Diagnostic::at(&node.span, title, format!("expected {WANTED}")).into());
         }
-        Ok(Some(Self { percent, length }))
+        Ok(Some(Self::new(percent, length)))
     }
 
-    /// A mean time between two requests, so long after the day's beginning.
-    pub(super) fn stretch(&self, mean: Duration, at: Duration) -> Duration {
+    fn new(percent: Vec<u32>, length: Duration) -> Self {
+        let mut day = Self { percent, length, whole: 0 };
+        let spans = (0..day.percent.len() as u128).map(|n| {
+            let span = day.ends(n) - n.checked_sub(1).map_or(0, |before| day.ends(before));
+            span * u128::from(day.percent[n as usize])
+        });
+        day.whole = spans.sum();
+        day
+    }
+
+    /// Where a part ends, nanoseconds from the day's beginning.
+    fn ends(&self, part: u128) -> u128 {
+        ((part + 1) * u128::from(nanos(self.length))).div_ceil(self.percent.len() as u128)
+    }
+
+    /// How long a time between two requests becomes that begins so long after the day did. It goes
+    /// through as many parts of the day as it takes: at night one may last until the morning.
+    pub(super) fn stretch(&self, gap: Duration, at: Duration) -> Duration {
         let (length, parts) = (u128::from(nanos(self.length)), self.percent.len() as u128);
-        let part = u128::from(nanos(at)) % length * parts / length;
-        let percent = u128::from(self.percent[part as usize]);
-        let ns = u128::from(nanos(mean)) * 100 / percent;
-        Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+        let mut left = u128::from(nanos(gap)) * 100;
+        let mut ns = left / self.whole * length;
+        left %= self.whole;
+        let mut now = u128::from(nanos(at)) % length;
+        loop {
+            let part = now * parts / length;
+            let percent = u128::from(self.percent[part as usize]);
+            let room = self.ends(part) - now;
+            if left <= room * percent {
+                ns += left / percent;
+                return Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX));
+            }
+            left -= room * percent;
+            ns += room;
+            now = self.ends(part) % length;
+        }
     }
 }
 
@@ -58,11 +88,21 @@ mod tests {
 
     #[test]
     fn a_busy_hour_has_short_gaps_and_the_next_day_is_the_same() {
-        let day = Day { percent: vec![50, 200], length: Duration::from_secs(10) };
+        let day = Day::new(vec![50, 200], Duration::from_secs(10));
         let at = |s| day.stretch(Duration::from_millis(100), Duration::from_secs(s));
         assert_eq!(
             [0, 4, 5, 9, 10, 15].map(at).map(|d| d.as_millis()),
             [200, 200, 50, 50, 200, 50]
         );
+    }
+
+    #[test]
+    fn a_long_gap_goes_through_the_day_and_through_whole_days() {
+        let day = Day::new(vec![50, 200], Duration::from_secs(10));
+        let at = |gap, s| day.stretch(Duration::from_millis(gap), Duration::from_secs(s));
+        // Half a day at 50 % is 2.5 s of it, and half a day at 200 % is 10 s.
+        assert_eq!(at(5_000, 0).as_millis(), 6_250);
+        assert_eq!(at(11_000, 6).as_millis(), 4_000 + 5_000 + 250);
+        assert_eq!(at(2 * 12_500 + 5_000, 0).as_millis(), 20_000 + 6_250);
     }
 }

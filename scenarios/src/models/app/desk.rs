@@ -66,6 +66,8 @@ pub(super) struct Desk {
     pub(super) databases: Vec<Option<ServerId>>,
     /// Whether computing takes the time of this machine.
     pub(super) computes: bool,
+    /// Memory that the jobs say they hold, bytes.
+    pub(super) memory: u64,
     /// What jobs have computed so far, nanoseconds.
     pub(super) computed_ns: u64,
 }
@@ -96,6 +98,7 @@ impl Desk {
             jobs: config.job_servers.as_ref().map(|(servers, at)| Jobs::new(servers, at, JOBS)),
             sharding_counted: ShardingCounters::default(),
             computes: config.computes,
+            memory: 0,
             computed_ns: 0,
             cache: Client::new(config.client.clone(), CLIENT),
             database: config.database.as_ref().map(link),

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use storytime_machine::Time;
 
+/// What a word is before a workload says another.
+const NO_WORD: &str = "none";
+
 /// The figures of one host, by the name of the metric.
 #[derive(Debug)]
 pub struct Book {
@@ -17,9 +20,6 @@ pub struct Book {
 
 impl Book {
     /// Empty figures for every metric of a table.
-    ///
-    /// # Panics
-    /// If a metric is of a kind that no workload measures: a bug of its table.
     pub fn new(table: &[MetricDef], duration: Duration, bucket: Duration) -> Self {
         let series = || Series::new(duration, bucket);
         let empty = |def: &MetricDef| {
@@ -34,7 +34,7 @@ impl Book {
                 Kind::Curve(_) => Result::Curve(BTreeMap::new()),
                 Kind::ShareCurve(_) => Result::ShareCurve(BTreeMap::new()),
                 Kind::Time => Result::Time(0),
-                Kind::Word => panic!("workloads count; `{}` is a word", def.name),
+                Kind::Word => Result::Word(NO_WORD.to_owned()),
             };
             (def.name, result)
         };
@@ -118,6 +118,17 @@ impl Book {
                 *point = (point.0 + part, point.1 + whole);
             }
             other => panic!("{name} is no curve: {other:?}"),
+        }
+    }
+
+    /// Says a word; it holds until another is said.
+    ///
+    /// # Panics
+    /// As [`Book::count`].
+    pub fn word(&mut self, name: &str, word: String) {
+        match self.of(name) {
+            Result::Word(said) => *said = word,
+            other => panic!("{name} is no word: {other:?}"),
         }
     }
 

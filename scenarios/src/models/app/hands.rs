@@ -174,11 +174,25 @@ impl Hands<'_> {
     }
 
     /// The worker of this host dies, and another one takes its place: its connections to the job
-    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has to
-    /// leave alone.
+    /// servers are cut, and what they gave it is theirs again. What it had begun the workload has
+    /// to leave alone.
     pub fn hang_up(&mut self) {
         if let Some(jobs) = &mut self.desk.jobs {
             jobs.hang_up(self.cx);
+        }
+    }
+
+    /// The process holds so much memory from now on, bytes. With more than its host has, it is
+    /// killed.
+    pub const fn hold(&mut self, bytes: u64) {
+        self.desk.memory = bytes;
+    }
+
+    /// The process takes no more jobs of job servers, and exits when it has ended those that it
+    /// has. Whoever supervises its host starts it again.
+    pub fn leave(&mut self) {
+        if let Some(jobs) = &mut self.desk.jobs {
+            jobs.leave(self.cx);
         }
     }
 
@@ -381,6 +395,11 @@ impl Hands<'_> {
     pub fn level(&mut self, name: &str, level: u64) {
         let now = self.cx.now();
         lock(&self.desk.book).level(name, now, level);
+    }
+
+    /// Says a word under a metric. Of several hosts the last one's counts: all must say the same.
+    pub fn word(&mut self, name: &str, word: String) {
+        lock(&self.desk.book).word(name, word);
     }
 
     /// Counts things that belong to a point of a curve; of shares, a part of a whole.

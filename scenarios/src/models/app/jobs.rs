@@ -13,10 +13,15 @@ use storytime_machine::{Conn, Cx, Endpoint, Gone, Open, Token};
 pub struct JobServers {
     /// The hosts that run them.
     pub hosts: Vec<usize>,
+    /// Whether each host has to do with the one on itself alone.
+    pub own: bool,
     /// Which of them gets a job.
     pub choice: Choice,
     /// What the load's own workers do, and how long a job may take; nothing if it only submits.
     pub functions: Vec<(Bytes, Option<Duration>)>,
+    /// The same for each group of hosts, if they are not all alike: host n is in group n modulo
+    /// their number.
+    pub groups: Vec<Vec<(Bytes, Option<Duration>)>>,
     /// Most jobs that a host has at once.
     pub at_once: u32,
     /// Whether exceptions are told apart from failures.
@@ -63,6 +68,8 @@ struct Owner {
 pub(super) struct Jobs {
     client: Client,
     worker: Option<Worker>,
+    /// Whether it takes no more jobs, and the process exits.
+    leaves: bool,
     submitted: BTreeMap<u64, Owner>,
     next: u64,
     /// What this host does at the moment, by a number that the machine knows it by.
@@ -105,6 +112,7 @@ impl Jobs {
         Self {
             client: Client::new(client, base),
             worker: (!servers.functions.is_empty()).then(|| Worker::new(worker, worker_base)),
+            leaves: false,
             submitted: BTreeMap::new(),
             next: 0,
             assigned: BTreeMap::new(),
@@ -124,6 +132,19 @@ impl Jobs {
         if let Some(worker) = &mut self.worker {
             worker.hang_up(cx);
         }
+    }
+
+    /// Takes no more jobs.
+    pub(super) fn leave(&mut self, cx: &mut Cx) {
+        if let Some(worker) = &mut self.worker {
+            self.leaves = true;
+            worker.leave(cx);
+        }
+    }
+
+    /// Whether the last job has ended since, and the job servers have heard of it.
+    pub(super) fn has_left(&self) -> bool {
+        self.leaves && self.worker.as_ref().is_none_or(Worker::is_closed)
     }
 
     /// Submits a job, the `nth` of those of the load's job with this tag.

@@ -277,23 +277,23 @@ impl<W: Workload> App<W> {
     /// A user of a closed loop thinks before the next job.
     fn again(&self, cx: &mut Cx, why: Why) {
         if let (Why::User(user), Share::Closed { think, .. }) = (why, self.config.arrivals) {
-            let think = self.at_this_hour(think, cx.now());
             let pause = cx.rng().exponential(think);
+            let pause = self.at_this_hour(pause, cx.now());
             cx.after(Token(USERS + u64::from(user)), pause);
         }
     }
 
-    /// A mean time between two requests, by the hour of the day.
-    fn at_this_hour(&self, mean: Duration, now: Time) -> Duration {
-        self.config.day.as_ref().map_or(mean, |day| day.stretch(mean, now.since(self.began)))
+    /// How long a time between two requests becomes, by the hours of the day that it goes through.
+    fn at_this_hour(&self, gap: Duration, from: Time) -> Duration {
+        self.config.day.as_ref().map_or(gap, |day| day.stretch(gap, from.since(self.began)))
     }
 
     fn arrive(&mut self, cx: &mut Cx) {
         let Share::Open { gap, gaps } = self.config.arrivals else { return };
         while self.next_arrival <= cx.now() {
             self.came(cx, Why::Arrived);
-            let gap = self.at_this_hour(gap, self.next_arrival);
-            self.next_arrival += gaps.next(cx.rng(), gap);
+            let gap = gaps.next(cx.rng(), gap);
+            self.next_arrival += self.at_this_hour(gap, self.next_arrival);
         }
         if !self.at_rest(cx.now()) {
             cx.at(ARRIVAL, self.next_arrival);
@@ -346,13 +346,14 @@ impl<W: Workload> Machine for App<W> {
         let first = cx.now().max(self.began + self.config.warmup);
         match self.config.arrivals {
             Share::Open { gap, gaps } => {
-                self.next_arrival = first + gaps.first(cx.rng(), gap);
+                let gap = gaps.first(cx.rng(), gap);
+                self.next_arrival = first + self.at_this_hour(gap, first);
                 cx.at(ARRIVAL, self.next_arrival);
             }
             Share::Asked => {}
             Share::Closed { users, think } => {
                 for user in 0..users {
-                    let pause = cx.rng().exponential(think);
+                    let pause = self.at_this_hour(cx.rng().exponential(think), first);
                     cx.at(Token(USERS + u64::from(user)), first + pause);
                 }
             }
@@ -472,6 +473,10 @@ impl<W: Workload> Machine for App<W> {
         let extra = self.config.told.len() * LANES_MAX as usize + 3 + given as usize;
         assert!(self.waiting.len() <= self.config.queue_max as usize + extra, "bounded");
         assert!(self.desk.at_once.is_empty(), "what came is handed out in the same step");
+    }
+
+    fn memory(&self) -> u64 {
+        self.desk.memory
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {

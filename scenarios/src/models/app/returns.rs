@@ -8,7 +8,7 @@ use super::orders::Orders;
 use super::{LANES_MAX, PACKET_BYTES, Workload, lock};
 use crate::models::pages::Pages;
 use storytime_database::client::Client as Dbd;
-use storytime_machine::{Conn, Cx};
+use storytime_machine::{Conn, Cx, Exit};
 use storytime_memcached::client::{Event, Outcome};
 use storytime_sharding::Sharding;
 
@@ -63,6 +63,9 @@ impl<W: Workload> App<W> {
         }
         self.count_packets(cx);
         self.count_shards(cx);
+        if self.desk.jobs.as_ref().is_some_and(Jobs::has_left) {
+            cx.exit(Exit::Failed("it has done its share of jobs"));
+        }
     }
 
     /// Counts what the requests over shards asked of databases and caches.

@@ -1,7 +1,7 @@
 //! The numbers of a load of application servers: from the file to each host's machine.
 
 use super::day::Day;
-use super::{App, AppConfig, Book, Shards, WORK_CPU, WORK_JOBS, Workload};
+use super::{App, AppConfig, Book, JobServers, Shards, WORK_CPU, WORK_JOBS, Workload};
 use crate::build::Seat;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
@@ -218,6 +218,17 @@ impl<W: Workload> AppLoad<W> {
         Some((options, map))
     }
 
+    /// What the host has to do with job servers, and where they are.
+    fn job_servers(&self, seat: &Seat<'_>) -> Option<(JobServers, Vec<Endpoint>)> {
+        let mut servers = W::job_servers(&self.numbers);
+        if !servers.groups.is_empty() {
+            servers.functions = servers.groups[seat.part % servers.groups.len()].clone();
+        }
+        let its = servers.hosts.iter().filter(|&&host| !servers.own || host == seat.host());
+        let at = its.map(|&host| seat.job_server(host)).collect();
+        (!servers.hosts.is_empty()).then_some((servers, at))
+    }
+
     fn config(&self, seat: &Seat<'_>) -> AppConfig {
         let (part, parts) = (seat.part as u32, seat.parts() as u32);
         let mut pool = PoolOptions {
@@ -265,11 +276,7 @@ impl<W: Workload> AppLoad<W> {
             sharding: self.sharding(&seat.databases(), &client, &database_client),
             databases: seat.databases(),
             database_client,
-            job_servers: {
-                let servers = W::job_servers(&self.numbers);
-                let at = servers.hosts.iter().map(|&host| seat.job_server(host)).collect();
-                (!servers.hosts.is_empty()).then_some((servers, at))
-            },
+            job_servers: self.job_servers(seat),
             coordinator: W::coordinator(&self.numbers)
                 .map(|(host, port)| seat.endpoint(host, port)),
             day: self.day.clone(),

@@ -209,6 +209,8 @@ impl Gearmand {
             return self.split(cx).1.http_refuse(from, away, ask.keep);
         }
         let function = self.inward(from, &function);
+        // Not before: the engine of a server that stands by knows of nobody.
+        self.engine.option_exceptions(from);
         let doing = Doing {
             number: None,
             background: ask.background,

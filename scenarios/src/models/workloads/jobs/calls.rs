@@ -48,6 +48,8 @@ pub enum Same {
 #[derive(Clone, Debug)]
 pub struct Numbers {
     hosts: Vec<usize>,
+    /// Whether each host has to do with the one on itself alone.
+    own: bool,
     function: Bytes,
     /// What the data begins with; a number follows, so that no two calls are alike, unless `same`
     /// says so.
@@ -100,7 +102,10 @@ impl Workload for Calls {
 
     const KIND: &'static str = "calls";
     const FIELDS: &'static [&'static str] = app_fields![
+        "day",
+        "day_length",
         "job_servers",
+        "own_server",
         "function",
         "text",
         "data",
@@ -137,6 +142,7 @@ impl Workload for Calls {
         let text = fields.text_if("text", "words to send")?;
         Ok(Numbers {
             hosts: work::job_servers(fields, parts)?,
+            own: work::own_server(fields, parts)?,
             function: fields.text("function", "the name of a function")?.text.into(),
             text: text.map_or_else(String::new, |word| word.text),
             data_bytes: match fields.get("data") {
@@ -162,6 +168,7 @@ impl Workload for Calls {
     fn job_servers(numbers: &Numbers) -> JobServers {
         JobServers {
             hosts: numbers.hosts.clone(),
+            own: numbers.own,
             choice: numbers.choice,
             timeout: numbers.timeout,
             ..JobServers::default()

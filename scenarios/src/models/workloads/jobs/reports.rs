@@ -148,7 +148,7 @@ impl Reports {
 fn answer(log: &[u8]) -> Vec<u8> {
     let log = std::str::from_utf8(log).expect("logs are text");
     let missing = log.lines().filter(|line| line.ends_with(" 404"));
-    let pages = missing.filter_map(|line| line.split(' ').nth(3));
+    let pages = missing.filter_map(|line| line.split(' ').nth(2));
     let found: Vec<String> = pages.map(|page| format!("1 {page}\n")).collect();
     added_up(found.iter().map(String::as_bytes))
 }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_answer_counts_pages_that_were_not_found() {
-        let log = b"web1 0 GET /b 404\nweb1 1 GET /a 200\nweb2 0 GET /b 404\nweb2 1 GET /a 404\n";
+        let log = b"web1#0 GET /b 404\nweb1#1 GET /a 200\nweb2#0 GET /b 404\nweb2#1 GET /a 404\n";
         assert_eq!(answer(log), b"      1 /a\n      2 /b\n");
     }
 }

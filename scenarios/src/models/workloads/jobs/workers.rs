@@ -4,7 +4,9 @@
 //! then waits for `wait` (a database, a disk, a friend), and ends with what `does` makes of the
 //! data; or it fails.
 //!
-//! The ledger knows how often each job was begun and done, by its name at its server.
+//! A process has `memory` when it begins, and `leak` more with each job. With more than its host
+//! has it is killed, and its jobs are somebody else's. With `leaves_after` it exits behind so many
+//! jobs, once they are ended; the host's `respawn` starts it again in either case.
 //!
 //! Not modelled: what the work needs besides, and a worker that is wrong.
 
@@ -21,10 +23,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::Ratio;
 
+/// Most memory of a process, or that it leaks with a job, bytes.
+const MEMORY_BYTES_MAX: u64 = 1 << 40;
+/// Most jobs after which a process exits.
+const JOBS_MAX: u64 = 1_000_000_000;
+
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
     hosts: Vec<usize>,
+    /// Whether each host has to do with the one on itself alone.
+    own: bool,
     functions: Vec<Bytes>,
     /// How long the job servers let a job take.
     limit: Option<Duration>,
@@ -33,6 +42,12 @@ pub struct Numbers {
     cpu: (Duration, Duration),
     wait: (Duration, Duration),
     fails: Ratio,
+    /// Memory of a process at first, bytes.
+    memory_bytes: u64,
+    /// What it has more with each job, bytes.
+    leak_bytes: u64,
+    /// How many jobs it does before it exits.
+    leaves_after: Option<u64>,
     /// Jobs that a host has at once: one for each of its workers.
     at_once: u32,
 }
@@ -41,6 +56,8 @@ pub struct Numbers {
 #[derive(Debug)]
 pub struct Workers {
     numbers: Numbers,
+    /// Jobs that this life of the process began.
+    begun: u64,
 }
 
 /// A job, by what it awaits.
@@ -56,9 +73,24 @@ impl Workload for Workers {
     type Job = Job;
 
     const KIND: &'static str = "workers";
-    const FIELDS: &'static [&'static str] =
-        app_fields!["job_servers", "functions", "limit", "does", "cpu", "wait", "fails"];
-    const METRICS: &'static [MetricDef] = app_metrics![("worked", Series, "jobs begun by workers")];
+    const FIELDS: &'static [&'static str] = app_fields![
+        "job_servers",
+        "own_server",
+        "functions",
+        "limit",
+        "does",
+        "cpu",
+        "wait",
+        "fails",
+        "memory",
+        "leak",
+        "leaves_after"
+    ];
+    const METRICS: &'static [MetricDef] = app_metrics![
+        ("worked", Series, "jobs begun by workers"),
+        ("memory", Bytes, "memory of the workers"),
+        ("lives", Series, "lives of worker processes"),
+    ];
     const NEEDS_DATABASE: bool = false;
     const NEEDS_CACHES: bool = false;
     const TAKES_JOBS: bool = true;
@@ -69,9 +101,14 @@ impl Workload for Workers {
             Some(node) => DURATION.read_range(node, key),
             None => Ok(nothing),
         };
+        let bytes = |key: &str| match fields.get(key) {
+            Some(_) => fields.bytes(key, 0..=MEMORY_BYTES_MAX),
+            None => Ok(0),
+        };
         let functions = fields.texts("functions", "the name of a function")?;
         Ok(Numbers {
             hosts: work::job_servers(fields, parts)?,
+            own: work::own_server(fields, parts)?,
             functions: functions.into_iter().map(|word| word.text.into()).collect(),
             limit: fields.quantity_if("limit", DURATION)?,
             timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
@@ -80,17 +117,24 @@ impl Workload for Workers {
             wait: span("wait")?,
             at_once: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
             fails: fields.quantity("fails", CHANCE, Some(Ratio::NEVER))?,
+            memory_bytes: bytes("memory")?,
+            leak_bytes: bytes("leak")?,
+            leaves_after: match fields.get("leaves_after") {
+                Some(_) => Some(fields.integer("leaves_after", 1..=JOBS_MAX, None)?),
+                None => None,
+            },
         })
     }
 
     fn new(numbers: Numbers, _part: u32, _ledger: Arc<Mutex<()>>) -> Self {
-        Self { numbers }
+        Self { numbers, begun: 0 }
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
         let functions = numbers.functions.iter();
         JobServers {
             hosts: numbers.hosts.clone(),
+            own: numbers.own,
             functions: functions.map(|name| (name.clone(), numbers.limit)).collect(),
             timeout: numbers.timeout,
             at_once: numbers.at_once,
@@ -100,6 +144,7 @@ impl Workload for Workers {
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         hands.count("worked", 1);
+        self.grow(hands);
         let (cpu, wait) = (self.numbers.cpu, self.numbers.wait);
         let cpu = hands.rng().duration(cpu.0, cpu.1);
         hands.compute(cpu);
@@ -107,7 +152,8 @@ impl Workload for Workers {
         if wait.is_zero() {
             return self.end(hands);
         }
-        hands.pause(wait);
+        // Timers count from the step's beginning, and the computing comes first.
+        hands.pause(cpu + wait);
         Step::Await(Job::AwaitWake)
     }
 
@@ -119,6 +165,20 @@ impl Workload for Workers {
 }
 
 impl Workers {
+    /// One more job begins, and leaves something behind in memory.
+    fn grow(&mut self, hands: &mut Hands<'_>) {
+        if self.begun == 0 {
+            hands.count("lives", 1);
+        }
+        self.begun += 1;
+        let bytes = self.numbers.memory_bytes + self.numbers.leak_bytes * self.begun;
+        hands.hold(bytes);
+        hands.level("memory", bytes);
+        if self.numbers.leaves_after.is_some_and(|jobs| self.begun >= jobs) {
+            hands.leave();
+        }
+    }
+
     fn end(&self, hands: &mut Hands<'_>) -> Step<Job> {
         if hands.rng().chance(self.numbers.fails) {
             return Step::Failed;
