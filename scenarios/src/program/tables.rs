@@ -181,7 +181,7 @@ pub(super) const GEARMAND_METRICS: &[MetricDef] = &[
     MetricDef { name: "result_cache_hits", kind: Kind::Series, label: "results found" },
     MetricDef { name: "result_cache_misses", kind: Kind::Series, label: "results not found" },
     MetricDef { name: "overrun_peers", kind: Kind::Series, label: "slow peers hung up on" },
-    MetricDef { name: "result_cache_hits", kind: Kind::Series, label: "results found in the cache" },
+    MetricDef { name: "result_cache_hits", kind: Kind::Series, label: "results in the cache" },
     MetricDef { name: "result_cache_misses", kind: Kind::Series, label: "results not found there" },
     MetricDef { name: "result_cache_stores", kind: Kind::Series, label: "results put into it" },
     MetricDef { name: "http_requests", kind: Kind::Series, label: "requests over HTTP" },
