@@ -44,7 +44,6 @@ pub use head::HEAD_BYTES_MAX;
 
 use super::session::End;
 use super::{Gearmand, WORK_JOBS};
-use crate::config::HELD_BYTES_MAX;
 use crate::engine::{Number, Payload, Peer, Submit, When};
 use crate::packet::SHARED_BYTES_MIN;
 use bytes::{Buf as _, BytesMut};
@@ -113,10 +112,7 @@ impl Gearmand {
         let before = rx.len();
         while self.http_step(cx, conn, rx) == Step::Done {}
         self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > HELD_BYTES_MAX && !rx.is_empty() {
-            self.counters.broken_peers += 1;
-            self.hang_up(cx, conn, Close::Abort);
-        }
+        self.note_unread(cx, conn, rx.len());
         true
     }
 
