@@ -120,9 +120,7 @@ impl Gearmand {
             }
         }
         self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > self.config.held_bytes_max {
-            self.throw_out_the_fullest(cx);
-        }
+        self.note_unread(cx, conn, rx.len());
         true
     }
 
