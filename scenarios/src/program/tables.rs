@@ -178,8 +178,6 @@ pub(super) const GEARMAND_METRICS: &[MetricDef] = &[
     MetricDef { name: "completes_told", kind: Kind::Series, label: "results told" },
     MetricDef { name: "fails_told", kind: Kind::Series, label: "failures told" },
     MetricDef { name: "errors", kind: Kind::Series, label: "errors told" },
-    MetricDef { name: "result_cache_hits", kind: Kind::Series, label: "results found" },
-    MetricDef { name: "result_cache_misses", kind: Kind::Series, label: "results not found" },
     MetricDef { name: "overrun_peers", kind: Kind::Series, label: "slow peers hung up on" },
     MetricDef { name: "result_cache_hits", kind: Kind::Series, label: "results in the cache" },
     MetricDef { name: "result_cache_misses", kind: Kind::Series, label: "results not found there" },
