@@ -75,6 +75,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
     ("cron.toml", include_str!("../cron.toml")),
     ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
+    ("result-cache.toml", include_str!("../result-cache.toml")),
     ("mail-store.toml", include_str!("../mail-store.toml")),
     ("digg-day.toml", include_str!("../digg-day.toml")),
     ("yahoo-day.toml", include_str!("../yahoo-day.toml")),

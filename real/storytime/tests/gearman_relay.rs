@@ -17,7 +17,7 @@ const NAP: Duration = Duration::from_millis(50);
 /// Submits that are sent without waiting for the first's answer.
 const PIPELINED: u64 = 50;
 /// Jobs that are acknowledged before the kill.
-const JOBS: u64 = 2_000;
+const JOBS: u64 = 500;
 const HEADER_BYTES: usize = 12;
 
 /// Where everybody is.

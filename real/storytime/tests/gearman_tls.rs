@@ -12,6 +12,8 @@ use std::time::Duration;
 use storytime_real::{Listening, nobodys_address};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// More connections than handshakes that may be under way.
+const CROWD: usize = 300;
 
 /// A folder with certificates and tools, and a server that wants to see some.
 struct Site {
@@ -152,6 +154,11 @@ fn who_shows_no_certificate_or_a_strangers_is_not_served() {
 fn a_peer_that_does_not_shake_hands_is_hung_up_on() {
     let site = Site::new("silent");
     let mut silent = TcpStream::connect(site.server.at()).expect("it listens");
+    // More than may shake hands at a time: who means it is served all the same.
+    let connect = |_| TcpStream::connect(site.server.at()).expect("it listens");
+    let crowd: Vec<TcpStream> = (0..CROWD).map(connect).collect();
+    assert_eq!(site.status("client").status.code(), Some(0), "others are served");
+    drop(crowd);
     silent.set_read_timeout(Some(PATIENCE)).expect("a time");
     let ended = silent.read(&mut [0]);
     assert!(matches!(ended, Ok(0)) || ended.is_err_and(|why| !is_late(&why)), "it is let go");

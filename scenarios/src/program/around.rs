@@ -82,7 +82,7 @@ mod tests {
         let (around, _) = read("gearman -w -f log >> all").expect("a file");
         assert!(around.to.is_some_and(|to| to.append));
         let quoted = read("gearman -w -f a -- sh -c 'sort | uniq'").expect("nothing around it");
-        assert_eq!((quoted.0, quoted.1.len()), (Around::default(), 7));
+        assert_eq!((quoted.0, quoted.1.len()), (Around::default(), 8));
     }
 
     #[test]

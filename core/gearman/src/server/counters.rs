@@ -1,6 +1,7 @@
 //! What happened, in numbers.
 
 use super::Gearmand;
+use super::results::Results;
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -74,9 +75,7 @@ impl Gearmand {
         ] {
             each(name, value);
         }
-        if let Some(results) = &self.results {
-            results.each_counter(each);
-        }
+        Results::each_counter(self.results.as_deref(), each);
         if let Some(log) = &self.log {
             log.counters(each);
         }

@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | a packet shorter than its arguments | swallows the next one | `ERROR INVALID_PACKET`, closed |
 //! | a result of a job that was lost, or has ended | `ERROR JOB_NOT_FOUND` | counted |
-//! | a result behind its time-out, before anybody else has the job | `ERROR JOB_NOT_FOUND` | taken |
+//! | a result behind its time-out, if nobody else has the job | `ERROR JOB_NOT_FOUND` | taken |
 //! | `WORK_FAIL` in place of an exception | a NUL behind the handle | none |
 //! | `GET_STATUS` of a handle, unique key longer than 64 bytes | no answer | all zeros |
 //! | an epoch beyond 64 bits | no answer | `ERROR INVALID_ARGUMENT` |

@@ -15,7 +15,7 @@ pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much one connection may ask for before others go first: replies, whoever gets them, and
 /// entries of lists that are looked at.
-const TURN_TOIL_MAX: u64 = 1 << 16;
+pub(super) const TURN_TOIL_MAX: u64 = 1 << 16;
 
 /// Said to who answers in place of asking.
 const NOT_A_REQUEST: Fault<'_> =
@@ -84,14 +84,16 @@ impl Gearmand {
             }
         }
         self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > self.config.held_bytes_max {
-            self.throw_out_the_fullest(cx);
-        }
+        self.note_unread(cx, conn, rx.len());
     }
 
-    /// All peers together send more unfinished packets than memory is for: who holds most of it is
-    /// hung up on, and not whoever came last.
-    fn throw_out_the_fullest(&mut self, cx: &mut Cx) {
+    /// Notes how much of what a connection sent waits for its rest. If all peers together send more
+    /// unfinished packets than memory is for, who holds most of it is hung up on, and not whoever
+    /// came last.
+    pub(super) fn note_unread(&mut self, cx: &mut Cx, conn: Conn, unread: usize) {
+        if self.sessions.note_unread(conn, unread) <= self.config.held_bytes_max {
+            return;
+        }
         let fullest = self.sessions.most_unread().expect("somebody sent something");
         self.counters.broken_peers += 1;
         self.hang_up(cx, fullest, Close::Abort);

@@ -11,7 +11,7 @@ use storytime_machine::{Boot, Bytes, BytesMut, Conn, Cx, Endpoint, Gone, Machine
 const BASE: Token = Token(1 << 40);
 const TICK: Token = Token(0);
 /// Between two submits.
-const PACE: Duration = Duration::from_millis(7);
+const PACE: Duration = Duration::from_millis(11);
 /// How long a job takes.
 const SPAN: Duration = Duration::from_millis(3);
 

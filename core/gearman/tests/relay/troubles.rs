@@ -12,7 +12,7 @@ use storytime_sim::{DiskConfig, Fault};
 
 /// Own stream of what a seed's world is like.
 const STREAM: u64 = 1 << 40;
-const SEEDS: u64 = 16;
+const SEEDS: u64 = 10;
 const TROUBLE: Duration = Duration::from_secs(20);
 
 /// The one that serves dies for good; the other one has everything that was accepted.

@@ -272,3 +272,17 @@ fn it_is_spoken_where_it_is_asked_for() {
         assert!(Command::from_words(&words).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn who_asks_for_much_and_reads_nothing_is_not_read_from() {
+    let mut rig = rig("");
+    let client = web(&mut rig);
+    rig.lone.set_reads(client, false);
+    let asked = 2_000;
+    let all = "GET /metrics HTTP/1.1\r\n\r\n".repeat(asked);
+    rig.lone.send(client, all.as_bytes());
+    assert!(rig.counter("http_requests") < asked as u64 / 2, "most of it waits");
+    rig.lone.set_reads(client, true);
+    rig.lone.run_until(|lone| lone.is_idle());
+    assert_eq!(told(&mut rig, client).matches("HTTP/1.1 200 OK").count(), asked);
+}

@@ -8,6 +8,8 @@ use storytime_machine::{Cx, Machine as _};
 
 /// Most functions that are told of one by one.
 const FUNCTIONS_MAX: usize = 1_000;
+/// What the counters cost, in replies of the usual kind.
+const METRICS_TOIL: u64 = 100;
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Counters that go up and down.
@@ -26,6 +28,7 @@ impl Gearmand {
     /// Answers with all counters, or with the length of that.
     pub(super) fn http_metrics(&mut self, cx: &mut Cx, to: Peer, head_only: bool, keep: bool) {
         let text = self.metrics();
+        self.toil += self.engine.functions_len() as u64 + METRICS_TOIL;
         let (_, mut wire) = self.split(cx);
         let body = (!head_only).then_some(&*text);
         wire.http_text(to, Status::OK, KIND, body, text.len(), keep);

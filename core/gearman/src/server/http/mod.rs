@@ -42,9 +42,9 @@ mod reply;
 
 pub use head::HEAD_BYTES_MAX;
 
+use super::serve::TURN_TOIL_MAX;
 use super::session::End;
 use super::{Gearmand, WORK_JOBS};
-use crate::config::HELD_BYTES_MAX;
 use crate::engine::{Number, Payload, Peer, Submit, When};
 use crate::packet::SHARED_BYTES_MIN;
 use bytes::{Buf as _, BytesMut};
@@ -111,12 +111,16 @@ impl Gearmand {
             return false;
         }
         let before = rx.len();
-        while self.http_step(cx, conn, rx) == Step::Done {}
-        self.counters.bytes_read += (before - rx.len()) as u64;
-        if self.sessions.note_unread(conn, rx.len()) > HELD_BYTES_MAX && !rx.is_empty() {
-            self.counters.broken_peers += 1;
-            self.hang_up(cx, conn, Close::Abort);
+        let replies = self.counters.replies;
+        self.toil = 0;
+        while self.http_step(cx, conn, rx) == Step::Done {
+            if self.toil + (self.counters.replies - replies) > TURN_TOIL_MAX {
+                self.end_turn(cx, conn);
+                break;
+            }
         }
+        self.counters.bytes_read += (before - rx.len()) as u64;
+        self.note_unread(cx, conn, rx.len());
         true
     }
 
@@ -130,6 +134,11 @@ impl Gearmand {
         let http = session.http.as_mut().expect("it is a connection of HTTP");
         match &http.awaits {
             Awaited::Request if rx.is_empty() => Step::Waits,
+            Awaited::Request if cx.pending(conn) > cx.limits().tx_high => {
+                session.paused = true;
+                cx.pause(conn, true);
+                Step::Waits
+            }
             Awaited::Request => match head::read(rx, body_bytes_max) {
                 Head::Partial => Step::Waits,
                 Head::Refused(refused) => {

@@ -271,11 +271,12 @@ impl Wire<'_> {
         let Some(http) = &mut session.http else { return };
         http.awaits = Awaited::Request;
         if keep && !http.last {
-            if session.unread() > 0 {
+            if !session.paused {
                 // What came meanwhile is told again.
-                self.cx.pause(conn, true);
+                let came = session.unread() > 0;
+                self.cx.pause(conn, came);
+                self.cx.pause(conn, false);
             }
-            self.cx.pause(conn, false);
         } else if session.end == End::None {
             // The engine hears of it when the connection is gone.
             session.end = End::Closed;

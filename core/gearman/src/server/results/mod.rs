@@ -238,15 +238,17 @@ impl Results {
         (data, result)
     }
 
-    pub(super) fn each_counter(&self, each: &mut dyn FnMut(&'static str, u64)) {
-        let counters = &self.counters;
+    /// Tells the counters, all of them zero where there is no cache.
+    pub(super) fn each_counter(this: Option<&Self>, each: &mut dyn FnMut(&'static str, u64)) {
+        let none = Counters::default();
+        let counters = this.map_or(&none, |results| &results.counters);
         for (name, value) in [
             ("result_cache_hits", counters.hits),
             ("result_cache_misses", counters.misses),
             ("result_cache_unanswered", counters.unanswered),
             ("result_cache_stores", counters.stores),
             ("result_cache_not_stored", counters.not_stored),
-            ("result_cache_questions", self.questions as u64),
+            ("result_cache_questions", this.map_or(0, |results| results.questions as u64)),
         ] {
             each(name, value);
         }

@@ -152,7 +152,8 @@ impl Workload for Workers {
         if wait.is_zero() {
             return self.end(hands);
         }
-        hands.pause(wait);
+        // Timers count from the step's beginning, and the computing comes first.
+        hands.pause(cpu + wait);
         Step::Await(Job::AwaitWake)
     }
 
