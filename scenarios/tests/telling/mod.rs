@@ -1,6 +1,9 @@
 //! What every story is held to: its expectations, its determinism, its tables, its canary.
 
 use std::mem::discriminant;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use storytime_scenarios::catalog;
 use storytime_scenarios::overlay::Override;
 use storytime_scenarios::run::{Run, kind_of};
@@ -20,9 +23,24 @@ fn run(story: &Story, seed: u64) -> Run {
     run_simulated(story, seed, Options::default())
 }
 
+/// Checks each, as many at a time as there are cores.
+fn each(stories: &[Told], check: impl Fn(&Told) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(told) = stories.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check(told);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+}
+
 /// Each holds, and a seed is a run. Two seeds: the campaigns have the others.
 pub(crate) fn all_hold(stories: &[Told]) {
-    for (id, ..) in stories {
+    each(stories, |(id, ..)| {
         let story = story(id, &[]);
         let (first, again, other) = (run(&story, 1), run(&story, 1), run(&story, 2));
         assert_eq!(first.first_failure(&story), None, "{id}, seed 1");
@@ -31,7 +49,7 @@ pub(crate) fn all_hold(stories: &[Told]) {
         // A table of sizes has nothing to draw.
         assert!(first.digest() != other.digest() || *id == "slab-table", "{id}");
         tables_are_kept(id, &story, &first);
-    }
+    });
 }
 
 /// What a load measured is what its table promises.
@@ -50,10 +68,10 @@ fn tables_are_kept(id: &str, story: &Story, run: &Run) {
 
 /// A story that must fail fails, or its other verdicts mean nothing.
 pub(crate) fn canaries_fail(stories: &[Told]) {
-    for (id, set, expected) in stories {
+    each(stories, |(id, set, expected)| {
         let story = story(id, &[set]);
         let failed = (1..=5).find_map(|seed| run(&story, seed).first_failure(&story));
         let failed = failed.unwrap_or_else(|| panic!("{id} holds with {set}"));
         assert!(failed.contains(expected), "{id} with {set}: {failed}");
-    }
+    });
 }
