@@ -98,7 +98,7 @@ impl Command {
         }
         match (file, only_servers) {
             (Some(_), Some(name)) => Err(UsageError(format!(
-                "{name} goes with --servers; with --config the file says it"
+                "{name} is not taken with --config: the file says it"
             ))),
             (Some(file), None) => Ok(Self::File(FileCommand { file, listen })),
             (None, _) if pool.servers.is_empty() => {
@@ -212,7 +212,7 @@ mod tests {
             ("-p x --servers a", "-p x: expected a port"),
             ("--servers a:x", "no port"),
             ("--servers a --placement ring", "ketama"),
-            ("--config f --servers a", "--servers goes with"),
+            ("--config f --servers a", "--servers is not taken with --config"),
             ("--servers a --hash-tag {", "two characters"),
             ("--servers a --timeout 5", "such as 500ms"),
             ("--servers a --frobnicate", "unknown option `--frobnicate`"),
