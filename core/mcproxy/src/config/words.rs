@@ -97,9 +97,9 @@ impl Command {
             }
         }
         match (file, only_servers) {
-            (Some(_), Some(name)) => Err(UsageError(format!(
-                "{name} is not taken with --config: the file says it"
-            ))),
+            (Some(_), Some(name)) => {
+                Err(UsageError(format!("{name} is not taken with --config: the file says it")))
+            }
             (Some(file), None) => Ok(Self::File(FileCommand { file, listen })),
             (None, _) if pool.servers.is_empty() => {
                 Err(UsageError("it needs --config FILE or --servers HOST[:PORT],…".to_owned()))
