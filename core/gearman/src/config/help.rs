@@ -18,6 +18,7 @@ gearmand: a job server that loses nothing it promised; under the original's flag
     --zero-retries unlimited|none   what -j 0 means (unlimited, as in 1.1.20; later: none)
 -w, --worker-wakeup N         sleeping workers that are woken for a job (1; 0: all)
     --grab-patience MICROS    how long who has finished a job waits for another (500; 0: not at all)
+    --ack-patience MICROS     how long a lone job's handle waits for its result (500; 0: not at all)
     --exceptions              send WORK_EXCEPTION to everybody, not only to who asked for it
     --job-handle-prefix WORD  handles are WORD:1, WORD:2 ... (H:<host name>)
     --dialect gearmand|danga  whose habits: the C server's, or the first server's in Perl (gearmand)

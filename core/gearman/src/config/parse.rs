@@ -149,9 +149,8 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "worker-wakeup" => config.wake_max = number(given)?,
-        "grab-patience" => {
-            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
-        }
+        "grab-patience" => config.grab_patience = micros(given)?,
+        "ack-patience" => config.ack_patience = micros(given)?,
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
@@ -217,6 +216,10 @@ pub(super) fn wrong(given: Given<'_>) -> UsageError {
 
 pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
     given.value.parse().map_err(|_| wrong(given))
+}
+
+fn micros(given: Given<'_>) -> Result<Duration, UsageError> {
+    Ok(Duration::from_micros(number::<u32>(given)?.into()))
 }
 
 /// A number, or the service's name.
