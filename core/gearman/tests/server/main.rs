@@ -6,6 +6,7 @@ mod cuts;
 mod dialogues;
 mod hostile;
 mod http;
+mod http_chunks;
 mod life;
 mod monitor;
 mod perl;
