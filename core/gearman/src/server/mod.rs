@@ -59,6 +59,7 @@
 //! | `life` | listeners, timers |
 //! | `secure` | TLS: handshakes that are under way |
 //! | `relay` | one queue of two job servers |
+//! | `reload` | what SIGHUP reads again |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
@@ -75,6 +76,7 @@ mod monitor;
 mod out;
 mod recall;
 mod relay;
+mod reload;
 mod request;
 mod results;
 mod secure;
@@ -267,7 +269,7 @@ impl Machine for Gearmand {
 
     fn signal(&mut self, cx: &mut Cx, signal: Signal) {
         match signal {
-            Signal::Reload => self.around.reopen_log(),
+            Signal::Reload => self.reload(cx),
             Signal::User1 => self.drain(cx),
         }
         self.settle(cx);

@@ -11,5 +11,6 @@ mod life;
 mod monitor;
 mod perl;
 mod refusals;
+mod reload;
 mod rig;
 mod tenants;
