@@ -78,6 +78,8 @@ impl Gearmand {
             ("watchers", self.watchers.len() as u64),
             ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
+            ("jobs_memory", self.engine.jobs_memory()),
+            ("jobs_memory_max", self.config.jobs_bytes_max),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),

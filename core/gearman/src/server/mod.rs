@@ -10,8 +10,8 @@
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
 //! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks
-//! for much lets others go first. Jobs, functions and listeners are the
-//! engine's to bound.
+//! for much lets others go first. Jobs (what they take, by `--max-memory`), functions and listeners
+//! are the engine's to bound: `ERROR QUEUE_ERROR`.
 //!
 //! # Where it differs from the originals
 //!
