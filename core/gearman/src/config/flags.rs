@@ -84,6 +84,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "dialect"),
     value('\0', "zero-retries"),
     value('\0', "max-packet"),
+    value('\0', "max-memory"),
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
     value('\0', "grab-patience"),

@@ -44,6 +44,8 @@ const ACK_PATIENCE: Duration = Duration::from_micros(500);
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
 const PACKET_BYTES_CAP: usize = 1 << 30;
+/// What all jobs may take unless said otherwise, and most that can be asked for, bytes.
+const JOBS_BYTES_CAP: u64 = 1 << 40;
 /// Pending output above which a connection is not read from, bytes.
 const TX_HIGH_BYTES: usize = 256 << 10;
 /// Pending output above which a connection is hung up on, bytes.
@@ -103,6 +105,8 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// `--max-memory`: what all jobs may take, bytes, as [`Rules::jobs_bytes_max`] counts them.
+    pub jobs_bytes_max: u64,
     /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
     /// beyond that, who has most of it is hung up on.
     pub held_bytes_max: usize,
@@ -233,6 +237,7 @@ impl Default for Config {
             relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            jobs_bytes_max: JOBS_BYTES_CAP,
             held_bytes_max: HELD_BYTES_MAX,
             tls: None,
             http_port: None,
@@ -299,6 +304,7 @@ impl Config {
             wake_max: self.wake_max,
             grab_patience: self.grab_patience,
             exceptions: self.exceptions,
+            jobs_bytes_max: self.jobs_bytes_max,
             ..Rules::default()
         }
     }

@@ -4,7 +4,8 @@ use super::extras;
 use super::flags::{self, Given};
 use super::relay;
 use super::{
-    Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
+    Command, Config, JOBS_BYTES_CAP, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA,
+    VERSION_GEARMAND, Verbosity,
 };
 use crate::PORT;
 use crate::engine::{Dialect, Retries};
@@ -134,12 +135,13 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "backlog" => config.backlog = number::<i32>(given)?.max(0).unsigned_abs(),
         "exceptions" => config.exceptions = true,
         "job-retries" => {
-            let retries = number::<i64>(given)?;
-            if !(-1..=Retries::NUMBER_MAX).contains(&retries) {
+            let range = -1..=Retries::NUMBER_MAX;
+            let retries = given.value.parse().ok().filter(|number| range.contains(number));
+            let Some(retries) = retries else {
                 let what = "job-retries must be -1 (no limit), 0 (see --zero-retries), or between \
                             1 and 255";
                 return Err(UsageError(what.to_owned()));
-            }
+            };
             loose.retries = Some(retries);
         }
         "zero-retries" => {
@@ -159,6 +161,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "max-packet" => config.packet_bytes_max = bytes(given)?,
+        "max-memory" => config.jobs_bytes_max = memory(given)?,
         "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
@@ -189,7 +192,10 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "coredump" => program.core_dumps = true,
         "verbose" => {
             let level = Verbosity::ALL.into_iter().find(|level| level.name() == value);
-            let wrong = || UsageError("Invalid value for --verbose supplied".to_owned());
+            let wrong = || {
+                let all = Verbosity::ALL.map(Verbosity::name).join(", ");
+                UsageError(format!("Invalid value for --verbose supplied; expected one of {all}"))
+            };
             config.verbosity = level.ok_or_else(wrong)?;
         }
         "help" => loose.help = true,
@@ -214,8 +220,28 @@ pub(super) fn wrong(given: Given<'_>) -> UsageError {
     UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
 }
 
-pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
-    given.value.parse().map_err(|_| wrong(given))
+/// A number of a type, and which those are.
+pub(super) trait Whole: FromStr {
+    const LEAST: i64;
+    const MOST: u64;
+}
+
+macro_rules! whole {
+    ($($number:ty),*) => {
+        $(impl Whole for $number {
+            const LEAST: i64 = <$number>::MIN as i64;
+            const MOST: u64 = <$number>::MAX as u64;
+        })*
+    };
+}
+
+whole!(u16, u32, u64, i32, i64);
+
+pub(super) fn number<N: Whole>(given: Given<'_>) -> Result<N, UsageError> {
+    given.value.parse().map_err(|_| {
+        let (least, most) = (N::LEAST, N::MOST);
+        UsageError(format!("{}; expected a number, {least} to {most}", wrong(given)))
+    })
 }
 
 fn micros(given: Given<'_>) -> Result<Duration, UsageError> {
@@ -270,6 +296,15 @@ fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
     let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
     n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
 }
+
+fn memory(given: Given<'_>) -> Result<u64, UsageError> {
+    let n = scaled(given.value).map(|n| n as u64);
+    let n = n.filter(|n| (JOBS_BYTES_LEAST..=JOBS_BYTES_CAP).contains(n));
+    n.ok_or_else(|| UsageError(format!("{}; expected 1m to 1024g", wrong(given))))
+}
+
+/// Least memory for jobs that can be asked for, bytes.
+const JOBS_BYTES_LEAST: u64 = 1 << 20;
 
 /// A number, or one of kilobytes, megabytes, gigabytes.
 pub(crate) fn scaled(value: &str) -> Option<usize> {

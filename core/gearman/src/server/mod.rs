@@ -10,8 +10,8 @@
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
 //! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks
-//! for much lets others go first. Jobs, functions and listeners are the
-//! engine's to bound.
+//! for much lets others go first. Jobs (what they take, by `--max-memory`), functions and listeners
+//! are the engine's to bound: `ERROR QUEUE_ERROR`.
 //!
 //! # Where it differs from the originals
 //!
@@ -61,6 +61,7 @@
 //! | `life` | listeners, timers |
 //! | `secure` | TLS: handshakes that are under way |
 //! | `relay` | one queue of two job servers |
+//! | `reload` | what SIGHUP reads again |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
@@ -78,6 +79,7 @@ mod monitor;
 mod out;
 mod recall;
 mod relay;
+mod reload;
 mod request;
 mod results;
 mod secure;
@@ -270,7 +272,7 @@ impl Machine for Gearmand {
 
     fn signal(&mut self, cx: &mut Cx, signal: Signal) {
         match signal {
-            Signal::Reload => self.around.reopen_log(),
+            Signal::Reload => self.reload(cx),
             Signal::User1 => self.drain(cx),
         }
         self.settle(cx);

@@ -28,6 +28,7 @@ impl Status {
     pub(super) const EXPECTATION: Self = Self(417, "Expectation Failed");
     pub(super) const HEAD_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
     pub(super) const FAILED: Self = Self(500, "Internal Server Error");
+    pub(super) const NOT_IMPLEMENTED: Self = Self(501, "Not Implemented");
     pub(super) const UNAVAILABLE: Self = Self(503, "Service Unavailable");
     pub(super) const VERSION: Self = Self(505, "HTTP Version Not Supported");
 }
@@ -99,10 +100,11 @@ fn put_data(tx: &mut Tx, data: Payload<'_>) {
 impl Wire<'_> {
     /// Answers a request that is not carried out. The connection ends, unless it is known where
     /// the next request begins.
-    pub(super) fn http_refuse(&mut self, to: Peer, refused: Refused, keep: bool) {
+    pub(super) fn http_refuse(&mut self, to: Peer, refused: Refused, head_only: bool, keep: bool) {
         self.counters.errors += 1;
         let text = format!("{}\n", refused.why);
-        self.http_text(to, refused.status, TEXT, Some(&text), text.len(), keep);
+        let body = (!head_only).then_some(&*text);
+        self.http_text(to, refused.status, TEXT, body, text.len(), keep);
     }
 
     /// Answers in text, or with the head alone of such an answer.
