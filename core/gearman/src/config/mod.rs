@@ -9,12 +9,13 @@ mod flags;
 mod help;
 mod parse;
 mod relay;
+mod value;
 
 pub use extras::ResultCache;
 pub use help::HELP;
-pub(crate) use parse::scaled;
 pub use parse::version_line;
 pub use relay::{Alone, Relay};
+pub(crate) use value::scaled;
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};

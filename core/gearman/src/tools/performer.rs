@@ -18,11 +18,11 @@ use super::shell::{
 use super::workloads::Workloads;
 use crate::engine::Grab;
 use crate::worker::{JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Conn, Cx, Exit, IpAddr, Machine, Open, ResolveError, Token};
 
 /// The time of a command that is there already (simulated commands).
 const RAN: Token = Token(WORKER_TOKENS);
@@ -67,7 +67,7 @@ struct Current {
 impl Performer {
     /// A machine that has not started.
     pub fn new(config: WorkerConfig, shell: Box<dyn Shell>) -> Self {
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let command = config.command.clone().into();
         let (state, away) = (State::AwaitAddresses, BTreeSet::new());
         Self { config, look_ups, command, shell, state, job: None, done: 0, away }
@@ -324,37 +324,13 @@ impl Machine for Performer {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let (State::Work(worker) | State::Leave(worker)) = &mut self.state else { return };
-        // What the worker says from here on waits for the handshake.
-        if let Open::Connected { connect } = how
-            && self.config.common.tls
-            && let Some(at) = worker.endpoint(ServerId(connect.0 as u32))
-        {
-            cx.start_tls(conn, self.look_ups.tls(at));
+        if let State::Work(worker) | State::Leave(worker) = &self.state {
+            self.look_ups.secure(cx, conn, &how, |server| worker.endpoint(server));
         }
-        worker.on_open(cx, conn, &how);
-        self.go_on(cx);
+        self.pass(cx, |worker, cx| worker.on_open(cx, conn, &how));
     }
 
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |worker, cx| worker.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         match timer {

@@ -13,12 +13,12 @@ use super::places::LookUps;
 use super::shell::{Answer, DATA_BYTES_MAX, Input, PACKET_BYTES_MAX, Shell, Stream};
 use super::workloads::Workloads;
 use crate::client::{
-    CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why,
+    CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, Unique, Why,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Conn, Cx, Exit, IpAddr, Machine, Open, ResolveError, Token};
 
 /// Most jobs in the background that are under way at once; a set for all functions fits in any
 /// case.
@@ -73,7 +73,7 @@ impl Submitter {
                 Reading::Input { cut: Workloads::new(*lines), asked: false, ended: false }
             }
         };
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let state = State::AwaitAddresses;
         let (early, under_way, jobs, failed, set) = (None, 0, 0, false, None);
         Self { config, look_ups, shell, state, input, early, set, under_way, jobs, failed }
@@ -330,37 +330,13 @@ impl Machine for Submitter {
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let State::Submit(client) = &mut self.state else { return };
-        // What the client says from here on waits for the handshake.
-        if let Open::Connected { connect } = how
-            && self.config.common.tls
-            && let Some(at) = client.endpoint(ServerId(connect.0 as u32))
-        {
-            cx.start_tls(conn, self.look_ups.tls(at));
+        if let State::Submit(client) = &self.state {
+            self.look_ups.secure(cx, conn, &how, |server| client.endpoint(server));
         }
-        client.on_open(cx, conn, &how);
-        self.go_on(cx);
+        self.pass(cx, |client, cx| client.on_open(cx, conn, &how));
     }
 
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |client, cx| client.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |client, cx| client.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |client, cx| client.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == READ {
