@@ -17,7 +17,9 @@ use super::shell::{
 };
 use super::workloads::Workloads;
 use crate::engine::Grab;
-use crate::worker::{JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions};
+use crate::worker::{
+    Down, JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions,
+};
 use bytes::{Bytes, BytesMut};
 use core::fmt;
 use std::collections::BTreeSet;
@@ -209,7 +211,12 @@ impl Performer {
                 WorkerEvent::Down { server, why } => {
                     let at = worker.endpoint(server).map(ToString::to_string).unwrap_or_default();
                     if self.away.insert(server) && matches!(self.state, State::Work(_)) {
-                        self.say(format_args!("{at} {why}; trying again"));
+                        let advice = match why {
+                            Down::Stranger => " (GEARMAN_TENANT=NAME:SECRET says as whose)",
+                            Down::Garbled if !self.config.common.tls => " (encrypted? then -S)",
+                            _ => "",
+                        };
+                        self.say(format_args!("{at} {why}{advice}; trying again"));
                     }
                 }
             }
@@ -285,8 +292,11 @@ impl Performer {
         // The last is told first, as libgearman does: the original server prefers what it was told
         // of last, so that the functions are served in the order of the command line.
         let functions = self.config.common.functions.iter().rev().map(|name| (name.clone(), None));
+        let common = &self.config.common;
         let options = WorkerOptions {
             servers,
+            tls_names: if common.tls { self.look_ups.names() } else { Vec::new() },
+            tenant: common.tenant.clone(),
             functions: functions.collect(),
             grab: Grab::Plain,
             packet_bytes_max: PACKET_BYTES_MAX,
@@ -325,13 +335,6 @@ impl Machine for Performer {
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
         let (State::Work(worker) | State::Leave(worker)) = &mut self.state else { return };
-        // What the worker says from here on waits for the handshake.
-        if let Open::Connected { connect } = how
-            && self.config.common.tls
-            && let Some(at) = worker.endpoint(ServerId(connect.0 as u32))
-        {
-            cx.start_tls(conn, self.look_ups.tls(at));
-        }
         worker.on_open(cx, conn, &how);
         self.go_on(cx);
     }

@@ -1,7 +1,7 @@
 //! Where job servers are: names and ports as users write them, and their look-up.
 
 use core::fmt;
-use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Tls, Token};
+use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Token};
 
 /// Longest name of a host, bytes.
 const HOST_BYTES_MAX: usize = 253;
@@ -143,13 +143,9 @@ impl LookUps {
         all.map(|(place, ip)| ip.map(|ip| Endpoint::tcp(ip, place.port))).collect()
     }
 
-    /// How a server's connection is encrypted: it must show a certificate for its name.
-    pub(super) fn tls(&self, at: &Endpoint) -> Tls {
-        let all = self.places.iter().zip(&self.found);
-        let mut named =
-            all.filter(|(place, ip)| ip.is_some_and(|ip| Endpoint::tcp(ip, place.port) == *at));
-        let name = named.next().map_or_else(String::new, |(place, _)| place.host.clone());
-        Tls::Client { name }
+    /// What the servers are called, which their certificates must be for.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.places.iter().map(|place| place.host.clone()).collect()
     }
 }
 
