@@ -7,9 +7,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use storytime_real::{Listening, nobodys_address};
+use storytime_real::{Listening, Running, nobodys_address};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More connections than handshakes that may be under way.
@@ -19,16 +19,6 @@ const CROWD: usize = 300;
 struct Site {
     folder: PathBuf,
     server: Listening,
-}
-
-/// Ends with the test.
-struct Tool(Child);
-
-impl Drop for Tool {
-    fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
 }
 
 /// Who vouches for all of a site, or for nobody there.
@@ -117,7 +107,7 @@ fn a_job_is_done_by_peers_that_show_certificates() {
     let site = Site::new("job");
     let mut worker = site.command("gearman", "client");
     worker.args(["-S", "-w", "-f", "reverse", "--", "rev"]).stdout(Stdio::null());
-    let _worker = Tool(worker.spawn().expect("a worker"));
+    let _worker = Running(worker.spawn().expect("a worker"));
     let large = "a".repeat(1 << 20) + "b";
     for job in ["hello", &large] {
         let mut client = site.command("gearman", "client");
@@ -229,7 +219,7 @@ fn openssl_is_served_as_we_are_if_it_is_there() {
         command.current_dir(&site.folder).args(["s_client", "-quiet", "-verify_return_error"]);
         command.args(["-CAfile", "ca", "-connect", &site.server.at().to_string()]).args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = Tool(command.spawn().expect("it starts"));
+        let mut child = Running(command.spawn().expect("it starts"));
         let mut input = child.0.stdin.take().expect("it was asked for");
         // A server that does not want to hear it has hung up.
         let _written = input.write_all(b"version\n");

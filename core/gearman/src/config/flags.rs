@@ -88,6 +88,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value('\0', "queue-dir"),
     value('\0', "checkpoint-bytes"),
     value('\0', "grab-patience"),
+    value('\0', "ack-patience"),
     value('\0', "relay-to"),
     value('\0', "relay-listen"),
     value('\0', "relay-witness"),

@@ -29,6 +29,8 @@ Jobs
 -w, --worker-wakeup N      sleeping workers woken for a job (1; 0: all)
     --grab-patience MICROS how long who has finished a job waits for another
                            (500; 0: not at all)
+    --ack-patience MICROS  how long the handle of a client's only job waits for
+                           the result (500; 0: not at all)
     --exceptions           send WORK_EXCEPTION to all, not only to who asked
     --job-handle-prefix WORD   handles are WORD:1, WORD:2 ... (H:<host name>)
     --dialect gearmand|danga   whose habits: the C server's, or those of the

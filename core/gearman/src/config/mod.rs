@@ -9,12 +9,13 @@ mod flags;
 mod help;
 mod parse;
 mod relay;
+mod value;
 
 pub use extras::ResultCache;
 pub use help::HELP;
-pub(crate) use parse::scaled;
 pub use parse::version_line;
 pub use relay::{Alone, Relay};
+pub(crate) use value::scaled;
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
@@ -37,6 +38,9 @@ const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
 /// than a client takes to submit again, and not noticed by a worker with several servers.
 const GRAB_PATIENCE: Duration = Duration::from_micros(500);
+/// How long a handle waits for its job's result, unless said otherwise: longer than a quick job
+/// takes, and not noticed by who waits for a slow one.
+const ACK_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
@@ -83,6 +87,9 @@ pub struct Config {
     /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
     /// one before it is told that there is none.
     pub grab_patience: Duration,
+    /// `--ack-patience`: how long a handle waits for its job's result, if its client has one job
+    /// under way at a time.
+    pub ack_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
     /// `--dialect`.
@@ -223,6 +230,7 @@ impl Default for Config {
             losses_max: None,
             wake_max: 1,
             grab_patience: GRAB_PATIENCE,
+            ack_patience: ACK_PATIENCE,
             handle_prefix: None,
             dialect: Dialect::default(),
             queue_dir: None,

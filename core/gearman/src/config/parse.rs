@@ -3,16 +3,13 @@
 use super::extras;
 use super::flags::{self, Given};
 use super::relay;
-use super::{
-    Command, Config, JOBS_BYTES_CAP, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA,
-    VERSION_GEARMAND, Verbosity,
-};
-use crate::PORT;
+use super::value::{bytes, folder, memory, micros, number, one_of, port, prefix, some};
+use super::{Command, Config, Log, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
 use crate::engine::{Dialect, Retries};
-use core::str::FromStr;
-use core::time::Duration;
 use storytime_machine::UsageError;
-use storytime_machine::disk::path_is_valid;
+
+/// Where the durable queue is, unless said otherwise.
+const QUEUE_DIR: &str = "gearmand-queue";
 
 /// What belongs together and may come in any order.
 #[derive(Default)]
@@ -151,9 +148,8 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "worker-wakeup" => config.wake_max = number(given)?,
-        "grab-patience" => {
-            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
-        }
+        "grab-patience" => config.grab_patience = micros(given)?,
+        "ack-patience" => config.ack_patience = micros(given)?,
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
@@ -211,112 +207,6 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
     }
     Ok(())
 }
-
-fn some(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| value.to_owned())
-}
-
-pub(super) fn wrong(given: Given<'_>) -> UsageError {
-    let Given { flag, value } = given;
-    UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
-}
-
-/// A number of a type, and which those are.
-pub(super) trait Whole: FromStr {
-    const LEAST: i64;
-    const MOST: u64;
-}
-
-macro_rules! whole {
-    ($($number:ty),*) => {
-        $(impl Whole for $number {
-            const LEAST: i64 = <$number>::MIN as i64;
-            const MOST: u64 = <$number>::MAX as u64;
-        })*
-    };
-}
-
-whole!(u16, u32, u64, i32, i64);
-
-pub(super) fn number<N: Whole>(given: Given<'_>) -> Result<N, UsageError> {
-    given.value.parse().map_err(|_| {
-        let (least, most) = (N::LEAST, N::MOST);
-        UsageError(format!("{}; expected a number, {least} to {most}", wrong(given)))
-    })
-}
-
-/// A number, or the service's name.
-fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
-    match given.value {
-        "" => Ok(None),
-        "gearman" => Ok(Some(PORT)),
-        _ => number(given).map(Some),
-    }
-}
-
-pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
-    let found = words.iter().position(|word| *word == given.value);
-    let [one, other] = words;
-    let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));
-    found.ok_or_else(expected)
-}
-
-/// Handles are separated by NUL, tab and white space: none of these may be in them.
-fn prefix(given: Given<'_>) -> Result<String, UsageError> {
-    let word = given.value;
-    let fits = (1..=HANDLE_PREFIX_BYTES_MAX).contains(&word.len());
-    if fits && word.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(word.to_owned());
-    }
-    Err(UsageError(format!(
-        "{}; expected 1 to {HANDLE_PREFIX_BYTES_MAX} letters, digits or signs",
-        wrong(given)
-    )))
-}
-
-/// What a handle's number and colon leave of 64 bytes.
-const HANDLE_PREFIX_BYTES_MAX: usize = 42;
-
-/// Where the durable queue is, unless said otherwise.
-const QUEUE_DIR: &str = "gearmand-queue";
-
-fn folder(given: Given<'_>) -> Result<String, UsageError> {
-    let dir = given.value.trim_end_matches('/');
-    let below = dir.trim_start_matches('/');
-    if !below.is_empty() && path_is_valid(below.as_bytes()) {
-        return Ok(dir.to_owned());
-    }
-    Err(UsageError(format!("{}; expected a folder, without . and ..", wrong(given))))
-}
-
-fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
-    let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
-}
-
-fn memory(given: Given<'_>) -> Result<u64, UsageError> {
-    let n = scaled(given.value).map(|n| n as u64);
-    let n = n.filter(|n| (JOBS_BYTES_LEAST..=JOBS_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 1m to 1024g", wrong(given))))
-}
-
-/// Least memory for jobs that can be asked for, bytes.
-const JOBS_BYTES_LEAST: u64 = 1 << 20;
-
-/// A number, or one of kilobytes, megabytes, gigabytes.
-pub(crate) fn scaled(value: &str) -> Option<usize> {
-    let value = value.to_ascii_lowercase();
-    let (digits, shift) = match value.as_bytes().last() {
-        Some(b'k') => (&value[..value.len() - 1], 10),
-        Some(b'm') => (&value[..value.len() - 1], 20),
-        Some(b'g') => (&value[..value.len() - 1], 30),
-        _ => (&value[..], 0),
-    };
-    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
-}
-
-/// Shortest limit on packets that can be asked for, bytes.
-const PACKET_BYTES_LEAST: usize = 64 << 10;
 
 /// What `--version` prints.
 pub fn version_line() -> String {

@@ -52,7 +52,7 @@ mod leave;
 mod look;
 mod peer;
 mod restore;
-mod ring;
+pub(crate) mod ring;
 mod rules;
 mod slab;
 mod submit;

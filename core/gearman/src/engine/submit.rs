@@ -277,8 +277,16 @@ impl Engine {
         } else if peer != NONE && background && unsynced {
             self.hold(self.held.last, peer, number, What::Created);
         } else if peer != NONE {
-            self.reply(out, peer, number, Reply::Created(number));
+            let alone = !background && self.waits_alone(peer);
+            self.reply(out, peer, number, Reply::Created { number, alone });
         }
+    }
+
+    /// Whether a client that waits does so for one job alone.
+    fn waits_alone(&self, peer: u32) -> bool {
+        let waits = self.peers.get(peer).listeners;
+        let first = waits.first().expect("it waits");
+        waits.after::<OfPeer>(&self.listeners, first).is_none()
     }
 
     fn listen(&mut self, peer: u32, at: u32) {

@@ -28,6 +28,7 @@
 //! | a background job whose last listener leaves | dropped | run |
 //! | a cancelled job that runs | ends twice | ends once |
 //! | `GRAB_JOB` behind an end, no job there | `NO_JOB` | a job, if one comes soon |
+//! | `JOB_CREATED` to who has one job at a time | at once | with the result, if that comes soon |
 //! | a job that lost its worker | goes to the end of the queue | keeps its place |
 //! | high priority, functions of a worker | within a function; in order | of all; in turn |
 //! | `CAN_DO` twice | two workers | one |
@@ -54,6 +55,7 @@
 //! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
+//! | `acks` | handles that wait for their job's result |
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
@@ -66,6 +68,7 @@
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
 
+mod acks;
 mod admin;
 mod around;
 mod counters;

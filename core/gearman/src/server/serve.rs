@@ -45,6 +45,7 @@ impl Gearmand {
             counters: &mut self.counters,
             watchers: &mut self.watchers,
             dialect: self.config.dialect,
+            ack_patience: self.config.ack_patience,
             held_bytes_max: self.config.held_bytes_max,
             log: self.log.as_deref_mut(),
         };
@@ -192,6 +193,11 @@ impl Gearmand {
 
     /// Ends a connection. What it ran is for others from now on.
     pub(super) fn hang_up(&mut self, cx: &mut Cx, conn: Conn, how: Close) {
+        if self.sessions.get(conn).is_none() {
+            return;
+        }
+        let (_, mut wire) = self.split(cx);
+        wire.tell_ack(Peer(conn.slot));
         let Some(session) = self.sessions.get(conn) else { return };
         let before = core::mem::replace(&mut session.end, End::Told);
         if before != End::Told && self.phase.has_jobs() {

@@ -20,11 +20,11 @@ use crate::engine::Grab;
 use crate::worker::{
     Down, JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// The time of a command that is there already (simulated commands).
 const RAN: Token = Token(WORKER_TOKENS);
@@ -69,7 +69,7 @@ struct Current {
 impl Performer {
     /// A machine that has not started.
     pub fn new(config: WorkerConfig, shell: Box<dyn Shell>) -> Self {
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let command = config.command.clone().into();
         let (state, away) = (State::AwaitAddresses, BTreeSet::new());
         Self { config, look_ups, command, shell, state, job: None, done: 0, away }
@@ -295,7 +295,7 @@ impl Performer {
         let common = &self.config.common;
         let options = WorkerOptions {
             servers,
-            tls_names: if common.tls { self.look_ups.names() } else { Vec::new() },
+            tls_names: self.look_ups.names(),
             tenant: common.tenant.clone(),
             functions: functions.collect(),
             grab: Grab::Plain,
@@ -333,31 +333,7 @@ impl Machine for Performer {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let (State::Work(worker) | State::Leave(worker)) = &mut self.state else { return };
-        worker.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |worker, cx| worker.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         match timer {

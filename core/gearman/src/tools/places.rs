@@ -1,5 +1,6 @@
 //! Where job servers are: names and ports as users write them, and their look-up.
 
+use super::options::Common;
 use core::fmt;
 use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Token};
 
@@ -102,13 +103,14 @@ impl std::error::Error for BadPlace {}
 pub(super) struct LookUps {
     places: Vec<Place>,
     found: Vec<Option<IpAddr>>,
+    tls: bool,
 }
 
 impl LookUps {
     /// Nothing is looked up yet.
-    pub(super) fn new(places: &[Place]) -> Self {
-        let found = places.iter().map(|place| place.host.parse().ok()).collect();
-        Self { places: places.to_vec(), found }
+    pub(super) fn new(common: &Common) -> Self {
+        let found = common.servers.iter().map(|place| place.host.parse().ok()).collect();
+        Self { places: common.servers.clone(), found, tls: common.tls }
     }
 
     /// Asks for the addresses of all names. Look-up tokens are the indexes of the places.
@@ -143,9 +145,10 @@ impl LookUps {
         all.map(|(place, ip)| ip.map(|ip| Endpoint::tcp(ip, place.port))).collect()
     }
 
-    /// What the servers are called, which their certificates must be for.
+    /// What the servers are called, which their certificates must be for; nothing in clear text.
     pub(super) fn names(&self) -> Vec<String> {
-        self.places.iter().map(|place| place.host.clone()).collect()
+        let names = self.places.iter().map(|place| place.host.clone());
+        if self.tls { names.collect() } else { Vec::new() }
     }
 }
 

@@ -16,10 +16,10 @@ use crate::client::{
     CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, Unique, Why,
 };
 use crate::tenants::NOT_AUTHORIZED;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// Most jobs in the background that are under way at once; a set for all functions fits in any
 /// case.
@@ -74,7 +74,7 @@ impl Submitter {
                 Reading::Input { cut: Workloads::new(*lines), asked: false, ended: false }
             }
         };
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let state = State::AwaitAddresses;
         let (early, under_way, jobs, failed, set) = (None, 0, 0, false, None);
         Self { config, look_ups, shell, state, input, early, set, under_way, jobs, failed }
@@ -93,7 +93,7 @@ impl Submitter {
         let common = &self.config.common;
         let options = ClientOptions {
             servers,
-            tls_names: if common.tls { self.look_ups.names() } else { Vec::new() },
+            tls_names: self.look_ups.names(),
             tenant: common.tenant.clone(),
             timeout: common.timeout.unwrap_or(PATIENCE),
             packet_bytes_max: PACKET_BYTES_MAX,
@@ -344,31 +344,7 @@ impl Machine for Submitter {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let State::Submit(client) = &mut self.state else { return };
-        client.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |client, cx| client.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |client, cx| client.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |client, cx| client.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == READ {

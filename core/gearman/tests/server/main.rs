@@ -1,5 +1,6 @@
 //! Dialogues with a job server, over the wire.
 
+mod acks;
 mod admin;
 mod crash_points;
 mod cuts;

@@ -27,7 +27,12 @@ impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
         // Answers come at once, unless a test says otherwise.
-        let patience = if line.contains("--grab-patience") { "" } else { "--grab-patience 0" };
+        let patience =
+            ["--grab-patience", "--ack-patience"].map(|flag| match line.contains(flag) {
+                true => String::new(),
+                false => format!("{flag} 0"),
+            });
+        let patience = patience.join(" ");
         Self::with(config(&format!("--job-handle-prefix H {patience} {line}")))
     }
 

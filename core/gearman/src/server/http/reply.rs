@@ -134,7 +134,7 @@ impl Wire<'_> {
         // Nothing is awaited when a job ends twice, or late.
         let Awaited::Job(doing) = &mut http.awaits else { return true };
         match *reply {
-            Reply::Created(number) => {
+            Reply::Created { number, .. } => {
                 doing.number = Some(number);
                 let doing = *doing;
                 if doing.background {
