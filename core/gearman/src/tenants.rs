@@ -11,6 +11,9 @@
 //! other tenant's `resize`. A tenant sees, does and ends nothing of the others'. `*` is who
 //! operates the server: it sees all, by their full names. Secrets are held as they are in the file.
 //!
+//! The file is read again at SIGHUP. Tools are told by `GEARMAN_TENANT=NAME:SECRET` whose they are,
+//! so that no list of processes shows it.
+//!
 //! Quotas bound jobs that have not ended, and the bytes of their data and keys. Mistakes are told
 //! by line and column, and never with the line itself: a log is no place for secrets.
 
@@ -24,6 +27,8 @@ pub const NAME_BYTES_MAX: usize = 32;
 pub const SECRET_BYTES_MAX: usize = 128;
 /// Between the name of a tenant and that of its function.
 pub const SEPARATOR: u8 = b'/';
+/// The code of the error that is sent to who is none of the tenants.
+pub const NOT_AUTHORIZED: &str = "NOT_AUTHORIZED";
 /// The name of who operates the server.
 const OPERATOR: &str = "*";
 
@@ -43,6 +48,55 @@ pub struct Tenant {
     pub jobs_max: u32,
     /// Most bytes of their data and keys.
     pub bytes_max: u64,
+}
+
+/// What one says who shares a server, and proves it with: `NAME:SECRET`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(Box<str>);
+
+/// Not shown: it is a secret.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credential").field(&self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Reads `NAME:SECRET`. None if it cannot be anybody's.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, secret) = text.split_once(':')?;
+        let fits = is_name(name) && is_secret(secret) && !secret.is_empty();
+        fits.then(|| Self(text.into()))
+    }
+
+    /// Who it is.
+    pub fn name(&self) -> &str {
+        self.split().0
+    }
+
+    /// How it is proved.
+    pub fn secret(&self) -> &str {
+        self.split().1
+    }
+
+    /// The option by which a connection says whose it is.
+    pub fn option(&self) -> String {
+        format!("tenant={}", self.0)
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.0.split_once(':').expect("it was read")
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(letter);
+    fits || name == OPERATOR
+}
+
+fn is_secret(secret: &str) -> bool {
+    secret.len() <= SECRET_BYTES_MAX && secret.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// What is wrong with a file of tenants: the operator's mistake.
@@ -176,13 +230,11 @@ impl Tenant {
             words.next().ok_or(Mistake { at: line.trim_end().len(), why })
         };
         let ((at, name), (secret_at, secret)) = (next()?, next()?);
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let fits = name.len() <= NAME_BYTES_MAX && name.bytes().all(letter);
-        if name != OPERATOR && !fits {
+        if !is_name(name) {
             let why = "a name has 1 to 32 letters, digits, or signs of -_. (or is *)";
             return Err(Mistake { at, why });
         }
-        if secret.len() > SECRET_BYTES_MAX || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_secret(secret) {
             let why = "a secret has 1 to 128 letters, digits or signs";
             return Err(Mistake { at: secret_at, why });
         }
@@ -242,6 +294,18 @@ mod tests {
         );
         for wrong in ["", "shop", "shop:", "shop:hors", "shop:horse ", "blog:horse", ":horse"] {
             assert_eq!(of(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_read_if_it_can_be_somebodys() {
+        let read = Credential::parse("shop:ho:rse").expect("it can be");
+        assert_eq!((read.name(), read.secret()), ("shop", "ho:rse"));
+        assert_eq!(read.option(), "tenant=shop:ho:rse");
+        assert!(Credential::parse("*:all").is_some());
+        assert!(!format!("{read:?}").contains("rse"), "secrets are not shown");
+        for wrong in ["", "shop", "shop:", ":horse", "sh op:horse", "shop:ho rse", "**:x"] {
+            assert_eq!(Credential::parse(wrong), None, "{wrong:?}");
         }
     }
 

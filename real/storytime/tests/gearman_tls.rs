@@ -44,6 +44,7 @@ impl Site {
         let write =
             |name: &str, text: String| fs::write(folder.join(name), text).expect("a folder");
         write("ca", ours.pem());
+        write("theirs", theirs.pem());
         for (name, issuer) in [("server", &ours), ("client", &ours), ("stranger", &theirs)] {
             let key = KeyPair::generate().expect("a key");
             let mut params = CertificateParams::new([at.ip().to_string()]).expect("an address");
@@ -78,9 +79,15 @@ impl Site {
 
     /// `gearadmin --status` as somebody.
     fn status(&self, who: &str) -> Output {
+        self.status_knowing(who, "ca")
+    }
+
+    /// The same, by who knows this authority.
+    fn status_knowing(&self, who: &str, authority: &str) -> Output {
         let at = self.server.at();
         let (host, port) = (at.ip().to_string(), at.port().to_string());
         let mut command = self.command("gearadmin", who);
+        command.env("GEARMAND_CA_CERTIFICATE", authority);
         command.args(["-h", &host, "-p", &port, "--status", "-S"]).output().expect("it starts")
     }
 }
@@ -138,6 +145,48 @@ fn who_shows_no_certificate_or_a_strangers_is_not_served() {
     let mut answer = Vec::new();
     let _ended = stream.read_to_end(&mut answer);
     assert!(!text(&answer).contains(".\n"), "{}", text(&answer));
+}
+
+#[test]
+fn certificates_are_read_again_when_it_is_told_to() {
+    let site = Site::new("again");
+    let begin = || {
+        let mut command = site.command("gearman", "client");
+        command.args(["-S", "-w", "-f", "reverse", "--", "rev"]).stdout(Stdio::null());
+        Tool(command.spawn().expect("a worker"))
+    };
+    let workers = || {
+        let served = text(&site.status("client").stdout);
+        served.lines().next().and_then(|line| line.split('\t').nth(3)).map(str::to_owned)
+    };
+    let _worker = begin();
+    wait_until("the worker is there", || workers().as_deref() == Some("1"));
+    let again = || {
+        let told = Command::new("kill").args(["-HUP", &site.server.id().to_string()]).status();
+        assert!(told.expect("kill is everywhere").success());
+    };
+    // Others vouch for peers from now on, and the stranger is one of theirs.
+    fs::copy(site.folder.join("ca"), site.folder.join("old")).expect("it is there");
+    fs::write(site.folder.join("ca"), "nothing").expect("a folder");
+    again();
+    fs::copy(site.folder.join("old"), site.folder.join("server-ca")).expect("it is there");
+    assert_eq!(site.status_knowing("client", "server-ca").status.code(), Some(0), "as before");
+    fs::copy(site.folder.join("theirs"), site.folder.join("ca")).expect("it is there");
+    again();
+    wait_until("others are served", || {
+        site.status_knowing("stranger", "server-ca").status.code() == Some(0)
+    });
+    assert_eq!(site.status_knowing("client", "server-ca").status.code(), Some(1));
+    let served = text(&site.status_knowing("stranger", "server-ca").stdout);
+    assert_eq!(served, "reverse\t0\t0\t1\n.\n", "the worker's connection stays");
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

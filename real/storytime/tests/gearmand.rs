@@ -277,10 +277,86 @@ fn tenants_are_read_from_their_file() {
     assert_eq!(place.ask("status"), "ERR NOT_AUTHORIZED\r\n");
     assert_eq!(place.ask("tenant shop horse"), "OK\r\n");
     drop(server);
-    for (file, said) in [("nothing", "No such file"), ("wrong", "line 1: ")] {
+    for (file, said) in
+        [("nothing", "No such file"), ("wrong", "--tenants wrong:1:5: a line is NAME SECRET")]
+    {
         std::fs::write(place.file("wrong"), "shop\n").expect("a folder");
         let ran = place.run(&format!("{} --tenants {file}", place.words()));
         assert_eq!(ran.status.code(), Some(1), "{file}");
         assert!(text(&ran.stderr).contains(said), "{}", text(&ran.stderr));
     }
+}
+
+/// One of the tools, as this tenant.
+fn tool(place: &Place, words: &[&str], tenant: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
+    let (host, port) = (place.at.ip().to_string(), place.at.port().to_string());
+    match words[0] {
+        "gearman-bench" => command.args(words).args(["--server", &place.at.to_string()]),
+        tool => command.args([tool, "-h", &host, "-p", &port]).args(&words[1..]),
+    };
+    let command = command.env("GEARMAN_TENANT", tenant).stdin(Stdio::null());
+    command.output().expect("it starts")
+}
+
+#[test]
+fn the_tools_say_as_whose_they_ask_and_work() {
+    let place = Place::new("whose");
+    std::fs::write(place.file("tenants"), "shop horse\n* all\n").expect("a folder");
+    let server = place.serve("-l none --tenants tenants");
+    let submit = ["gearman", "-b", "-s", "-f", "f"];
+    let work = ["gearman", "-w", "-c", "1", "-f", "f", "--", "true"];
+    let status = ["gearadmin", "--status"];
+    let bench = ["gearman-bench", "submit", "--jobs", "5", "--function", "b"];
+    for words in [&submit[..], &status, &bench] {
+        // A load asks nothing of who it is before it is refused.
+        let who = if words == bench { &["shop:cow"][..] } else { &["", "shop:cow"] };
+        for tenant in who {
+            let ran = tool(&place, words, tenant);
+            let told = text(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(1), "{words:?} {tenant}: {told}");
+            assert!(told.contains("GEARMAN_TENANT"), "{words:?} {tenant}: {told}");
+            assert!(!told.contains("cow"), "secrets are not shown: {told}");
+        }
+        let wrong = tool(&place, words, "shop");
+        assert!(!wrong.status.success(), "{words:?}");
+        assert!(text(&wrong.stderr).contains("GEARMAN_TENANT is not NAME:SECRET"), "{words:?}");
+    }
+    for words in [&submit[..], &bench] {
+        let ran = tool(&place, words, "shop:horse");
+        assert_eq!(ran.status.code(), Some(0), "{words:?}: {}", text(&ran.stderr));
+    }
+    let shown = |tenant| text(&tool(&place, &status, tenant).stdout);
+    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t1\t0\t0\n.\n");
+    assert_eq!(shown("*:all"), "shop/b\t5\t0\t0\nshop/f\t1\t0\t0\n.\n");
+    assert_eq!(tool(&place, &work, "shop:horse").status.code(), Some(0));
+    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t0\t0\t0\n.\n");
+    drop(server);
+}
+
+#[test]
+fn tenants_are_read_again_when_it_is_told_to() {
+    let place = Place::new("again");
+    let write = |text: &str| std::fs::write(place.file("tenants"), text).expect("a folder");
+    write("shop horse\n");
+    let server = place.serve("-l log --verbose INFO --tenants tenants");
+    let stays = TcpStream::connect(place.at).expect("it listens");
+    let asks = |line: &str| {
+        let mut answer = String::new();
+        (&stays).write_all(format!("{line}\r\n").as_bytes()).expect("it listens");
+        BufReader::new(&stays).read_line(&mut answer).expect("it answers in text");
+        answer
+    };
+    assert_eq!(asks("tenant shop horse"), "OK\r\n");
+    write("shop horse jobs=many\nblog staple\n");
+    kill(server.0.id(), "-HUP");
+    let wrong = "--tenants tenants:1:12: a quota is jobs=N or bytes=N[k|m|g], without spaces; the \
+        tenants stay as they were";
+    wait_until("it says what is wrong", || read(&place.file("log")).contains(wrong));
+    assert_eq!(place.ask("tenant blog staple"), "ERR NOT_AUTHORIZED\r\n");
+    write("shop horse\nblog staple\n");
+    kill(server.0.id(), "-HUP");
+    wait_until("it is read", || place.ask("tenant blog staple") == "OK\r\n");
+    assert_eq!(asks("status"), ".\n", "the connection stays what it was");
+    assert_eq!(server.end("-TERM"), Some(0));
 }

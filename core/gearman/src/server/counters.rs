@@ -35,6 +35,8 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Peers of whom a request was awaited over HTTP that said nothing, and were hung up on.
+    pub(super) silent_peers: u64,
     /// Handshakes that failed, or were given up.
     pub(super) broken_handshakes: u64,
     /// Files that were read again, at SIGHUP.
@@ -70,6 +72,7 @@ impl Gearmand {
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("silent_peers", counters.silent_peers),
             ("broken_handshakes", counters.broken_handshakes),
             ("reloads", counters.reloads),
             ("reloads_refused", counters.reloads_refused),

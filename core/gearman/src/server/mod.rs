@@ -295,6 +295,8 @@ impl Machine for Gearmand {
         self.sessions.insert(conn, peer, http, standing);
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
+        } else {
+            self.http_await(cx, conn);
         }
     }
 

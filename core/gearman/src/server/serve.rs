@@ -211,10 +211,10 @@ impl Gearmand {
     }
 
     /// A connection that was hung up on does not take its last output, or one that came does not
-    /// shake hands.
+    /// shake hands, or sends no request.
     pub(super) fn lingers(&mut self, cx: &mut Cx, slot: usize) {
         let Some(conn) = self.sessions.at(slot).map(|session| session.conn) else { return };
-        if !self.break_handshake(cx, conn) {
+        if !self.break_handshake(cx, conn) && !self.http_silent(cx, conn) {
             self.counters.lingering_peers += 1;
             cx.close(conn, Close::Abort);
         }

@@ -17,12 +17,14 @@ use super::shell::{
 };
 use super::workloads::Workloads;
 use crate::engine::Grab;
-use crate::worker::{JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions};
+use crate::worker::{
+    Down, JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions,
+};
 use bytes::Bytes;
 use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use storytime_machine::{Boot, Conn, Cx, Exit, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// The time of a command that is there already (simulated commands).
 const RAN: Token = Token(WORKER_TOKENS);
@@ -209,7 +211,12 @@ impl Performer {
                 WorkerEvent::Down { server, why } => {
                     let at = worker.endpoint(server).map(ToString::to_string).unwrap_or_default();
                     if self.away.insert(server) && matches!(self.state, State::Work(_)) {
-                        self.say(format_args!("{at} {why}; trying again"));
+                        let advice = match why {
+                            Down::Stranger => " (GEARMAN_TENANT=NAME:SECRET says as whose)",
+                            Down::Garbled if !self.config.common.tls => " (encrypted? then -S)",
+                            _ => "",
+                        };
+                        self.say(format_args!("{at} {why}{advice}; trying again"));
                     }
                 }
             }
@@ -285,8 +292,11 @@ impl Performer {
         // The last is told first, as libgearman does: the original server prefers what it was told
         // of last, so that the functions are served in the order of the command line.
         let functions = self.config.common.functions.iter().rev().map(|name| (name.clone(), None));
+        let common = &self.config.common;
         let options = WorkerOptions {
             servers,
+            tls_names: self.look_ups.names(),
+            tenant: common.tenant.clone(),
             functions: functions.collect(),
             grab: Grab::Plain,
             packet_bytes_max: PACKET_BYTES_MAX,
@@ -323,14 +333,7 @@ impl Machine for Performer {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        if let State::Work(worker) | State::Leave(worker) = &self.state {
-            self.look_ups.secure(cx, conn, &how, |server| worker.endpoint(server));
-        }
-        self.pass(cx, |worker, cx| worker.on_open(cx, conn, &how));
-    }
-
-    storytime_machine::pass_to_part!(data eof drained gone failed);
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         match timer {

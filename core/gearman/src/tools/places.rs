@@ -1,9 +1,8 @@
 //! Where job servers are: names and ports as users write them, and their look-up.
 
 use super::options::Common;
-use crate::links::ServerId;
 use core::fmt;
-use storytime_machine::{Conn, Cx, Endpoint, IpAddr, Open, ResolveError, Tls, Token};
+use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Token};
 
 /// Longest name of a host, bytes.
 const HOST_BYTES_MAX: usize = 253;
@@ -146,25 +145,10 @@ impl LookUps {
         all.map(|(place, ip)| ip.map(|ip| Endpoint::tcp(ip, place.port))).collect()
     }
 
-    /// Encrypts a connection to a server, if that is asked for: it must show a certificate for its
-    /// name. What is said to it from here on waits for the handshake.
-    pub(super) fn secure<'a>(
-        &self,
-        cx: &mut Cx,
-        conn: Conn,
-        how: &Open,
-        endpoint: impl FnOnce(ServerId) -> Option<&'a Endpoint>,
-    ) {
-        let Open::Connected { connect } = how else { return };
-        if self.tls
-            && let Some(at) = endpoint(ServerId(connect.0 as u32))
-        {
-            let mut all = self.places.iter().zip(&self.found);
-            let is_at = |place: &Place, ip: IpAddr| Endpoint::tcp(ip, place.port) == *at;
-            let named = all.find(|(place, ip)| ip.is_some_and(|ip| is_at(place, ip)));
-            let name = named.map_or_else(String::new, |(place, _)| place.host.clone());
-            cx.start_tls(conn, Tls::Client { name });
-        }
+    /// What the servers are called, which their certificates must be for; nothing in clear text.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.places.iter().map(|place| place.host.clone());
+        if self.tls { names.collect() } else { Vec::new() }
     }
 }
 

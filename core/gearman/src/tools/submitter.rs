@@ -15,10 +15,11 @@ use super::workloads::Workloads;
 use crate::client::{
     CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, Unique, Why,
 };
+use crate::tenants::NOT_AUTHORIZED;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Boot, Conn, Cx, Exit, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// Most jobs in the background that are under way at once; a set for all functions fits in any
 /// case.
@@ -89,9 +90,12 @@ impl Submitter {
     fn begin(&mut self, cx: &mut Cx) {
         let State::AwaitAddresses = self.state else { return };
         let Some(servers) = self.look_ups.endpoints() else { return };
+        let common = &self.config.common;
         let options = ClientOptions {
             servers,
-            timeout: self.config.common.timeout.unwrap_or(PATIENCE),
+            tls_names: self.look_ups.names(),
+            tenant: common.tenant.clone(),
+            timeout: common.timeout.unwrap_or(PATIENCE),
             packet_bytes_max: PACKET_BYTES_MAX,
             ..ClientOptions::default()
         };
@@ -267,6 +271,9 @@ impl Submitter {
                     (Why::Time, None) => "the job server does not answer",
                     (Why::Connection, Some(_)) => "connection lost; the job may still be done",
                     (Why::Connection, None) => "connection lost; the job may have been accepted",
+                    (Why::Garbled, _) if !self.config.common.tls => {
+                        "the server says what no job server says; if it is encrypted, say -S"
+                    }
                     (Why::Garbled, _) => "the server says what no job server says",
                 };
                 self.fail(format_args!("{}: {what}", function.escape_ascii()));
@@ -278,8 +285,16 @@ impl Submitter {
                 self.fail(format_args!("{function}: not sent: cannot connect to {places}"));
             }
             Event::Refused { code, text, .. } => {
-                let (code, text) = (code.escape_ascii(), text.escape_ascii());
-                self.fail(format_args!("{}: refused: {code} {text}", function.escape_ascii()));
+                let text = text.escape_ascii();
+                let is_stranger = *code == *NOT_AUTHORIZED.as_bytes();
+                let advice = match self.config.common.tenant {
+                    None if is_stranger => "; GEARMAN_TENANT=NAME:SECRET says as whose",
+                    Some(_) if is_stranger => "; GEARMAN_TENANT is not right for it",
+                    _ => "",
+                };
+                let code = code.escape_ascii();
+                let function = function.escape_ascii();
+                self.fail(format_args!("{function}: refused: {code} {text}{advice}"));
             }
             Event::StatusIs { .. } | Event::Echoed { .. } => panic!("nobody asked for it"),
         }
@@ -329,14 +344,7 @@ impl Machine for Submitter {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        if let State::Submit(client) = &self.state {
-            self.look_ups.secure(cx, conn, &how, |server| client.endpoint(server));
-        }
-        self.pass(cx, |client, cx| client.on_open(cx, conn, &how));
-    }
-
-    storytime_machine::pass_to_part!(data eof drained gone failed);
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == READ {

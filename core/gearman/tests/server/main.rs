@@ -8,6 +8,7 @@ mod dialogues;
 mod hostile;
 mod http;
 mod http_chunks;
+mod http_silence;
 mod life;
 mod monitor;
 mod perl;

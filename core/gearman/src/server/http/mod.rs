@@ -13,12 +13,15 @@
 //! | 200 | the result; in chunks if the worker sent data before it |
 //! | 202 | a background job was accepted |
 //! | 401, 403 | there are tenants, and this is none of them, or not the operator |
-//! | 400, 404, 405, 411, 413, 417, 431, 501, 505 | the request is wrong, and its text says what |
+//! | 400, 404, 405, 408, 411, 413, 417, 431, 501, 505 | the request is wrong, and its text says what |
 //! | 500 | the job failed, or its worker told an exception, whose text it is |
 //! | 503 | the queue is full, or takes nothing now |
 //!
 //! A job that fails after the beginning of its answer has left breaks the connection, so that no
 //! one takes a part for the whole. Who hangs up waits for no job any more.
+//!
+//! A peer of whom a request is awaited, or the rest of one, may be silent for a minute. Then it is
+//! hung up on, with 408 if it had begun.
 //!
 //! Bodies come with their `Content-Length`, or in chunks. Where two readers could see two ends of a
 //! request (both of these, two lengths, a line that ends with a bare LF), it is refused and the
@@ -32,19 +35,22 @@
 //!
 //! # Not modelled
 //!
-//! Codings of bodies other than chunks (501), trailers (they are ignored), queries, TLS, `OPTIONS`, HTTP/2.
+//! Codings of bodies other than chunks (501), trailers (they are ignored), queries, `OPTIONS`,
+//! HTTP/2.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `head` | heads of requests |
 //! | `chunks` | bodies that come in chunks |
 //! | `reply` | answers |
+//! | `silence` | peers that say nothing |
 //! | `metrics` | what Prometheus reads |
 
 mod chunks;
 mod head;
 mod metrics;
 mod reply;
+mod silence;
 
 pub use head::HEAD_BYTES_MAX;
 
@@ -139,6 +145,7 @@ impl Gearmand {
         let http = self.sessions.get(conn).and_then(|session| session.http.as_ref());
         let held = http.map_or(0, |http| http.held());
         self.note_unread(cx, conn, rx.len() + held);
+        self.http_await(cx, conn);
         true
     }
 

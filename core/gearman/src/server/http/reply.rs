@@ -1,6 +1,7 @@
 //! Answers: what the engine says of a job, and what is wrong with a request.
 
 use super::head::Refused;
+use super::silence::SILENCE_MAX;
 use super::{Awaited, Doing};
 use crate::engine::{Number, Payload, Peer, Refusal, Reply, Work};
 use crate::packet::SHARED_BYTES_MIN;
@@ -23,6 +24,7 @@ impl Status {
     pub(super) const FORBIDDEN: Self = Self(403, "Forbidden");
     pub(super) const NOT_FOUND: Self = Self(404, "Not Found");
     pub(super) const NO_METHOD: Self = Self(405, "Method Not Allowed");
+    pub(super) const TIMEOUT: Self = Self(408, "Request Timeout");
     pub(super) const LENGTH_REQUIRED: Self = Self(411, "Length Required");
     pub(super) const TOO_LARGE: Self = Self(413, "Content Too Large");
     pub(super) const EXPECTATION: Self = Self(417, "Expectation Failed");
@@ -273,6 +275,7 @@ impl Wire<'_> {
         let Some(http) = &mut session.http else { return };
         http.awaits = Awaited::Request;
         if keep && !http.last {
+            self.cx.after(tokens::leaving(conn), SILENCE_MAX);
             if !session.paused {
                 // What came meanwhile is told again.
                 let came = session.unread() > 0;
