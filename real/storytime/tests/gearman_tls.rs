@@ -153,7 +153,7 @@ fn certificates_are_read_again_when_it_is_told_to() {
     let begin = || {
         let mut command = site.command("gearman", "client");
         command.args(["-S", "-w", "-f", "reverse", "--", "rev"]).stdout(Stdio::null());
-        Tool(command.spawn().expect("a worker"))
+        Running(command.spawn().expect("a worker"))
     };
     let workers = || {
         let served = text(&site.status("client").stdout);
