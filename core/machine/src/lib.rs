@@ -54,6 +54,7 @@ pub mod effect;
 pub mod hash;
 pub mod limits;
 pub mod machine;
+mod pass;
 pub mod process;
 pub mod rng;
 mod slot;

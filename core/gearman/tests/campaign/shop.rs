@@ -2,14 +2,14 @@
 
 use crate::hand::{BIG_BYTES, FUNCTIONS};
 use crate::ledger::{Book, Phase, name};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use storytime_gearman::client::{
     Choice, Client, ClientOptions, Event, Handle, Job, NotAccepted, Outcome, Priority, TaskSet,
     TaskSetOptions, Unique,
 };
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Open, Ratio, Token};
+use storytime_machine::{Boot, Cx, Endpoint, Machine, Ratio, Token};
 
 /// First token of the client; the application's own lie below.
 const BASE: Token = Token(1 << 40);
@@ -234,6 +234,11 @@ impl Shop {
         assert!(self.set.is_none(), "the set has ended");
         assert_eq!(self.last_done, LAST_JOBS, "everything is healed");
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        assert!(what(&mut self.client, cx), "there is no other part");
+        self.collect(cx);
+    }
 }
 
 impl Machine for Shop {
@@ -241,35 +246,7 @@ impl Machine for Shop {
         cx.after(TICK, Duration::ZERO);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_drained(cx, conn));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.client.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
-        self.collect(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == TICK {

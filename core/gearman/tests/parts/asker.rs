@@ -1,11 +1,11 @@
 //! An application with a client in it, that asks what a script says.
 
 use crate::toy::PORT;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use storytime_gearman::client::{Client, ClientOptions, Event, Handle, Job, ServerId};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Token};
+use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Token};
 
 /// First token of the client; the application's own lie below.
 const BASE: Token = Token(1 << 40);
@@ -113,6 +113,11 @@ impl Asker {
             self.events.push((Duration::from_nanos(cx.now().0), event));
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        assert!(what(&mut self.client, cx), "there is no other part");
+        self.collect(cx);
+    }
 }
 
 impl Machine for Asker {
@@ -122,33 +127,10 @@ impl Machine for Asker {
         }
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_drained(cx, conn));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof drained failed);
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         assert!(self.client.owns(conn) && self.client.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
         self.collect(cx);
     }
 

@@ -99,6 +99,11 @@ impl Setter {
             self.done_at = Some(Duration::from_nanos(cx.now().0));
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        assert!(what(&mut self.client, cx), "there is no other part");
+        self.collect(cx);
+    }
 }
 
 impl Machine for Setter {
@@ -107,25 +112,7 @@ impl Machine for Setter {
         self.collect(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.client.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
-        self.collect(cx);
-    }
+    storytime_machine::pass_to_part!(open data gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         let set = self.set.on_timer(cx, &mut self.client, timer);

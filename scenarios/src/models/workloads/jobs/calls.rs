@@ -47,9 +47,7 @@ pub enum Same {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
-    /// Whether each host has to do with the one on itself alone.
-    own: bool,
+    servers: JobServers,
     function: Bytes,
     /// What the data begins with; a number follows, so that no two calls are alike, unless `same`
     /// says so.
@@ -64,8 +62,6 @@ pub struct Numbers {
     tries: u32,
     /// How long a result is waited for.
     patience: Option<Duration>,
-    timeout: Duration,
-    choice: Choice,
 }
 
 /// The workload.
@@ -141,8 +137,11 @@ impl Workload for Calls {
         ];
         let text = fields.text_if("text", "words to send")?;
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            own: work::own_server(fields, parts)?,
+            servers: JobServers {
+                own: work::own_server(fields, parts)?,
+                choice: fields.choice("choose", &choices, Some(Choice::Failover))?,
+                ..JobServers::read(fields, parts)?
+            },
             function: fields.text("function", "the name of a function")?.text.into(),
             text: text.map_or_else(String::new, |word| word.text),
             data_bytes: match fields.get("data") {
@@ -156,8 +155,6 @@ impl Workload for Calls {
             background: fields.flag("background", false)?,
             tries: fields.integer("tries", 1..=TRIES_MAX, Some(1))? as u32,
             patience: fields.quantity_if("patience", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            choice: fields.choice("choose", &choices, Some(Choice::Failover))?,
         })
     }
 
@@ -166,13 +163,7 @@ impl Workload for Calls {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            own: numbers.own,
-            choice: numbers.choice,
-            timeout: numbers.timeout,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Page> {
