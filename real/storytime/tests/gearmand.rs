@@ -358,5 +358,5 @@ fn tenants_are_read_again_when_it_is_told_to() {
     kill(server.0.id(), "-HUP");
     wait_until("it is read", || place.ask("tenant blog staple") == "OK\r\n");
     assert_eq!(asks("status"), ".\n", "the connection stays what it was");
-    assert_eq!(server.end("-TERM"), Some(0));
+    assert_eq!(end(server, "-TERM"), Some(0));
 }
