@@ -227,7 +227,7 @@ impl Tenant {
         let mut words = words(line);
         let mut next = || {
             let why = "a line is NAME SECRET [jobs=N] [bytes=N]";
-            words.next().ok_or(Mistake { at: line.trim_end().len(), why })
+            words.next().ok_or_else(|| Mistake { at: line.trim_end().len(), why })
         };
         let ((at, name), (secret_at, secret)) = (next()?, next()?);
         if !is_name(name) {
