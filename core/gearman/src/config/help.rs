@@ -15,8 +15,7 @@ Where it listens
 -L, --listen HOST          an address or a name (every address)
 -b, --backlog N            connections that wait to be taken (32)
 -f, --file-descriptors N   open files, and so connections (the user's most)
--r, --protocol http        jobs and counters over HTTP, too: POST /function,
-                           GET /metrics
+-r, --protocol http        serve HTTP, too: POST /FUNCTION, GET /metrics
     --http-port N          there (8080; implies -r http)
     --ssl                  encrypt all; every peer must show a certificate
     --ssl-ca-file FILE     who vouches for peers
@@ -28,9 +27,8 @@ Jobs
                            later versions: none)
 -w, --worker-wakeup N      sleeping workers woken for a job (1; 0: all)
     --grab-patience MICROS how long who has finished a job waits for another
-                           (500; 0: not at all)
-    --ack-patience MICROS  how long the handle of a client's only job waits for
-                           the result (500; 0: not at all)
+    --ack-patience MICROS  how long an only job's handle waits for its result
+                           (both 500; 0: not at all)
     --exceptions           send WORK_EXCEPTION to all, not only to who asked
     --job-handle-prefix WORD   handles are WORD:1, WORD:2 ... (H:<host name>)
     --dialect gearmand|danga   whose habits: the C server's, or those of the
