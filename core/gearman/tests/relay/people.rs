@@ -11,12 +11,12 @@ use storytime_machine::{Boot, Bytes, BytesMut, Conn, Cx, Endpoint, Gone, Machine
 const BASE: Token = Token(1 << 40);
 const TICK: Token = Token(0);
 /// Between two submits.
-const PACE: Duration = Duration::from_millis(11);
+pub(crate) const PACE: Duration = Duration::from_millis(11);
 /// How long a job takes.
 const SPAN: Duration = Duration::from_millis(3);
 
 /// What happened, whatever became of the memory of those who did it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) submitted: u64,
     /// Jobs whose handle was told.
@@ -26,10 +26,24 @@ pub(crate) struct Seen {
     pub(crate) refused: u64,
     /// What was said last to who typed.
     pub(crate) said: String,
-    /// Nobody submits any more.
-    pub(crate) quiet: bool,
-    /// Nobody works.
-    pub(crate) strike: bool,
+    /// So many jobs are submitted, and no more.
+    pub(crate) submits_max: u64,
+    /// So many jobs are done, and the next one is held.
+    pub(crate) done_max: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            submitted: 0,
+            accepted: BTreeSet::new(),
+            done: BTreeSet::new(),
+            refused: 0,
+            said: String::new(),
+            submits_max: u64::MAX,
+            done_max: usize::MAX,
+        }
+    }
 }
 
 /// The record of one world.
@@ -52,10 +66,12 @@ impl Book {
 pub(crate) struct Asker {
     book: Book,
     client: Client,
+    /// When the first one is submitted, after the start.
+    begin: Duration,
 }
 
 impl Asker {
-    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Self {
+    pub(crate) fn new(book: Book, servers: &[Endpoint], begin: Duration) -> Self {
         let options = ClientOptions {
             servers: servers.to_vec(),
             retry_after: Duration::from_millis(100),
@@ -63,7 +79,7 @@ impl Asker {
             timeout: Duration::from_secs(2),
             ..ClientOptions::default()
         };
-        Self { book, client: Client::new(options, BASE) }
+        Self { book, client: Client::new(options, BASE), begin }
     }
 
     fn collect(&mut self) {
@@ -83,7 +99,7 @@ impl Asker {
         cx.after(TICK, PACE);
         let number = {
             let mut seen = self.book.open();
-            if seen.quiet {
+            if seen.submitted >= seen.submits_max {
                 return;
             }
             seen.submitted += 1;
@@ -127,7 +143,11 @@ impl Doer {
     }
 
     fn finish(&mut self, cx: &mut Cx) {
-        if self.book.open().strike {
+        let strikes = {
+            let seen = self.book.open();
+            seen.done.len() >= seen.done_max
+        };
+        if strikes {
             cx.after(TICK, SPAN);
         } else if let Some((job, number)) = self.doing.take()
             && self.worker.complete(cx, job, Bytes::new()).is_ok()
@@ -174,7 +194,7 @@ impl Machine for Typist {
 
 impl Machine for Asker {
     fn start(&mut self, cx: &mut Cx, _: Boot) {
-        cx.after(TICK, PACE);
+        cx.after(TICK, self.begin);
     }
 
     fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {

@@ -1,6 +1,6 @@
 //! A world of two job servers, a witness, an application and a worker.
 
-use crate::people::{Asker, Book, Doer, Typist};
+use crate::people::{Asker, Book, Doer, PACE, Typist};
 use core::time::Duration;
 use storytime_gearman::config::{Alone, Relay};
 use storytime_gearman::tools::Place;
@@ -27,12 +27,14 @@ pub(crate) struct Setting {
     pub(crate) disks: [DiskConfig; 2],
     pub(crate) alone: Alone,
     pub(crate) bug: Option<Bug>,
+    /// When jobs begin to be submitted.
+    pub(crate) begin: Duration,
 }
 
 impl Setting {
     pub(crate) fn new(seed: u64) -> Self {
         let disks = [quick_disk(), quick_disk()];
-        Self { seed, disks, alone: Alone::Accept, bug: None }
+        Self { seed, disks, alone: Alone::Accept, bug: None, begin: PACE }
     }
 }
 
@@ -106,7 +108,8 @@ impl Rig {
         world.add_program(WITNESS, ProgramConfig::new("witness", court));
         let ends = SERVERS.map(|host| Endpoint::tcp(world.ip(host), PORT));
         let (seen, servers) = (book.clone(), ends.clone());
-        let asker = move |setup| boxed(Asker::new(seen.clone(), &servers), setup);
+        let begin = setting.begin;
+        let asker = move |setup| boxed(Asker::new(seen.clone(), &servers, begin), setup);
         world.add_program(HostId(3), ProgramConfig::new("asker", asker));
         let (seen, servers) = (book.clone(), ends);
         let doer = move |setup| boxed(Doer::new(seen.clone(), &servers), setup);
@@ -207,6 +210,7 @@ impl Rig {
 
     /// What was accepted is done, and more is accepted.
     pub(crate) fn settle(&mut self) -> Result<(), String> {
+        self.book.open().submits_max = u64::MAX;
         let accepted = self.book.open().accepted.len();
         self.run_until(SECOND * 30, "a new job is accepted", |rig| {
             rig.book.open().accepted.len() > accepted
@@ -216,8 +220,10 @@ impl Rig {
 
     /// What was accepted is done.
     pub(crate) fn finish(&mut self) -> Result<(), String> {
-        self.book.open().quiet = true;
-        self.book.open().strike = false;
+        {
+            let mut seen = self.book.open();
+            (seen.submits_max, seen.done_max) = (0, usize::MAX);
+        }
         let done = self.run_until(SECOND * 30, "all is done", |rig| rig.book.missing().is_empty());
         let missing = self.book.missing();
         done.map_err(|why| format!("{why}; accepted and never done: {missing:?}"))

@@ -20,7 +20,7 @@ fn dies(seed: u64, bug: Option<Bug>, parted: Duration) -> Result<(), String> {
     let mut rig = Rig::new(&Setting { bug, ..Setting::new(seed) });
     rig.whole()?;
     // Nothing is done meanwhile: all that is accepted has to be in the other one's queue.
-    rig.book.open().strike = true;
+    rig.book.open().done_max = 0;
     rig.run(SECOND + Duration::from_millis(seed * 7))?;
     let accepted = rig.book.open().accepted.len();
     assert!(accepted > 50, "{accepted} jobs");
