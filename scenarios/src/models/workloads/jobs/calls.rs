@@ -134,11 +134,6 @@ impl Workload for Calls {
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let same = [("none", Same::None), ("data", Same::Data), ("page", Same::Place)];
-        let choices = [
-            ("failover", Choice::Failover),
-            ("in-order", Choice::InOrder),
-            ("hashed", Choice::Hashed),
-        ];
         let text = fields.text_if("text", "words to send")?;
         Ok(Numbers {
             hosts: work::job_servers(fields, parts)?,
@@ -157,7 +152,7 @@ impl Workload for Calls {
             tries: fields.integer("tries", 1..=TRIES_MAX, Some(1))? as u32,
             patience: fields.quantity_if("patience", DURATION)?,
             timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            choice: fields.choice("choose", &choices, Some(Choice::Failover))?,
+            choice: work::choice(fields)?,
         })
     }
 
