@@ -252,11 +252,8 @@ pub(crate) fn job_servers(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec
 
 /// Which of its job servers a load asks: `choose`.
 pub(crate) fn choice(fields: &Fields<'_>) -> Checked<Choice> {
-    let choices = [
-        ("failover", Choice::Failover),
-        ("in-order", Choice::InOrder),
-        ("hashed", Choice::Hashed),
-    ];
+    let choices =
+        [("failover", Choice::Failover), ("in-order", Choice::InOrder), ("hashed", Choice::Hashed)];
     fields.choice("choose", &choices, Some(Choice::Failover))
 }
 
