@@ -62,7 +62,7 @@ impl<'c> History<'c> {
     fn new(drill: &Drill<'_>, alone: &'c Cell<u64>) -> Self {
         let mut rig = Rig::new(&Setting { bug: drill.bug, begin: BEGIN, ..Setting::new(30) });
         {
-            let mut seen = rig.book.open();
+            let mut seen = rig.book();
             (seen.submits_max, seen.done_max) = (JOBS, DONE);
         }
         let mut before = 0;
@@ -85,7 +85,7 @@ impl<'c> History<'c> {
         rig.run(self.end.since(rig.world.now())).expect("nothing is wrong");
         let count = operations(rig, hosts);
         {
-            let seen = rig.book.open();
+            let seen = rig.book();
             assert_eq!((seen.accepted.len() as u64, seen.done.len()), (JOBS, DONE), "complete");
         }
         assert!(rig.is_whole(), "both have everything");
@@ -100,7 +100,7 @@ impl<'c> History<'c> {
             rig.world.power_on(SERVERS[1]);
         }
         // Before the pair has formed nobody can serve alone, and nobody has accepted anything.
-        if self.then == Then::Back || rig.book.open().accepted.is_empty() {
+        if self.then == Then::Back || rig.book().accepted.is_empty() {
             rig.run(OUTAGE)?;
             for host in SERVERS {
                 rig.world.power_on(host);
@@ -108,7 +108,7 @@ impl<'c> History<'c> {
             rig.whole()?;
         } else {
             self.alone.set(self.alone.get() + 1);
-            rig.run_until(SECOND * 20, "one serves", |rig| rig.serving().is_some())?;
+            rig.run_until(SECOND * 20, "one serves", |rig| rig.active().is_some())?;
         }
         rig.settle()
     }
