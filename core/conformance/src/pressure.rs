@@ -161,6 +161,32 @@ struct Sipper {
     got: u64,
 }
 
+impl Sipper {
+    fn resume(&mut self, cx: &mut Cx, _: Token) {
+        let Some(conn) = self.conn else { return };
+        self.paused = false;
+        cx.pause(conn, false);
+    }
+
+    fn end(&mut self, cx: &mut Cx, conn: Conn, bytes: u64) {
+        require(cx, !self.paused, "eof was told of a paused connection");
+        require(cx, self.got == bytes, "eof was told before the data");
+        cx.close(conn, Close::Flush);
+    }
+}
+
+/// Plays a server with a client that sends so many bytes at once, and then the end.
+fn play_with_sender<S: Send + 'static>(server: Role<S>, bytes: u64, arm: &mut dyn Arm) {
+    let client = Role::client(Endpoint::tcp(arm.ip(0), PORT), bytes)
+        .open(|bytes, cx, conn| {
+            put(cx, conn, &piece(SALT, 0, *bytes as usize));
+            cx.close(conn, Close::Write);
+        })
+        .gone(content_if_closed);
+    let cast = vec![actor("server", arm.ip(0), server), actor("client", arm.ip(1), client)];
+    play(cast, arm);
+}
+
 fn input_left_behind_a_pause_is_told_again(arm: &mut dyn Arm) {
     const BYTES: u64 = 60;
     let server = Role::on_port(PORT, Sipper::default())
@@ -173,25 +199,10 @@ fn input_left_behind_a_pause_is_told_again(arm: &mut dyn Arm) {
             cx.pause(conn, true);
             cx.after(Token(1), A_WHILE / 100);
         })
-        .timer(|s, cx, _| {
-            let Some(conn) = s.conn else { return };
-            s.paused = false;
-            cx.pause(conn, false);
-        })
-        .eof(|s, cx, conn| {
-            require(cx, !s.paused, "eof was told of a paused connection");
-            require(cx, s.got == BYTES, "eof was told before the data");
-            cx.close(conn, Close::Flush);
-        })
+        .timer(Sipper::resume)
+        .eof(|s, cx, conn| s.end(cx, conn, BYTES))
         .gone(content_if_closed);
-    let client = Role::client(Endpoint::tcp(arm.ip(0), PORT), ())
-        .open(|(), cx, conn| {
-            put(cx, conn, &piece(SALT, 0, BYTES as usize));
-            cx.close(conn, Close::Write);
-        })
-        .gone(content_if_closed);
-    let cast = vec![actor("server", arm.ip(0), server), actor("client", arm.ip(1), client)];
-    play(cast, arm);
+    play_with_sender(server, BYTES, arm);
 }
 
 fn an_end_behind_a_pause_is_told_after_the_data(arm: &mut dyn Arm) {
@@ -209,25 +220,10 @@ fn an_end_behind_a_pause_is_told_after_the_data(arm: &mut dyn Arm) {
             s.got += rx.len() as u64;
             rx.clear();
         })
-        .timer(|s, cx, _| {
-            let Some(conn) = s.conn else { return };
-            s.paused = false;
-            cx.pause(conn, false);
-        })
-        .eof(|s, cx, conn| {
-            require(cx, !s.paused, "eof was told of a paused connection");
-            require(cx, s.got == BYTES, "eof was told before the data");
-            cx.close(conn, Close::Flush);
-        })
+        .timer(Sipper::resume)
+        .eof(|s, cx, conn| s.end(cx, conn, BYTES))
         .gone(content_if_closed);
-    let client = Role::client(Endpoint::tcp(arm.ip(0), PORT), ())
-        .open(|(), cx, conn| {
-            put(cx, conn, &piece(SALT, 0, BYTES as usize));
-            cx.close(conn, Close::Write);
-        })
-        .gone(content_if_closed);
-    let cast = vec![actor("server", arm.ip(0), server), actor("client", arm.ip(1), client)];
-    play(cast, arm);
+    play_with_sender(server, BYTES, arm);
 }
 
 fn pausing_and_resuming_in_one_go_loses_nothing(arm: &mut dyn Arm) {
@@ -245,12 +241,5 @@ fn pausing_and_resuming_in_one_go_loses_nothing(arm: &mut dyn Arm) {
             cx.close(conn, Close::Flush);
         })
         .gone(content_if_closed);
-    let client = Role::client(Endpoint::tcp(arm.ip(0), PORT), ())
-        .open(|(), cx, conn| {
-            put(cx, conn, &piece(SALT, 0, BYTES as usize));
-            cx.close(conn, Close::Write);
-        })
-        .gone(content_if_closed);
-    let cast = vec![actor("server", arm.ip(0), server), actor("client", arm.ip(1), client)];
-    play(cast, arm);
+    play_with_sender(server, BYTES, arm);
 }

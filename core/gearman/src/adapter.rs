@@ -39,8 +39,8 @@
 //! assert_eq!(machine.handler.done, 0);
 //! ```
 //!
-//! Not modelled: TLS, which is asked for before anything is said on a connection; names of servers,
-//! which are looked up before there is an [`Endpoint`](storytime_machine::Endpoint).
+//! Not modelled: names of servers, which are looked up before there is an
+//! [`Endpoint`](storytime_machine::Endpoint).
 
 use crate::client::{Client, Event};
 use crate::worker::{Worker, WorkerEvent};
@@ -111,8 +111,8 @@ impl<H: Handler> Adapter<H> {
     }
 
     /// Nothing but the part has connections here; then its events are handled.
-    fn passed(&mut self, cx: &mut Cx, taken: bool) {
-        assert!(taken, "a handler has no connections of its own");
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut H::Part, &mut Cx) -> bool) {
+        assert!(what(&mut self.part, cx), "a handler has no connections of its own");
         self.handle(cx);
     }
 
@@ -130,35 +130,7 @@ impl<H: Handler> Machine for Adapter<H> {
         self.handle(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let taken = self.part.on_open(cx, conn, &how);
-        self.passed(cx, taken);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        let taken = self.part.on_data(cx, conn, rx);
-        self.passed(cx, taken);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        let taken = self.part.on_drained(cx, conn);
-        self.passed(cx, taken);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        let taken = self.part.on_eof(cx, conn);
-        self.passed(cx, taken);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        let taken = self.part.on_gone(cx, conn, why);
-        self.passed(cx, taken);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        let taken = self.part.on_failed(cx, connect, why);
-        self.passed(cx, taken);
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if !self.part.on_timer(cx, timer) {

@@ -11,7 +11,11 @@
 //! other tenant's `resize`. A tenant sees, does and ends nothing of the others'. `*` is who
 //! operates the server: it sees all, by their full names. Secrets are held as they are in the file.
 //!
-//! Quotas bound jobs that have not ended, and the bytes of their data and keys.
+//! The file is read again at SIGHUP. Tools are told by `GEARMAN_TENANT=NAME:SECRET` whose they are,
+//! so that no list of processes shows it.
+//!
+//! Quotas bound jobs that have not ended, and the bytes of their data and keys. Mistakes are told
+//! by line and column, and never with the line itself: a log is no place for secrets.
 
 use core::fmt;
 
@@ -23,6 +27,8 @@ pub const NAME_BYTES_MAX: usize = 32;
 pub const SECRET_BYTES_MAX: usize = 128;
 /// Between the name of a tenant and that of its function.
 pub const SEPARATOR: u8 = b'/';
+/// The code of the error that is sent to who is none of the tenants.
+pub const NOT_AUTHORIZED: &str = "NOT_AUTHORIZED";
 /// The name of who operates the server.
 const OPERATOR: &str = "*";
 
@@ -44,6 +50,55 @@ pub struct Tenant {
     pub bytes_max: u64,
 }
 
+/// What one says who shares a server, and proves it with: `NAME:SECRET`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(Box<str>);
+
+/// Not shown: it is a secret.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credential").field(&self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Reads `NAME:SECRET`. None if it cannot be anybody's.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, secret) = text.split_once(':')?;
+        let fits = is_name(name) && is_secret(secret) && !secret.is_empty();
+        fits.then(|| Self(text.into()))
+    }
+
+    /// Who it is.
+    pub fn name(&self) -> &str {
+        self.split().0
+    }
+
+    /// How it is proved.
+    pub fn secret(&self) -> &str {
+        self.split().1
+    }
+
+    /// The option by which a connection says whose it is.
+    pub fn option(&self) -> String {
+        format!("tenant={}", self.0)
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.0.split_once(':').expect("it was read")
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(letter);
+    fits || name == OPERATOR
+}
+
+fn is_secret(secret: &str) -> bool {
+    secret.len() <= SECRET_BYTES_MAX && secret.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// What is wrong with a file of tenants: the operator's mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadTenants {
@@ -51,8 +106,19 @@ pub enum BadTenants {
     Line {
         /// Number of the line, from 1.
         line: usize,
+        /// Where in the line, in characters, from 1.
+        column: usize,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// Two lines are of one name.
+    Twice {
+        /// Number of the second line, from 1.
+        line: usize,
+        /// Where in the line, in characters, from 1.
+        column: usize,
+        /// Number of the first line.
+        first: usize,
     },
     /// More than [`TENANTS_MAX`].
     TooMany,
@@ -60,12 +126,16 @@ pub enum BadTenants {
     None,
 }
 
+/// Goes behind the name of the file and a colon: `10:3: what is wrong`.
 impl fmt::Display for BadTenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Line { line, why } => write!(f, "line {line}: {why}"),
-            Self::TooMany => write!(f, "more than {TENANTS_MAX} tenants"),
-            Self::None => f.write_str("it names nobody"),
+            Self::Line { line, column, why } => write!(f, "{line}:{column}: {why}"),
+            Self::Twice { line, column, first } => {
+                write!(f, "{line}:{column}: this name has line {first} already; leave one of them")
+            }
+            Self::TooMany => write!(f, " a server has at most {TENANTS_MAX} tenants"),
+            Self::None => f.write_str(" it names nobody; a line is NAME SECRET [jobs=N] [bytes=N]"),
         }
     }
 }
@@ -85,20 +155,25 @@ impl Tenants {
     /// The first mistake.
     pub fn parse(text: &str) -> Result<Self, BadTenants> {
         let mut list: Vec<Tenant> = Vec::new();
-        for (nth, words) in text.lines().enumerate() {
-            let words = words.trim();
-            if words.is_empty() || words.starts_with('#') {
+        let mut lines = Vec::new();
+        for (line, words) in (1..).zip(text.lines()) {
+            let column =
+                words.chars().take_while(|letter| letter.is_ascii_whitespace()).count() + 1;
+            if words.trim().is_empty() || words.trim_start().starts_with('#') {
                 continue;
             }
-            let bad = |why| BadTenants::Line { line: nth + 1, why };
-            let tenant = Tenant::parse(words).map_err(bad)?;
-            if list.iter().any(|other| other.name == tenant.name) {
-                return Err(bad("this name was given before"));
+            let tenant = Tenant::parse(words).map_err(|Mistake { at, why }| {
+                let column = words[..at].chars().count() + 1;
+                BadTenants::Line { line, column, why }
+            })?;
+            if let Some(nth) = list.iter().position(|other| other.name == tenant.name) {
+                return Err(BadTenants::Twice { line, column, first: lines[nth] });
             }
             if list.len() == TENANTS_MAX {
                 return Err(BadTenants::TooMany);
             }
             list.push(tenant);
+            lines.push(line);
         }
         if list.is_empty() { Err(BadTenants::None) } else { Ok(Self { list }) }
     }
@@ -129,37 +204,61 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
+/// What is wrong with a line, and at which of its bytes.
+#[derive(Clone, Copy, Debug)]
+struct Mistake {
+    at: usize,
+    why: &'static str,
+}
+
+/// The words of a line, and where they begin.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut behind = 0;
+    let words = line.split(|letter: char| letter.is_ascii_whitespace()).map(move |word| {
+        let at = behind;
+        behind = at + word.len() + 1;
+        (at, word)
+    });
+    words.filter(|(_, word)| !word.is_empty())
+}
+
 impl Tenant {
-    fn parse(words: &str) -> Result<Self, &'static str> {
-        let mut words = words.split_ascii_whitespace();
-        let (Some(name), Some(secret)) = (words.next(), words.next()) else {
-            return Err("a line is NAME SECRET [jobs=N] [bytes=N]");
+    fn parse(line: &str) -> Result<Self, Mistake> {
+        let mut words = words(line);
+        let mut next = || {
+            let why = "a line is NAME SECRET [jobs=N] [bytes=N]";
+            words.next().ok_or_else(|| Mistake { at: line.trim_end().len(), why })
         };
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let fits = name.len() <= NAME_BYTES_MAX && name.bytes().all(letter);
-        if name != OPERATOR && !fits {
-            return Err("a name has 1 to 32 letters, digits, or signs of -_.");
+        let ((at, name), (secret_at, secret)) = (next()?, next()?);
+        if !is_name(name) {
+            let why = "a name has 1 to 32 letters, digits, or signs of -_. (or is *)";
+            return Err(Mistake { at, why });
         }
-        if secret.len() > SECRET_BYTES_MAX || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("a secret has 1 to 128 letters, digits or signs");
+        if !is_secret(secret) {
+            let why = "a secret has 1 to 128 letters, digits or signs";
+            return Err(Mistake { at: secret_at, why });
         }
-        let mut tenant = Self {
-            name: (name != OPERATOR).then(|| name.into()),
-            secret: secret.into(),
-            jobs_max: u32::MAX,
-            bytes_max: u64::MAX,
-        };
-        for word in words {
-            let wrong = "a quota is jobs=N or bytes=N[k|m|g]";
+        let (mut jobs_max, mut bytes_max) = (None, None);
+        for (at, word) in words {
+            let mistake = |why| Mistake { at, why };
+            let wrong = mistake("a quota is jobs=N or bytes=N[k|m|g], without spaces");
             let (what, value) = word.split_once('=').ok_or(wrong)?;
             let value = crate::config::scaled(value).ok_or(wrong)?;
-            match what {
-                "jobs" => tenant.jobs_max = u32::try_from(value).map_err(|_| wrong)?,
-                "bytes" => tenant.bytes_max = value as u64,
+            let before = match what {
+                "jobs" => jobs_max.replace(u32::try_from(value).map_err(|_| wrong)?).is_some(),
+                "bytes" => bytes_max.replace(value as u64).is_some(),
                 _ => return Err(wrong),
+            };
+            if before {
+                return Err(mistake("this quota was given before; leave one of them"));
             }
         }
-        Ok(tenant)
+        Ok(Self {
+            name: (name != OPERATOR).then(|| name.into()),
+            secret: secret.into(),
+            jobs_max: jobs_max.unwrap_or(u32::MAX),
+            bytes_max: bytes_max.unwrap_or(u64::MAX),
+        })
     }
 
     /// What its functions begin with, to the server.
@@ -199,18 +298,35 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_their_line() {
-        for (text, line) in [
-            ("shop", 1),
-            ("a b\nsh/op x", 2),
-            ("a b\n* c\na d", 3),
-            ("a b jobs", 1),
-            ("a b jobs=x", 1),
-            ("a b cpu=1", 1),
-            ("a b jobs=4294967296", 1),
+    fn a_credential_is_read_if_it_can_be_somebodys() {
+        let read = Credential::parse("shop:ho:rse").expect("it can be");
+        assert_eq!((read.name(), read.secret()), ("shop", "ho:rse"));
+        assert_eq!(read.option(), "tenant=shop:ho:rse");
+        assert!(Credential::parse("*:all").is_some());
+        assert!(!format!("{read:?}").contains("rse"), "secrets are not shown");
+        for wrong in ["", "shop", "shop:", ":horse", "sh op:horse", "shop:ho rse", "**:x"] {
+            assert_eq!(Credential::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn mistakes_name_their_line_and_column() {
+        for (text, place) in [
+            ("shop", "1:5: a line is NAME SECRET"),
+            ("shop ", "1:5: "),
+            ("a b\n  sh/op x", "2:3: a name has"),
+            ("a b\n* c\n\n # d\n\ta d", "5:2: this name has line 1 already"),
+            ("* c\n* d", "2:1: this name has line 1"),
+            ("a \u{e9}", "1:3: a secret has"),
+            ("\u{e9} b", "1:1: a name has"),
+            ("a b jobs", "1:5: a quota is"),
+            ("a b  jobs=x", "1:6: "),
+            ("a b jobs=1 cpu=1", "1:12: "),
+            ("a b jobs=4294967296", "1:5: "),
+            ("a b jobs=1 bytes=2 jobs=1", "1:20: this quota was given before"),
         ] {
             let wrong = Tenants::parse(text).expect_err(text).to_string();
-            assert!(wrong.starts_with(&format!("line {line}: ")), "{text}: {wrong}");
+            assert!(wrong.starts_with(place), "{text}: {wrong}");
         }
         assert_eq!(Tenants::parse("# nobody\n"), Err(BadTenants::None));
         let many: String = (0..=TENANTS_MAX).map(|n| format!("t{n} s\n")).collect();

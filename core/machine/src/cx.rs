@@ -24,6 +24,8 @@ pub struct Cx {
     pub(crate) rng: Rng,
     pub(crate) conns: ConnSlots,
     pub(crate) listeners: Vec<Listener>,
+    /// Something happened on which it depends which of them take connections.
+    pub(crate) listeners_changed: bool,
     /// Number of the next listener.
     next_listener: u64,
     pub(crate) timers: Timers,
@@ -85,6 +87,7 @@ impl Cx {
             rng,
             conns: ConnSlots::default(),
             listeners: Vec::new(),
+            listeners_changed: false,
             next_listener: 0,
             timers: Timers::default(),
             effects: VecDeque::new(),
@@ -161,6 +164,7 @@ impl Cx {
             unbound: true,
         });
         self.next_listener += 1;
+        self.listeners_changed = true;
         self.effects.push_back(Effect::Listen { listener, listen });
     }
 
@@ -168,6 +172,7 @@ impl Cx {
     pub fn unlisten(&mut self, listener: Token) {
         if let Some(found) = self.listener(listener) {
             found.listening = false;
+            self.listeners_changed = true;
             self.effects.push_back(Effect::Unlisten { listener });
         }
     }
@@ -176,6 +181,7 @@ impl Cx {
     pub fn set_slots(&mut self, listener: Token, slots: Slots) {
         if let Some(found) = self.listener(listener) {
             found.slots = slots;
+            self.listeners_changed = true;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The poll-style interface between a process and whatever drives it.
 
 use crate::buggify::Site;
-use crate::effect::{Breach, Closing, OpKey, View};
+use crate::effect::{Breach, Closing, OpKey, Output, View};
 use crate::slot::{PeerFin, TlsState, Write};
 use crate::{
     Addr, AddressError, BindError, Boot, Conn, DiskResult, Effect, Endpoint, Exit, Gone, IpAddr,
@@ -77,6 +77,20 @@ pub trait Drive: Any + Send {
     fn next_effect(&mut self) -> Option<Effect>;
     /// When [`tick`](Self::tick) must be called at the latest.
     fn deadline(&mut self) -> Option<Time>;
+    /// The next effect, connection or breach, or else the deadline: after most inputs there is next
+    /// to nothing, and one call tells.
+    #[inline]
+    fn next_output(&mut self) -> Output {
+        if let Some(effect) = self.next_effect() {
+            Output::Effect(effect)
+        } else if let Some(conn) = self.next_dirty() {
+            Output::Dirty(conn)
+        } else if let Some(breach) = self.take_breach() {
+            Output::Breach(breach)
+        } else {
+            Output::Nothing { deadline: self.deadline() }
+        }
+    }
 
     /// Live connections, by slot.
     fn conns(&self) -> Vec<Conn>;
@@ -129,6 +143,7 @@ impl<M: Machine> Drive for Process<M> {
         let found = self.cx.listeners.iter_mut().find(|l| l.token == listener && l.listening)?;
         found.open += 1;
         let conn = self.cx.conns.open(Some(found.number));
+        self.cx.listeners_changed = true;
         self.machine.open(&mut self.cx, conn, Open::Accepted { listener, peer });
         self.cx.touch(conn);
         self.settle();
@@ -145,6 +160,7 @@ impl<M: Machine> Drive for Process<M> {
             return None;
         }
         let conn = self.cx.conns.open(None);
+        self.cx.listeners_changed = true;
         self.machine.open(&mut self.cx, conn, Open::Connected { connect });
         self.cx.touch(conn);
         self.settle();
@@ -268,6 +284,7 @@ impl<M: Machine> Drive for Process<M> {
         if let Some(found) = self.cx.listeners.iter_mut().find(|l| l.token == socket && l.unbound) {
             found.unbound = false;
             found.listening &= result.is_ok();
+            self.cx.listeners_changed = true;
         }
         self.machine.bound(&mut self.cx, socket, result);
         self.settle();

@@ -1,6 +1,6 @@
 //! What a process asks of its driver.
 
-use crate::{Addr, Conn, DiskOp, Endpoint, Exit, IpAddr, Listen, Tls, Token};
+use crate::{Addr, Conn, DiskOp, Endpoint, Exit, IpAddr, Listen, Time, Tls, Token};
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -146,5 +146,22 @@ pub enum Breach {
     Buffers {
         /// How much.
         bytes: usize,
+    },
+}
+
+/// One thing that an input left to be seen to; see
+/// [`Drive::next_output`](crate::Drive::next_output).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Carry this out.
+    Effect(Effect),
+    /// Look at this connection.
+    Dirty(Conn),
+    /// The machine has a bug.
+    Breach(Breach),
+    /// That was all.
+    Nothing {
+        /// When [`Drive::tick`](crate::Drive::tick) must be called at the latest.
+        deadline: Option<Time>,
     },
 }

@@ -54,6 +54,7 @@ pub mod effect;
 pub mod hash;
 pub mod limits;
 pub mod machine;
+mod pass;
 pub mod process;
 pub mod rng;
 mod slot;
@@ -69,7 +70,7 @@ pub use core::time::Duration;
 pub use cx::{Cx, DatagramTooLong};
 pub use disk::{DiskError, DiskOk, DiskOp, DiskResult, IO_BYTES_MAX};
 pub use drive::Drive;
-pub use effect::{Breach, Closing, Effect, OpKey, View};
+pub use effect::{Breach, Closing, Effect, OpKey, Output, View};
 pub use limits::{
     Costs, DATAGRAM_BYTES_MAX, FILE_CHUNK_BYTES, Limits, Listen, PUSH_COPY_BYTES_MAX, Slots, Tls,
     WORK_KINDS_MAX, Work,

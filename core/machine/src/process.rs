@@ -150,7 +150,8 @@ impl<M: Machine> Process<M> {
         while let Some(conn) = self.cx.touched.pop() {
             self.settle_conn(conn);
         }
-        if !self.cx.listeners.is_empty() && self.cx.exit.is_none() {
+        if self.cx.listeners_changed && self.cx.exit.is_none() {
+            self.cx.listeners_changed = false;
             self.settle_listeners();
         }
     }
@@ -234,6 +235,7 @@ impl<M: Machine> Process<M> {
             found.expect("a listener outlives its connections").open -= 1;
         }
         self.cx.conns.close(conn);
+        self.cx.listeners_changed = true;
     }
 
     pub(crate) fn file_read(&mut self, conn: Conn, result: DiskResult) {

@@ -19,6 +19,8 @@ pub(crate) struct Timers {
     /// The sequence number of each token's live entry.
     live: HashMap<Token, u64, FixedState>,
     next_seq: u64,
+    /// Nothing has changed since the head of the heap was found to be live.
+    head_is_live: bool,
 }
 
 impl Timers {
@@ -28,25 +30,33 @@ impl Timers {
         self.next_seq += 1;
         self.live.insert(token, seq);
         self.heap.push(Reverse((at, seq, token)));
+        self.head_is_live = false;
         self.compact();
     }
 
     /// Cancels the timer; no matter if it is not set.
     pub(crate) fn cancel(&mut self, token: Token) {
         self.live.remove(&token);
+        self.head_is_live = false;
         self.compact();
     }
 
-    /// When the next timer is due.
+    /// When the next timer is due. Asked after every input, and mostly nothing has changed.
     #[inline]
     pub(crate) fn deadline(&mut self) -> Option<Time> {
-        while let Some(Reverse((at, seq, token))) = self.heap.peek().copied() {
-            if self.live.get(&token) == Some(&seq) {
-                return Some(at);
-            }
+        if !self.head_is_live {
+            self.drop_stale_head();
+        }
+        self.heap.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    fn drop_stale_head(&mut self) {
+        while let Some(Reverse((_, seq, token))) = self.heap.peek()
+            && self.live.get(token) != Some(seq)
+        {
             self.heap.pop();
         }
-        None
+        self.head_is_live = true;
     }
 
     /// Takes one timer that is due at `now`: earliest first, then in the order of setting. Timers
@@ -60,6 +70,7 @@ impl Timers {
         }
         self.heap.pop();
         self.live.remove(&token);
+        self.head_is_live = false;
         Some(token)
     }
 
@@ -106,6 +117,21 @@ mod tests {
         timers.cancel(Token(2));
         assert_eq!(due(&mut timers, 20), [0u64; 0]);
         assert_eq!(due(&mut timers, 50), [1]);
+    }
+
+    #[test]
+    fn a_deadline_told_before_does_not_outlive_a_change() {
+        let mut timers = Timers::default();
+        timers.set(Token(1), Time(10));
+        assert_eq!(timers.deadline(), Some(Time(10)));
+        timers.set(Token(1), Time(30));
+        assert_eq!(timers.deadline(), Some(Time(30)));
+        timers.set(Token(2), Time(20));
+        assert_eq!(timers.deadline(), Some(Time(20)));
+        timers.cancel(Token(2));
+        assert_eq!(timers.deadline(), Some(Time(30)));
+        assert_eq!(due(&mut timers, 30), [1]);
+        assert_eq!(timers.deadline(), None);
     }
 
     #[test]

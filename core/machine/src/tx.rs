@@ -180,7 +180,24 @@ impl Tx {
     }
 
     /// Offers sendable bytes up to the first file range. Returns how many slices were filled.
+    #[inline]
     pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        match into {
+            [first, ..] if self.only_tail() && !self.tail.is_empty() => {
+                *first = IoSlice::new(&self.tail);
+                1
+            }
+            _ => self.slices_of_all(into),
+        }
+    }
+
+    /// Whether all there is may leave, and lies in the tail: what a small reply is.
+    #[inline]
+    fn only_tail(&self) -> bool {
+        self.queue.is_empty() && self.clear.is_none()
+    }
+
+    fn slices_of_all<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         let mut room = self.sendable();
         let mut filled = 0;
         let chunks = self.queue.iter().map(|chunk| match chunk {
@@ -206,7 +223,7 @@ impl Tx {
     /// that fits, buffers are swapped and nothing is copied.
     #[inline]
     pub(crate) fn take(&mut self, max: usize, into: &mut BytesMut) -> usize {
-        if self.queue.is_empty() && self.clear.is_none() && self.tail.len() <= max {
+        if self.only_tail() && self.tail.len() <= max {
             let taken = self.tail.len();
             if into.is_empty() {
                 into.clear();
@@ -239,9 +256,18 @@ impl Tx {
     ///
     /// # Panics
     /// If it took more than was offered: a bug of the driver.
+    #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         assert!(n <= self.sendable(), "the transport took more than was offered");
         self.pending -= n;
+        if self.only_tail() && n == self.tail.len() {
+            self.tail.clear();
+        } else {
+            self.advance_slowly(n);
+        }
+    }
+
+    fn advance_slowly(&mut self, n: usize) {
         if let Some(clear) = &mut self.clear {
             *clear -= n;
         }
@@ -341,6 +367,22 @@ mod tests {
             assert_eq!(&got[1005..], b" tail");
             assert_eq!(tx.pending(), 0);
         }
+    }
+
+    #[test]
+    fn a_small_reply_leaves_in_whatever_pieces_the_transport_takes() {
+        let mut tx = Tx::default();
+        tx.put(b"STORED\r\n");
+        for taken in [3, 1, 4] {
+            let mut slices = [IoSlice::new(&[]); 2];
+            assert_eq!(tx.slices(&mut slices), 1);
+            assert_eq!(slices[0].len(), tx.pending());
+            assert_eq!(&slices[0][..1], &b"STORED\r\n"[8 - tx.pending()..][..1]);
+            tx.advance(taken);
+        }
+        assert_eq!((tx.pending(), tx.slices(&mut [IoSlice::new(&[])])), (0, 0));
+        tx.put(b"END");
+        assert_eq!(drain(&mut tx, 9), b"END");
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub use clock::Clock;
 pub use disk::MemoryDisk;
 pub use host::Host;
 #[cfg(not(madsim))]
-pub use listening::{Listening, nobodys_address};
+pub use listening::{Listening, Running, nobodys_address};
 #[cfg(not(madsim))]
 pub use net::ServerTls;
 pub use net::TlsConfigs;

@@ -1,7 +1,7 @@
 //! The task of one connection.
 //!
-//! Each round writes what is pending, then reads once, straight into the process's buffer; what the
-//! machine answers leaves in the next round of the same turn. A read that came up short leaves the
+//! Each round writes what is pending, then reads once; what the machine answers leaves in the next
+//! round of the same turn. A read that came up short leaves the
 //! socket empty, which the runtime knows: the read after it costs no system call.
 //!
 //! Not noticed: a reset while the connection is not read and nothing is to be written. It is told
@@ -26,6 +26,9 @@ const ROUNDS_PER_TURN_MAX: u32 = 8;
 const SLICES_MAX: usize = 16;
 /// Room made for the first read of a connection, bytes.
 const READ_BYTES_MIN: usize = 4 << 10;
+/// Reads of up to so many bytes go to a buffer that all connections share and are copied: a short
+/// copy costs less than making room in a buffer of unknown content.
+pub(crate) const INBOX_BYTES: usize = READ_BYTES_MIN;
 /// Most room made for one read, bytes; reached by doubling when reads fill the room they have.
 const READ_BYTES_MAX: usize = 64 << 10;
 
@@ -264,16 +267,23 @@ impl Wire {
             return Ok(false);
         }
         let limit = turn.worker.host.limits.rx_bytes_max;
-        let Core { drive, spare, .. } = &mut **turn;
+        let Core { drive, spare, inbox, .. } = &mut **turn;
         let Some(rx) = drive.rx(self.conn) else { return Ok(false) };
-        let unread = rx.len();
-        if unread == 0 {
-            core::mem::swap(rx, spare);
-        }
         // Input that is thrown away may have left its last piece at the limit.
-        let room = self.room.min(limit.saturating_sub(unread)).max(1);
-        rx.reserve(room);
-        let n = match self.transport.poll_read(cx, &mut rx.limit(room)) {
+        let room = self.room.min(limit.saturating_sub(rx.len())).max(1);
+        let taken = match inbox.get_mut(..room) {
+            Some(inbox) => self.transport.poll_read_slice(cx, inbox).map_ok(|n| {
+                borrow(rx, spare);
+                rx.extend_from_slice(&inbox[..n]);
+                n
+            }),
+            None => {
+                borrow(rx, spare);
+                rx.reserve(room);
+                self.transport.poll_read(cx, &mut rx.limit(room))
+            }
+        };
+        let n = match taken {
             Poll::Pending => {
                 give_back(rx, spare);
                 return Ok(false);
@@ -301,10 +311,19 @@ impl Wire {
     }
 }
 
+/// Takes over the buffer that is to spare, unless there is input already.
+#[inline]
+fn borrow(rx: &mut BytesMut, spare: &mut BytesMut) {
+    if rx.is_empty() {
+        core::mem::swap(rx, spare);
+    }
+}
+
 /// Hands a buffer over for the next read, unless it holds something: a connection that is idle
 /// holds none.
+#[inline]
 fn give_back(rx: &mut BytesMut, spare: &mut BytesMut) {
-    if rx.is_empty() {
+    if rx.is_empty() && rx.capacity() > 0 {
         *spare = core::mem::take(rx);
     }
 }

@@ -1,4 +1,4 @@
-//! A server program in a process of its own, which ends with its handle: for tests and benches.
+//! Programs in processes of their own, which end with their handles: for tests and benches.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -23,10 +23,22 @@ pub fn nobodys_address() -> SocketAddr {
     SocketAddr::new(ip, PORTS.start + nth % (PORTS.end - PORTS.start))
 }
 
+/// A program. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A program that listens. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Listening {
-    child: Child,
+    running: Running,
     at: SocketAddr,
 }
 
@@ -53,10 +65,11 @@ impl Listening {
         let name = command.get_program().display().to_string();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("{name}: {error}"))?;
-        let mut listening = Self { child, at };
+        let mut listening = Self { running: Running(child), at };
         let start = Instant::now();
         while !serves() {
-            let ended = listening.child.try_wait().map_err(|error| format!("{name}: {error}"))?;
+            let ended =
+                listening.running.0.try_wait().map_err(|error| format!("{name}: {error}"))?;
             if let Some(status) = ended {
                 return Err(format!("{name} ended before it served at {at}: {status}"));
             }
@@ -77,9 +90,10 @@ impl Listening {
         let name = command.get_program().display().to_string();
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let child = child.map_err(|error| format!("{name}: {error}"))?;
-        let mut listening = Self { child, at: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let at = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut listening = Self { running: Running(child), at };
         let mut line = String::new();
-        let output = listening.child.stdout.take().expect("it was asked for");
+        let output = listening.running.0.stdout.take().expect("it was asked for");
         let read = BufReader::new(output).read_line(&mut line);
         match read.ok().and_then(|_| line.trim().parse().ok()) {
             Some(at) => listening.at = at,
@@ -95,14 +109,6 @@ impl Listening {
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.0.id()
     }
 }

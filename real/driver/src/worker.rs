@@ -16,7 +16,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use storytime_machine::{
-    Boot, Breach, BytesMut, Conn, Drive, Effect, Endpoint, Exit, Now, Signal, Time, Tls, Token,
+    Boot, Breach, BytesMut, Conn, Drive, Effect, Endpoint, Exit, Now, Output, Signal, Time, Tls,
+    Token,
 };
 use tracing::{debug, error};
 
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) disk: Disk,
     /// Connections that do not read until the disk has caught up.
     held: Vec<Conn>,
+    /// Where short reads go; what came is copied to the connection's buffer.
+    pub(crate) inbox: Box<[u8]>,
     /// An empty buffer for the next read, which goes from connection to connection.
     pub(crate) spare: BytesMut,
     pub(crate) stats: Stats,
@@ -153,6 +156,7 @@ impl Worker {
             addresses: Changes::default(),
             disk: Disk::new(&host),
             held: Vec::new(),
+            inbox: vec![0; link::INBOX_BYTES].into_boxed_slice(),
             spare: BytesMut::new(),
             stats: Stats::default(),
             life: Life::default(),
@@ -290,20 +294,16 @@ impl Turn<'_> {
     /// is running and looks for itself.
     #[inline]
     pub(crate) fn settle(&mut self, own: Option<Conn>) {
-        loop {
-            if let Some(effect) = self.drive.next_effect() {
-                self.carry_out(effect);
-                continue;
+        let deadline = loop {
+            match self.drive.next_output() {
+                Output::Nothing { deadline } => break deadline,
+                Output::Dirty(conn) if Some(conn) == own => {}
+                Output::Dirty(conn) => self.wake(conn),
+                Output::Effect(effect) => self.carry_out(effect),
+                Output::Breach(breach) => self.breached(breach),
             }
-            let Some(conn) = self.drive.next_dirty() else { break };
-            if Some(conn) != own {
-                self.wake(conn);
-            }
-        }
-        if let Some(breach) = self.drive.take_breach() {
-            self.breached(breach);
-        }
-        if let Some(at) = self.drive.deadline()
+        };
+        if let Some(at) = deadline
             && self.alarm.armed.is_none_or(|armed| at < armed)
         {
             self.alarm.armed = Some(at);

@@ -5,8 +5,15 @@ use crate::serve::print;
 use crate::{OK, WRONG};
 use storytime_scenarios::catalog;
 
+/// What stands for the talks, and what to do next.
+const SOURCES: &str = "
+LJ: LiveJournal 2007, NL: Netlog 2009, by slide; ZM: all the little pieces 2009; OS: Gearman at OSCON
+2009; GM: Gearman & MySQL 2009
+
+Run one: storytime run add-a-server";
+
 pub(crate) fn list(options: &StoriesOptions) -> u8 {
-    let cards = match catalog::cards() {
+    let mut cards = match catalog::cards() {
         Ok(cards) => cards,
         Err(wrong) => {
             eprintln!("{wrong}");
@@ -23,13 +30,14 @@ pub(crate) fn list(options: &StoriesOptions) -> u8 {
         }
         return OK;
     }
-    let widest = cards.iter().map(|card| card.id.len()).max().unwrap_or(0);
+    cards.sort_by(|one, other| one.id.cmp(&other.id));
+    let ids = cards.iter().map(|card| card.id.len()).max().unwrap_or(0);
+    let sources = cards.iter().map(|card| card.source.len()).max().unwrap_or(0);
     let mut text = String::new();
     for card in &cards {
         let real = if card.real { "  (also --real)" } else { "" };
-        text += &format!("{:widest$}  {:6}  {}{real}\n", card.id, card.source, card.title);
+        text += &format!("{:ids$}  {:sources$}  {}{real}\n", card.id, card.source, card.title);
     }
-    text += "\nRun one: storytime run ";
-    text += cards.first().map_or("STORY", |card| card.id.as_str());
+    text += SOURCES;
     print(&text)
 }

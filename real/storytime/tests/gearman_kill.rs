@@ -2,15 +2,18 @@
 //!
 //! A few times here; `STORYTIME_KILLS=200` for more.
 
+mod packets;
+
+use packets::{packet, read};
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use storytime_gearman::packet::{Kind, Magic};
+use storytime_gearman::packet::Kind;
 use storytime_real::{Listening, nobodys_address};
 
 /// Kills, unless `STORYTIME_KILLS` says another number.
@@ -25,7 +28,6 @@ const PIPELINED: u64 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Shortest time under load before a kill.
 const LOAD: Duration = Duration::from_millis(200);
-const HEADER_BYTES: usize = 12;
 
 /// What is known of all lives together.
 #[derive(Default)]
@@ -62,23 +64,6 @@ fn connect(at: SocketAddr) -> Option<TcpStream> {
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     socket.set_nodelay(true).ok()?;
     Some(socket)
-}
-
-fn packet(kind: Kind, arguments: &[&[u8]]) -> Vec<u8> {
-    let body = arguments.join(&0);
-    let length = u32::try_from(body.len()).expect("tests are small");
-    let kind = (kind as u32).to_be_bytes();
-    [&Magic::Request.bytes()[..], &kind, &length.to_be_bytes(), &body].concat()
-}
-
-/// A packet's kind and body; `None` if the server is gone.
-fn read(socket: &mut TcpStream) -> Option<(Kind, Vec<u8>)> {
-    let mut header = [0; HEADER_BYTES];
-    socket.read_exact(&mut header).ok()?;
-    let word = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|n| header[at + n]));
-    let mut body = vec![0; word(8) as usize];
-    socket.read_exact(&mut body).ok()?;
-    Some((Kind::of(word(4)).expect("a kind of the protocol"), body))
 }
 
 /// Submits jobs until the server is gone.

@@ -1,13 +1,16 @@
 //! Two job servers with one queue, and their witness, as real processes: the one that serves is
 //! killed under load, and the other one has every job that was acknowledged.
 
+mod packets;
+
+use packets::{packet, read};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use storytime_gearman::packet::{Kind, Magic};
+use storytime_gearman::packet::Kind;
 use storytime_real::{Listening, nobodys_address};
 
 /// Longest wait for something that must happen.
@@ -18,7 +21,6 @@ const NAP: Duration = Duration::from_millis(50);
 const PIPELINED: u64 = 50;
 /// Jobs that are acknowledged before the kill.
 const JOBS: u64 = 500;
-const HEADER_BYTES: usize = 12;
 
 /// Where everybody is.
 struct Site {
@@ -93,23 +95,6 @@ fn connect(at: SocketAddr) -> Option<TcpStream> {
     let socket = TcpStream::connect(at).ok()?;
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     Some(socket)
-}
-
-fn packet(kind: Kind, arguments: &[&[u8]]) -> Vec<u8> {
-    let body = arguments.join(&0);
-    let length = u32::try_from(body.len()).expect("tests are small");
-    let kind = (kind as u32).to_be_bytes();
-    [&Magic::Request.bytes()[..], &kind, &length.to_be_bytes(), &body].concat()
-}
-
-/// A packet's kind and body; `None` if the server is gone.
-fn read(socket: &mut TcpStream) -> Option<(Kind, Vec<u8>)> {
-    let mut header = [0; HEADER_BYTES];
-    socket.read_exact(&mut header).ok()?;
-    let word = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|n| header[at + n]));
-    let mut body = vec![0; word(8) as usize];
-    socket.read_exact(&mut body).ok()?;
-    Some((Kind::of(word(4)).expect("a kind of the protocol"), body))
 }
 
 /// Submits jobs until the server is gone, which is killed when it has acknowledged enough. How many

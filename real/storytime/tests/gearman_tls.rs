@@ -7,9 +7,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use storytime_real::{Listening, nobodys_address};
+use storytime_real::{Listening, Running, nobodys_address};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More connections than handshakes that may be under way.
@@ -19,16 +19,6 @@ const CROWD: usize = 300;
 struct Site {
     folder: PathBuf,
     server: Listening,
-}
-
-/// Ends with the test.
-struct Tool(Child);
-
-impl Drop for Tool {
-    fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
 }
 
 /// Who vouches for all of a site, or for nobody there.
@@ -54,6 +44,7 @@ impl Site {
         let write =
             |name: &str, text: String| fs::write(folder.join(name), text).expect("a folder");
         write("ca", ours.pem());
+        write("theirs", theirs.pem());
         for (name, issuer) in [("server", &ours), ("client", &ours), ("stranger", &theirs)] {
             let key = KeyPair::generate().expect("a key");
             let mut params = CertificateParams::new([at.ip().to_string()]).expect("an address");
@@ -88,9 +79,15 @@ impl Site {
 
     /// `gearadmin --status` as somebody.
     fn status(&self, who: &str) -> Output {
+        self.status_knowing(who, "ca")
+    }
+
+    /// The same, by who knows this authority.
+    fn status_knowing(&self, who: &str, authority: &str) -> Output {
         let at = self.server.at();
         let (host, port) = (at.ip().to_string(), at.port().to_string());
         let mut command = self.command("gearadmin", who);
+        command.env("GEARMAND_CA_CERTIFICATE", authority);
         command.args(["-h", &host, "-p", &port, "--status", "-S"]).output().expect("it starts")
     }
 }
@@ -110,7 +107,7 @@ fn a_job_is_done_by_peers_that_show_certificates() {
     let site = Site::new("job");
     let mut worker = site.command("gearman", "client");
     worker.args(["-S", "-w", "-f", "reverse", "--", "rev"]).stdout(Stdio::null());
-    let _worker = Tool(worker.spawn().expect("a worker"));
+    let _worker = Running(worker.spawn().expect("a worker"));
     let large = "a".repeat(1 << 20) + "b";
     for job in ["hello", &large] {
         let mut client = site.command("gearman", "client");
@@ -151,6 +148,48 @@ fn who_shows_no_certificate_or_a_strangers_is_not_served() {
 }
 
 #[test]
+fn certificates_are_read_again_when_it_is_told_to() {
+    let site = Site::new("again");
+    let begin = || {
+        let mut command = site.command("gearman", "client");
+        command.args(["-S", "-w", "-f", "reverse", "--", "rev"]).stdout(Stdio::null());
+        Running(command.spawn().expect("a worker"))
+    };
+    let workers = || {
+        let served = text(&site.status("client").stdout);
+        served.lines().next().and_then(|line| line.split('\t').nth(3)).map(str::to_owned)
+    };
+    let _worker = begin();
+    wait_until("the worker is there", || workers().as_deref() == Some("1"));
+    let again = || {
+        let told = Command::new("kill").args(["-HUP", &site.server.id().to_string()]).status();
+        assert!(told.expect("kill is everywhere").success());
+    };
+    // Others vouch for peers from now on, and the stranger is one of theirs.
+    fs::copy(site.folder.join("ca"), site.folder.join("old")).expect("it is there");
+    fs::write(site.folder.join("ca"), "nothing").expect("a folder");
+    again();
+    fs::copy(site.folder.join("old"), site.folder.join("server-ca")).expect("it is there");
+    assert_eq!(site.status_knowing("client", "server-ca").status.code(), Some(0), "as before");
+    fs::copy(site.folder.join("theirs"), site.folder.join("ca")).expect("it is there");
+    again();
+    wait_until("others are served", || {
+        site.status_knowing("stranger", "server-ca").status.code() == Some(0)
+    });
+    assert_eq!(site.status_knowing("client", "server-ca").status.code(), Some(1));
+    let served = text(&site.status_knowing("stranger", "server-ca").stdout);
+    assert_eq!(served, "reverse\t0\t0\t1\n.\n", "the worker's connection stays");
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_shake_hands_is_hung_up_on() {
     let site = Site::new("silent");
     let mut silent = TcpStream::connect(site.server.at()).expect("it listens");
@@ -180,7 +219,7 @@ fn openssl_is_served_as_we_are_if_it_is_there() {
         command.current_dir(&site.folder).args(["s_client", "-quiet", "-verify_return_error"]);
         command.args(["-CAfile", "ca", "-connect", &site.server.at().to_string()]).args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = Tool(command.spawn().expect("it starts"));
+        let mut child = Running(command.spawn().expect("it starts"));
         let mut input = child.0.stdin.take().expect("it was asked for");
         // A server that does not want to hear it has hung up.
         let _written = input.write_all(b"version\n");

@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use storytime_real::{Listening, nobodys_address};
+use storytime_real::{Listening, Running, nobodys_address};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -15,16 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Bench {
     folder: PathBuf,
     server: Listening,
-}
-
-/// A worker that ends with the test.
-struct Worker(Child);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _status = self.0.wait();
-    }
 }
 
 impl Bench {
@@ -65,12 +55,12 @@ impl Bench {
         (text(ran.stdout), text(ran.stderr), ran.status.code())
     }
 
-    fn worker(&self, line: &str) -> Worker {
+    fn worker(&self, line: &str) -> Running {
         // The shell becomes the worker, so that ending the one ends the other.
         let line = format!("exec gearman -w {line}");
         let mut command = self.command("sh");
         let child = command.args(["-c", &line]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        Worker(child.expect("a worker"))
+        Running(child.expect("a worker"))
     }
 
     fn bench(&self, words: &[&str]) -> Output {

@@ -1,14 +1,13 @@
 //! gearmand as a program: what it does around its server.
 
+mod outside;
+
+use outside::{kill, wait_until};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-use storytime_real::nobodys_address;
-
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+use std::process::{Command, Output, Stdio};
+use storytime_real::{Running, nobodys_address};
 
 /// A folder of the test's own, removed at its end, and an address.
 struct Place {
@@ -45,10 +44,10 @@ impl Place {
     }
 
     /// Starts a server and waits until it listens.
-    fn serve(&self, line: &str) -> Server {
+    fn serve(&self, line: &str) -> Running {
         let mut command = self.command(&format!("{} {line}", self.words()));
         let child = command.spawn().expect("the program starts");
-        let server = Server(child);
+        let server = Running(child);
         wait_until("it listens", || TcpStream::connect(self.at).is_ok());
         server
     }
@@ -68,35 +67,10 @@ impl Drop for Place {
     }
 }
 
-/// A server in the foreground.
-struct Server(Child);
-
-impl Server {
-    /// Waits for the end after a signal; its exit status.
-    fn end(mut self, signal: &str) -> Option<i32> {
-        kill(self.0.id(), signal);
-        self.0.wait().expect("it was started").code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn kill(pid: u32, signal: &str) {
-    let told = Command::new("kill").args([signal, &pid.to_string()]).status();
-    assert!(told.expect("kill is everywhere").success());
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+/// Waits for the end after a signal; its exit status.
+fn end(mut server: Running, signal: &str) -> Option<i32> {
+    kill(server.0.id(), signal);
+    server.0.wait().expect("it was started").code()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -118,7 +92,7 @@ fn the_command_line_of_the_originals_tests_starts_it_and_a_signal_ends_it() {
     let again = place.run(&place.words());
     assert_eq!(again.status.code(), Some(1), "the port is taken");
     assert!(text(&again.stderr).contains("is the port taken?"));
-    assert_eq!(server.end("-TERM"), Some(0));
+    assert_eq!(end(server, "-TERM"), Some(0));
     assert!(!place.file("pid").exists(), "it leaves nothing behind");
     assert!(read(&place.file("log")).contains("SIGTERM"), "it tells why it ended");
 }
@@ -158,7 +132,7 @@ fn a_log_that_was_moved_away_begins_anew() {
     std::fs::rename(place.file("log"), place.file("log.1")).expect("it is there");
     kill(server.0.id(), "-HUP");
     wait_until("a new log", || place.file("log").exists());
-    assert_eq!(server.end("-INT"), Some(0));
+    assert_eq!(end(server, "-INT"), Some(0));
     assert!(read(&place.file("log")).contains("SIGINT"));
 }
 
@@ -168,7 +142,7 @@ fn flags_come_from_a_file_too_and_the_port_from_the_environment() {
     let words = place.words().replace('=', " ");
     std::fs::write(place.file("flags"), format!("{words}\n--verbose DEBUG\n")).expect("a folder");
     let mut command = place.command("--config-file=flags -l none");
-    let server = Server(command.spawn().expect("the program starts"));
+    let server = Running(command.spawn().expect("the program starts"));
     wait_until("it listens", || TcpStream::connect(place.at).is_ok());
     assert_eq!(place.ask("verbose"), "OK DEBUG\n");
     drop(server);
@@ -177,7 +151,7 @@ fn flags_come_from_a_file_too_and_the_port_from_the_environment() {
     assert!(text(&missing.stderr).contains("Could not open configuration file."));
     let mut command = place.command(&format!("-l none --listen {}", place.at.ip()));
     let port = place.at.port().to_string();
-    let server = Server(command.env("GEARMAND_PORT", port).spawn().expect("the program starts"));
+    let server = Running(command.env("GEARMAND_PORT", port).spawn().expect("the program starts"));
     wait_until("it listens", || TcpStream::connect(place.at).is_ok());
     drop(server);
 }
@@ -222,9 +196,9 @@ fn it_listens_at_a_name_and_goes_by_its_own_when_called_by_it() {
     let mut command = Command::new(&link);
     // A free port, which nobody can ask for: the log tells.
     command.args(["-L", "localhost", "-p", "0", "-l", "log", "--verbose", "INFO"]);
-    let server = Server(command.current_dir(&place.folder).spawn().expect("the program starts"));
+    let server = Running(command.current_dir(&place.folder).spawn().expect("the program starts"));
     wait_until("it listens", || read(&place.file("log")).contains("listening at=127.0.0.1:"));
-    assert_eq!(server.end("-TERM"), Some(0));
+    assert_eq!(end(server, "-TERM"), Some(0));
 }
 
 /// Another of the program's commands, beside a server.
@@ -235,11 +209,11 @@ fn beside(words: &[&str]) -> Command {
 }
 
 /// A worker that makes text loud, and ends after one job.
-fn shouter(at: SocketAddr) -> Server {
+fn shouter(at: SocketAddr) -> Running {
     let (ip, port) = (at.ip().to_string(), at.port().to_string());
     let words = ["gearman", "-h", &ip, "-p", &port, "-w", "-c", "1", "-f", "shout", "--"];
     let mut command = beside(&words);
-    Server(command.args(["tr", "a-z", "A-Z"]).spawn().expect("the program starts"))
+    Running(command.args(["tr", "a-z", "A-Z"]).spawn().expect("the program starts"))
 }
 
 fn shout(at: SocketAddr, key: &str, word: &str) -> String {
@@ -255,7 +229,7 @@ fn a_result_in_memcached_needs_no_worker_again() {
     let (ip, port) = (cache.ip().to_string(), cache.port().to_string());
     let memcached = beside(&["memcached", "-l", &ip, "-p", &port, "-t", "1", "-u", "root"])
         .spawn()
-        .map(Server)
+        .map(Running)
         .expect("the program starts");
     wait_until("it listens", || TcpStream::connect(cache).is_ok());
     let server = place.serve(&format!("-l none --result-cache {cache}"));
@@ -303,10 +277,86 @@ fn tenants_are_read_from_their_file() {
     assert_eq!(place.ask("status"), "ERR NOT_AUTHORIZED\r\n");
     assert_eq!(place.ask("tenant shop horse"), "OK\r\n");
     drop(server);
-    for (file, said) in [("nothing", "No such file"), ("wrong", "line 1: ")] {
+    for (file, said) in
+        [("nothing", "No such file"), ("wrong", "--tenants wrong:1:5: a line is NAME SECRET")]
+    {
         std::fs::write(place.file("wrong"), "shop\n").expect("a folder");
         let ran = place.run(&format!("{} --tenants {file}", place.words()));
         assert_eq!(ran.status.code(), Some(1), "{file}");
         assert!(text(&ran.stderr).contains(said), "{}", text(&ran.stderr));
     }
+}
+
+/// One of the tools, as this tenant.
+fn tool(place: &Place, words: &[&str], tenant: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storytime"));
+    let (host, port) = (place.at.ip().to_string(), place.at.port().to_string());
+    match words[0] {
+        "gearman-bench" => command.args(words).args(["--server", &place.at.to_string()]),
+        tool => command.args([tool, "-h", &host, "-p", &port]).args(&words[1..]),
+    };
+    let command = command.env("GEARMAN_TENANT", tenant).stdin(Stdio::null());
+    command.output().expect("it starts")
+}
+
+#[test]
+fn the_tools_say_as_whose_they_ask_and_work() {
+    let place = Place::new("whose");
+    std::fs::write(place.file("tenants"), "shop horse\n* all\n").expect("a folder");
+    let server = place.serve("-l none --tenants tenants");
+    let submit = ["gearman", "-b", "-s", "-f", "f"];
+    let work = ["gearman", "-w", "-c", "1", "-f", "f", "--", "true"];
+    let status = ["gearadmin", "--status"];
+    let bench = ["gearman-bench", "submit", "--jobs", "5", "--function", "b"];
+    for words in [&submit[..], &status, &bench] {
+        // A load asks nothing of who it is before it is refused.
+        let who = if words == bench { &["shop:cow"][..] } else { &["", "shop:cow"] };
+        for tenant in who {
+            let ran = tool(&place, words, tenant);
+            let told = text(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(1), "{words:?} {tenant}: {told}");
+            assert!(told.contains("GEARMAN_TENANT"), "{words:?} {tenant}: {told}");
+            assert!(!told.contains("cow"), "secrets are not shown: {told}");
+        }
+        let wrong = tool(&place, words, "shop");
+        assert!(!wrong.status.success(), "{words:?}");
+        assert!(text(&wrong.stderr).contains("GEARMAN_TENANT is not NAME:SECRET"), "{words:?}");
+    }
+    for words in [&submit[..], &bench] {
+        let ran = tool(&place, words, "shop:horse");
+        assert_eq!(ran.status.code(), Some(0), "{words:?}: {}", text(&ran.stderr));
+    }
+    let shown = |tenant| text(&tool(&place, &status, tenant).stdout);
+    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t1\t0\t0\n.\n");
+    assert_eq!(shown("*:all"), "shop/b\t5\t0\t0\nshop/f\t1\t0\t0\n.\n");
+    assert_eq!(tool(&place, &work, "shop:horse").status.code(), Some(0));
+    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t0\t0\t0\n.\n");
+    drop(server);
+}
+
+#[test]
+fn tenants_are_read_again_when_it_is_told_to() {
+    let place = Place::new("again");
+    let write = |text: &str| std::fs::write(place.file("tenants"), text).expect("a folder");
+    write("shop horse\n");
+    let server = place.serve("-l log --verbose INFO --tenants tenants");
+    let stays = TcpStream::connect(place.at).expect("it listens");
+    let asks = |line: &str| {
+        let mut answer = String::new();
+        (&stays).write_all(format!("{line}\r\n").as_bytes()).expect("it listens");
+        BufReader::new(&stays).read_line(&mut answer).expect("it answers in text");
+        answer
+    };
+    assert_eq!(asks("tenant shop horse"), "OK\r\n");
+    write("shop horse jobs=many\nblog staple\n");
+    kill(server.0.id(), "-HUP");
+    let wrong = "--tenants tenants:1:12: a quota is jobs=N or bytes=N[k|m|g], without spaces; the \
+        tenants stay as they were";
+    wait_until("it says what is wrong", || read(&place.file("log")).contains(wrong));
+    assert_eq!(place.ask("tenant blog staple"), "ERR NOT_AUTHORIZED\r\n");
+    write("shop horse\nblog staple\n");
+    kill(server.0.id(), "-HUP");
+    wait_until("it is read", || place.ask("tenant blog staple") == "OK\r\n");
+    assert_eq!(asks("status"), ".\n", "the connection stays what it was");
+    assert_eq!(end(server, "-TERM"), Some(0));
 }

@@ -1,14 +1,15 @@
 //! memcached as a program: what it does around its server.
 
+mod outside;
+
+use outside::{PATIENCE, kill, wait_until};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+use storytime_real::Running;
 
 /// A folder of the test's own, removed at its end.
 struct Folder(PathBuf);
@@ -33,10 +34,10 @@ impl Folder {
     }
 
     /// Starts a server on a unix socket and waits until it listens.
-    fn serve(&self, line: &str) -> Server {
+    fn serve(&self, line: &str) -> Running {
         let mut command = self.command(&format!("-s socket {line}"));
         let child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
-        let server = Server(child);
+        let server = Running(child);
         let _ = self.connect();
         server
     }
@@ -67,39 +68,14 @@ impl Drop for Folder {
     }
 }
 
-/// A server in the foreground.
-struct Server(Child);
-
-impl Server {
-    /// Sends a signal, waits for the end, and returns status and log.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        kill(self.0.id(), signal);
-        let status = self.0.wait().expect("it was started");
-        let mut log = String::new();
-        let mut stderr = self.0.stderr.take().expect("it was piped");
-        stderr.read_to_string(&mut log).expect("logs are text");
-        (status.code(), log)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn kill(pid: u32, signal: &str) {
-    let told = Command::new("kill").args([signal, &pid.to_string()]).status();
-    assert!(told.expect("kill is everywhere").success());
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+/// Sends a signal, waits for the end, and returns status and log.
+fn end(mut server: Running, signal: &str) -> (Option<i32>, String) {
+    kill(server.0.id(), signal);
+    let status = server.0.wait().expect("it was started");
+    let mut log = String::new();
+    let mut stderr = server.0.stderr.take().expect("it was piped");
+    stderr.read_to_string(&mut log).expect("logs are text");
+    (status.code(), log)
 }
 
 #[test]
@@ -124,7 +100,7 @@ fn the_socket_has_the_permissions_asked_for() {
     let server = folder.serve("-a 750");
     let found = std::fs::metadata(folder.0.join("socket")).expect("it is there");
     assert_eq!(found.permissions().mode() & 0o777, 0o750);
-    assert_eq!(server.end("-INT").0, Some(0));
+    assert_eq!(end(server, "-INT").0, Some(0));
 }
 
 #[test]
@@ -133,14 +109,14 @@ fn ports_that_were_bound_are_written_for_whoever_waits() {
     let mut command = folder.command("-l 127.0.0.1 -p -1 -U -1");
     let file = folder.0.join("ports");
     let child = command.env("MEMCACHED_PORT_FILENAME", &file).stderr(Stdio::piped()).spawn();
-    let server = Server(child.expect("the program starts"));
+    let server = Running(child.expect("the program starts"));
     wait_until("the file appears", || file.exists());
     let lines = std::fs::read_to_string(&file).expect("it is there");
     let ports: Vec<_> = lines.lines().filter_map(|line| line.split_once(" INET: ")).collect();
     assert_eq!(ports.iter().map(|(what, _)| *what).collect::<Vec<_>>(), ["TCP", "UDP"]);
     let tcp: u16 = ports[0].1.parse().expect("a number");
     std::net::TcpStream::connect(("127.0.0.1", tcp)).expect("that port is served");
-    assert_eq!(server.end("-TERM").0, Some(0));
+    assert_eq!(end(server, "-TERM").0, Some(0));
 }
 
 #[test]
@@ -148,16 +124,16 @@ fn a_graceful_end_keeps_the_data_and_any_other_does_not() {
     let folder = Folder::new("restart");
     let first = folder.serve("-e ./memory");
     assert_eq!(folder.ask("set talk 0 0 9\r\nstorytime\r\n"), "STORED\r\n");
-    let (status, log) = first.end("-USR1");
+    let (status, log) = end(first, "-USR1");
     assert_eq!(status, Some(0), "{log}");
     assert!(log.contains("1 items are in the memory file"), "{log}");
     let second = folder.serve("-e ./memory");
     assert_eq!(folder.ask("get talk\r\n"), "VALUE talk 0 9\r\n");
     assert!(!folder.0.join("memory").exists() && !folder.0.join("memory.meta").exists());
-    assert_eq!(second.end("-TERM").0, Some(0));
+    assert_eq!(end(second, "-TERM").0, Some(0));
     let third = folder.serve("-e ./memory");
     assert_eq!(folder.ask("get talk\r\n"), "END\r\n");
-    assert_eq!(third.end("-USR1").0, Some(0));
+    assert_eq!(end(third, "-USR1").0, Some(0));
     std::fs::write(folder.0.join("memory.meta"), "mine").expect("it can be written");
     let refused = folder.run("-e ./memory -s other");
     assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stderr));
@@ -175,7 +151,7 @@ fn secrets_are_read_again_on_demand() {
     kill(server.0.id(), "-HUP");
     wait_until("the new password counts", || log_in("lj frank") == "STORED\r\n");
     assert_eq!(log_in("lj goat"), "CLIENT_ERROR authentication failure\r\n");
-    assert_eq!(server.end("-TERM").0, Some(0));
+    assert_eq!(end(server, "-TERM").0, Some(0));
 }
 
 #[test]

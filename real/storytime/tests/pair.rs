@@ -11,9 +11,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use storytime_real::Running;
 
 /// Clients that write at a time.
 const CLIENTS: u64 = 4;
@@ -31,15 +32,6 @@ const FLOATING: &str = "127.77.250.9";
 /// The hosts: the witness and the two halves, each at a loopback address of its own.
 const WITNESS: Ipv4Addr = Ipv4Addr::new(127, 77, 250, 1);
 const HALVES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 77, 250, 2), Ipv4Addr::new(127, 77, 250, 3)];
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Ports of the clients, of the mirror and of the witness.
 struct Ports([u16; 3]);

@@ -210,6 +210,9 @@ fn dbd_of(options: &[&str]) -> Result<Box<database::Config>, ProgramError> {
 fn gearmand_of(options: &[&str]) -> Result<Box<gearman::Config>, ProgramError> {
     let usage = |what: String| ProgramError::Usage("gearmand", what);
     match gearman::Command::from_words(options).map_err(|error| usage(error.to_string()))? {
+        gearman::Command::Serve(config) if config.tenants_file.is_some() => {
+            Err(usage("--tenants: no client or worker of a scenario can say whose it is".into()))
+        }
         gearman::Command::Serve(config) => Ok(config),
         _ => Err(usage("this prints something and serves nobody".to_owned())),
     }

@@ -54,14 +54,6 @@ pub(super) struct Mutual {
     pub(super) refused: Option<String>,
 }
 
-/// Where a record came from, if it is not this server's own.
-pub(super) fn origin_of(record: &[u8]) -> Option<Lsn> {
-    match RecordView::new(record).ok()?.effects().next()?.ok()? {
-        (_, Effect::Origin { lsn, .. }) => Some(Lsn(lsn)),
-        _ => None,
-    }
-}
-
 /// A digest of what an effect changes.
 fn place_of(db: u32, effect: &Effect<'_>) -> u64 {
     let name = |kind: u64, name: &[u8]| digest_bytes(fold(u64::from(db), kind), name);

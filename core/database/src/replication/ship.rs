@@ -1,7 +1,7 @@
 //! Masters: records on their way to replicas.
 
 use super::follower::{Follower, Stand};
-use super::mutual::origin_of;
+use super::term::origin_of;
 use super::wire::{number_of, put_beat, put_mutual, put_record, words_of};
 use super::{Host, Replication};
 use crate::resp::Frame;

@@ -5,6 +5,7 @@
 //! record of one log tells whether the other is its continuation.
 
 use super::REPLICATION_RECORD_BYTES_MIN;
+use crate::record::{Effect, RecordView};
 use bytes::Bytes;
 use core::fmt;
 use std::collections::VecDeque;
@@ -104,6 +105,14 @@ pub(super) fn term_of(record: &[u8]) -> Option<Term> {
     Some(Term(u64::from_le_bytes(*record.first_chunk()?)))
 }
 
+/// Where a record came from, if it is not this server's own.
+pub(super) fn origin_of(record: &[u8]) -> Option<Lsn> {
+    match RecordView::new(record).ok()?.effects().next()?.ok()? {
+        (_, Effect::Origin { lsn, .. }) => Some(Lsn(lsn)),
+        _ => None,
+    }
+}
+
 /// The terms of a log, and where it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -139,7 +148,7 @@ impl History {
         }
         self.last = lsn;
         self.digest = digest(lsn, record);
-        if let Some(theirs) = super::mutual::origin_of(record) {
+        if let Some(theirs) = origin_of(record) {
             self.foreign = (theirs, lsn);
         }
         self.has_content |= record.len() > REPLICATION_RECORD_BYTES_MIN;

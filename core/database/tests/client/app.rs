@@ -1,11 +1,10 @@
 //! An application with a client in it, that asks what a script says.
 
-use bytes::BytesMut;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use storytime_database::Reply;
 use storytime_database::client::{Client, ClientOptions, Failure, ServerId};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Open, Token};
+use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Token};
 
 /// First token of the client; the application's own lie below.
 const BASE: Token = Token(1 << 20);
@@ -59,6 +58,11 @@ impl App {
         }
         self.collect(cx);
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        assert!(what(&mut self.client, cx), "there is no other part");
+        self.collect(cx);
+    }
 }
 
 impl Machine for App {
@@ -70,28 +74,10 @@ impl Machine for App {
         }
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof failed);
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         assert!(self.client.owns(conn) && self.client.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
         self.collect(cx);
     }
 
@@ -99,8 +85,7 @@ impl Machine for App {
         if timer < BASE {
             return self.ask(cx, timer.0 as usize);
         }
-        assert!(self.client.on_timer(cx, timer));
-        self.collect(cx);
+        self.pass(cx, |client, cx| client.on_timer(cx, timer));
     }
 
     fn invariants(&self) {

@@ -1,13 +1,12 @@
 //! Applications that write and read, and remember what they were told.
 
-use bytes::BytesMut;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use storytime_database::Reply;
 use storytime_database::client::{Client, ClientOptions, Failure, Keep, ServerId};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Open, Time, Token};
+use storytime_machine::{Boot, Cx, Endpoint, Machine, Time, Token};
 use storytime_sim::check::linear::Operation;
 
 const BASE: Token = Token(1 << 20);
@@ -94,6 +93,11 @@ impl Load {
         self.client.ask(cx, server, &words, tag).expect("few are under way");
         self.collect(cx);
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.client, cx);
+        self.collect(cx);
+    }
 }
 
 impl Machine for Load {
@@ -103,35 +107,11 @@ impl Machine for Load {
         cx.after(Token(0), self.every);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.client.on_open(cx, conn, &how);
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.client.on_data(cx, conn, rx);
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.client.on_eof(cx, conn);
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.client.on_gone(cx, conn, why);
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.client.on_failed(cx, connect, why);
-        self.collect(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer != Token(0) {
-            self.client.on_timer(cx, timer);
-            return self.collect(cx);
+            return self.pass(cx, |client, cx| client.on_timer(cx, timer));
         }
         if self.memory.stop.load(Ordering::Relaxed) == 0 {
             // Two at a time: more make the search for an order long.

@@ -2,7 +2,6 @@
 
 use crate::load::{Ask, Load, Memory, Told, history};
 use crate::toy::{PORT, SharedDisk, ToyDb};
-use bytes::BytesMut;
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -11,9 +10,7 @@ use storytime_database::client::{Client, ClientOptions, Failure, Keep};
 use storytime_database::config::{MasterMaster, Place};
 use storytime_database::replication::ReplicationOptions;
 use storytime_database::{Database, Reply};
-use storytime_machine::{
-    Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Process, Time, Token,
-};
+use storytime_machine::{Boot, Cx, Endpoint, IpAddr, Machine, Process, Time, Token};
 use storytime_sim::check::linear::{Model, Search, Verdict, by_key};
 use storytime_sim::disk::{Lies, Profile};
 use storytime_sim::{
@@ -40,6 +37,11 @@ impl Operator {
             self.answers.lock().expect("one thread").push_back(event.outcome);
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.client, cx);
+        self.collect();
+    }
 }
 
 impl Machine for Operator {
@@ -47,35 +49,11 @@ impl Machine for Operator {
         cx.after(Token(0), TICK);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.client.on_open(cx, conn, &how);
-        self.collect();
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.client.on_data(cx, conn, rx);
-        self.collect();
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.client.on_eof(cx, conn);
-        self.collect();
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.client.on_gone(cx, conn, why);
-        self.collect();
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.client.on_failed(cx, connect, why);
-        self.collect();
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer != Token(0) {
-            self.client.on_timer(cx, timer);
-            return self.collect();
+            return self.pass(cx, |client, cx| client.on_timer(cx, timer));
         }
         cx.after(timer, TICK);
         let question = self.questions.lock().expect("one thread").pop_front();

@@ -19,6 +19,10 @@ impl Client {
             self.links.leave(cx, server);
             return true;
         }
+        if let Some(tenant) = &self.options.tenant {
+            self.links.put(cx, server, Kind::OptionReq, &[tenant.option().as_bytes()]);
+            self.expect(cx, server, Expect::Option, NONE);
+        }
         if self.options.exceptions {
             self.links.put(cx, server, Kind::OptionReq, &[b"exceptions"]);
             self.expect(cx, server, Expect::Option, NONE);

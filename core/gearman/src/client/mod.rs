@@ -31,7 +31,7 @@
 //!
 //! # Not modelled
 //!
-//! TLS. Taking a job back: the protocol has no word for it.
+//! Taking a job back: the protocol has no word for it.
 
 mod asked;
 mod choice;
@@ -118,18 +118,19 @@ impl Client {
             counters: ClientCounters::default(),
             options,
         };
-        for at in client.options.servers.clone() {
-            client.server(&at);
+        for (nth, at) in client.options.servers.iter().enumerate() {
+            client.links.add(at, client.options.tls_names.get(nth));
         }
+        client.servers.resize_with(client.links.len() as usize, Server::default);
         client
     }
 
-    /// Adds a server, or finds it.
+    /// Adds a server, which is talked to in clear text, or finds one.
     ///
     /// # Panics
     /// If there are [`SERVERS_MAX`] already.
     pub fn server(&mut self, at: &Endpoint) -> ServerId {
-        let server = self.links.add(at);
+        let server = self.links.add(at, None);
         self.servers.resize_with(self.links.len() as usize, Server::default);
         ServerId(server)
     }

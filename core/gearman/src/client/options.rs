@@ -1,6 +1,7 @@
 //! A client's options, what it does not take, and what it counts.
 
 use super::Choice;
+use crate::tenants::Credential;
 use core::fmt;
 use core::time::Duration;
 use storytime_machine::Endpoint;
@@ -12,6 +13,11 @@ pub struct ClientOptions {
     pub servers: Vec<Endpoint>,
     /// Which of them gets a job.
     pub choice: Choice,
+    /// The names that the servers' certificates are for, in the servers' order; none of them for
+    /// connections in clear text.
+    pub tls_names: Vec<String>,
+    /// As whose all is done, on servers that are shared.
+    pub tenant: Option<Credential>,
     /// Whether exceptions are told apart from failures (`OPTION_REQ exceptions`).
     pub exceptions: bool,
     /// How long a connect may take.
@@ -34,6 +40,8 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            tls_names: Vec::new(),
+            tenant: None,
             choice: Choice::Failover,
             exceptions: false,
             connect_timeout: Duration::from_secs(1),

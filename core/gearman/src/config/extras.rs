@@ -1,7 +1,7 @@
 //! Options of what the original has not, or has broken: HTTP, a cache of results.
 
 use super::flags::Given;
-use super::parse::{number, wrong};
+use super::value::{number, scaled, wrong};
 use crate::tools::{Place, SERVERS_MAX};
 use storytime_machine::UsageError;
 
@@ -114,7 +114,7 @@ fn places(given: Given<'_>) -> Result<Vec<Place>, UsageError> {
 }
 
 fn length(given: Given<'_>) -> Result<usize, UsageError> {
-    let n = super::parse::scaled(given.value).filter(|n| (1..=RESULT_BYTES_CAP).contains(n));
+    let n = scaled(given.value).filter(|n| (1..=RESULT_BYTES_CAP).contains(n));
     n.ok_or_else(|| {
         UsageError(format!("{}; expected 1 to {}m", wrong(given), RESULT_BYTES_CAP >> 20))
     })

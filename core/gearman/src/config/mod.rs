@@ -9,12 +9,13 @@ mod flags;
 mod help;
 mod parse;
 mod relay;
+mod value;
 
 pub use extras::ResultCache;
 pub use help::HELP;
-pub(crate) use parse::scaled;
 pub use parse::version_line;
 pub use relay::{Alone, Relay};
+pub(crate) use value::scaled;
 
 use crate::PORT;
 use crate::engine::{Dialect, Rules};
@@ -37,10 +38,15 @@ const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// How long a worker that has finished a job waits for the next one, unless said otherwise: longer
 /// than a client takes to submit again, and not noticed by a worker with several servers.
 const GRAB_PATIENCE: Duration = Duration::from_micros(500);
+/// How long a handle waits for its job's result, unless said otherwise: longer than a quick job
+/// takes, and not noticed by who waits for a slow one.
+const ACK_PATIENCE: Duration = Duration::from_micros(500);
 /// Room claimed ahead on the disk, bytes.
 const RESERVE_BYTES: usize = 1 << 20;
 /// Longest that can be asked for, bytes.
 const PACKET_BYTES_CAP: usize = 1 << 30;
+/// What all jobs may take unless said otherwise, and most that can be asked for, bytes.
+const JOBS_BYTES_CAP: u64 = 1 << 40;
 /// Pending output above which a connection is not read from, bytes.
 const TX_HIGH_BYTES: usize = 256 << 10;
 /// Pending output above which a connection is hung up on, bytes.
@@ -81,6 +87,9 @@ pub struct Config {
     /// `--grab-patience`: how long a worker that has just finished a job, or was woken, waits for
     /// one before it is told that there is none.
     pub grab_patience: Duration,
+    /// `--ack-patience`: how long a handle waits for its job's result, if its client has one job
+    /// under way at a time.
+    pub ack_patience: Duration,
     /// `--job-handle-prefix`.
     pub handle_prefix: Option<String>,
     /// `--dialect`.
@@ -97,6 +106,8 @@ pub struct Config {
     pub reserve_bytes: usize,
     /// `--max-packet`, bytes.
     pub packet_bytes_max: usize,
+    /// `--max-memory`: what all jobs may take, bytes, as [`Rules::jobs_bytes_max`] counts them.
+    pub jobs_bytes_max: u64,
     /// Unfinished packets of all peers, and output that waits for all who are slow, bytes each:
     /// beyond that, who has most of it is hung up on.
     pub held_bytes_max: usize,
@@ -219,6 +230,7 @@ impl Default for Config {
             losses_max: None,
             wake_max: 1,
             grab_patience: GRAB_PATIENCE,
+            ack_patience: ACK_PATIENCE,
             handle_prefix: None,
             dialect: Dialect::default(),
             queue_dir: None,
@@ -226,6 +238,7 @@ impl Default for Config {
             relay: None,
             reserve_bytes: RESERVE_BYTES,
             packet_bytes_max: PACKET_BYTES_MAX,
+            jobs_bytes_max: JOBS_BYTES_CAP,
             held_bytes_max: HELD_BYTES_MAX,
             tls: None,
             http_port: None,
@@ -292,6 +305,7 @@ impl Config {
             wake_max: self.wake_max,
             grab_patience: self.grab_patience,
             exceptions: self.exceptions,
+            jobs_bytes_max: self.jobs_bytes_max,
             ..Rules::default()
         }
     }

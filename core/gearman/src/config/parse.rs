@@ -3,15 +3,13 @@
 use super::extras;
 use super::flags::{self, Given};
 use super::relay;
-use super::{
-    Command, Config, Log, PACKET_BYTES_CAP, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity,
-};
-use crate::PORT;
+use super::value::{bytes, folder, memory, micros, number, one_of, port, prefix, some};
+use super::{Command, Config, Log, TlsFiles, VERSION_DANGA, VERSION_GEARMAND, Verbosity};
 use crate::engine::{Dialect, Retries};
-use core::str::FromStr;
-use core::time::Duration;
 use storytime_machine::UsageError;
-use storytime_machine::disk::path_is_valid;
+
+/// Where the durable queue is, unless said otherwise.
+const QUEUE_DIR: &str = "gearmand-queue";
 
 /// What belongs together and may come in any order.
 #[derive(Default)]
@@ -134,12 +132,13 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
         "backlog" => config.backlog = number::<i32>(given)?.max(0).unsigned_abs(),
         "exceptions" => config.exceptions = true,
         "job-retries" => {
-            let retries = number::<i64>(given)?;
-            if !(-1..=Retries::NUMBER_MAX).contains(&retries) {
+            let range = -1..=Retries::NUMBER_MAX;
+            let retries = given.value.parse().ok().filter(|number| range.contains(number));
+            let Some(retries) = retries else {
                 let what = "job-retries must be -1 (no limit), 0 (see --zero-retries), or between \
                             1 and 255";
                 return Err(UsageError(what.to_owned()));
-            }
+            };
             loose.retries = Some(retries);
         }
         "zero-retries" => {
@@ -149,9 +148,8 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "worker-wakeup" => config.wake_max = number(given)?,
-        "grab-patience" => {
-            config.grab_patience = Duration::from_micros(number::<u32>(given)?.into());
-        }
+        "grab-patience" => config.grab_patience = micros(given)?,
+        "ack-patience" => config.ack_patience = micros(given)?,
         "job-handle-prefix" => config.handle_prefix = Some(prefix(given)?),
         "dialect" => {
             config.dialect = match one_of(given, ["gearmand", "danga"])? {
@@ -160,6 +158,7 @@ fn serving(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<b
             };
         }
         "max-packet" => config.packet_bytes_max = bytes(given)?,
+        "max-memory" => config.jobs_bytes_max = memory(given)?,
         "checkpoint-bytes" => config.checkpoint_bytes = bytes(given)? as u64,
         "queue-type" => loose.queue = some(value),
         "queue-dir" => loose.queue_dir = Some(folder(given)?),
@@ -190,7 +189,10 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
         "coredump" => program.core_dumps = true,
         "verbose" => {
             let level = Verbosity::ALL.into_iter().find(|level| level.name() == value);
-            let wrong = || UsageError("Invalid value for --verbose supplied".to_owned());
+            let wrong = || {
+                let all = Verbosity::ALL.map(Verbosity::name).join(", ");
+                UsageError(format!("Invalid value for --verbose supplied; expected one of {all}"))
+            };
             config.verbosity = level.ok_or_else(wrong)?;
         }
         "help" => loose.help = true,
@@ -205,83 +207,6 @@ fn beside(config: &mut Config, loose: &mut Loose, given: Given<'_>) -> Result<()
     }
     Ok(())
 }
-
-fn some(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| value.to_owned())
-}
-
-pub(super) fn wrong(given: Given<'_>) -> UsageError {
-    let Given { flag, value } = given;
-    UsageError(format!("the argument ('{value}') for option '--{}' is invalid", flag.long))
-}
-
-pub(super) fn number<N: FromStr>(given: Given<'_>) -> Result<N, UsageError> {
-    given.value.parse().map_err(|_| wrong(given))
-}
-
-/// A number, or the service's name.
-fn port(given: Given<'_>) -> Result<Option<u16>, UsageError> {
-    match given.value {
-        "" => Ok(None),
-        "gearman" => Ok(Some(PORT)),
-        _ => number(given).map(Some),
-    }
-}
-
-pub(super) fn one_of(given: Given<'_>, words: [&str; 2]) -> Result<usize, UsageError> {
-    let found = words.iter().position(|word| *word == given.value);
-    let [one, other] = words;
-    let expected = || UsageError(format!("{}; expected {one} or {other}", wrong(given)));
-    found.ok_or_else(expected)
-}
-
-/// Handles are separated by NUL, tab and white space: none of these may be in them.
-fn prefix(given: Given<'_>) -> Result<String, UsageError> {
-    let word = given.value;
-    let fits = (1..=HANDLE_PREFIX_BYTES_MAX).contains(&word.len());
-    if fits && word.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(word.to_owned());
-    }
-    Err(UsageError(format!(
-        "{}; expected 1 to {HANDLE_PREFIX_BYTES_MAX} letters, digits or signs",
-        wrong(given)
-    )))
-}
-
-/// What a handle's number and colon leave of 64 bytes.
-const HANDLE_PREFIX_BYTES_MAX: usize = 42;
-
-/// Where the durable queue is, unless said otherwise.
-const QUEUE_DIR: &str = "gearmand-queue";
-
-fn folder(given: Given<'_>) -> Result<String, UsageError> {
-    let dir = given.value.trim_end_matches('/');
-    let below = dir.trim_start_matches('/');
-    if !below.is_empty() && path_is_valid(below.as_bytes()) {
-        return Ok(dir.to_owned());
-    }
-    Err(UsageError(format!("{}; expected a folder, without . and ..", wrong(given))))
-}
-
-fn bytes(given: Given<'_>) -> Result<usize, UsageError> {
-    let n = scaled(given.value).filter(|n| (PACKET_BYTES_LEAST..=PACKET_BYTES_CAP).contains(n));
-    n.ok_or_else(|| UsageError(format!("{}; expected 64k to 1g", wrong(given))))
-}
-
-/// A number, or one of kilobytes, megabytes, gigabytes.
-pub(crate) fn scaled(value: &str) -> Option<usize> {
-    let value = value.to_ascii_lowercase();
-    let (digits, shift) = match value.as_bytes().last() {
-        Some(b'k') => (&value[..value.len() - 1], 10),
-        Some(b'm') => (&value[..value.len() - 1], 20),
-        Some(b'g') => (&value[..value.len() - 1], 30),
-        _ => (&value[..], 0),
-    };
-    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
-}
-
-/// Shortest limit on packets that can be asked for, bytes.
-const PACKET_BYTES_LEAST: usize = 64 << 10;
 
 /// What `--version` prints.
 pub fn version_line() -> String {

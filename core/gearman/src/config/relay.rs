@@ -1,7 +1,7 @@
 //! `--relay-to`, and what belongs to it.
 
 use super::flags::Given;
-use super::parse::{number, one_of, wrong};
+use super::value::{number, one_of, wrong};
 use crate::tools::Place;
 use storytime_machine::UsageError;
 use storytime_pair::config::Bug;

@@ -66,10 +66,23 @@ fn mistakes_say_what_is_wrong() {
         ("foo", "unrecognised option 'foo'"),
         ("--bogus", "unrecognised option '--bogus'"),
         ("-vvv", "unrecognised option '-vvv'; -v is gone, please use --verbose INFO"),
-        ("--backlog=abc", "the argument ('abc') for option '--backlog' is invalid"),
+        (
+            "--backlog=abc",
+            "the argument ('abc') for option '--backlog' is invalid; expected a number, -2147483648 to \
+            2147483647",
+        ),
+        (
+            "-p 99999",
+            "the argument ('99999') for option '--port' is invalid; expected a number, 0 \
+            to 65535",
+        ),
         ("--backlog", "the required argument for option '--backlog' is missing"),
         ("-p 1 -p 2", "option '--port' cannot be specified more than once"),
-        ("--verbose=BAD", "Invalid value for --verbose supplied"),
+        (
+            "--verbose=info",
+            "Invalid value for --verbose supplied; expected one of FATAL, ALERT, \
+            CRITICAL, ERROR, WARNING, NOTICE, INFO, DEBUG",
+        ),
         (
             "-q nonesuch",
             "Error while initializing the queue : nonesuch (there are builtin, in memory alone, \
@@ -158,11 +171,15 @@ fn limits_go_together() {
     config.limits().assert_valid();
     assert!(config.limits().rx_bytes_max > config.packet_bytes_max + crate::packet::HEADER_BYTES);
     assert!(mistake("--max-packet 1").contains("64k to 1g"));
+    assert_eq!(serve("--max-memory 512m").rules().jobs_bytes_max, 512 << 20);
+    for wrong in ["1", "1025g", "-1", "lots", "99999999999999999999g"] {
+        assert!(mistake(&format!("--max-memory={wrong}")).contains("1m to 1024g"), "{wrong}");
+    }
 }
 
 #[test]
-fn the_help_fits_a_screen_and_names_every_flag_that_means_something() {
-    assert!(HELP.lines().count() <= 54 && HELP.lines().all(|line| line.len() <= 100));
+fn the_help_fits_the_width_of_a_terminal_and_names_every_flag_that_means_something() {
+    assert!(HELP.lines().count() <= 72 && HELP.lines().all(|line| line.len() <= 80));
     for flag in flags::FLAGS.iter().filter(|flag| flag.idle.is_none()) {
         let named = HELP.contains(&format!("--{}", flag.long));
         assert!(named, "--{} is in the help", flag.long);

@@ -3,6 +3,7 @@
 //! Whose a job is, the name of its function says: what it begins with.
 
 use super::Engine;
+use super::function::Function;
 use super::types::Refusal;
 
 /// Most functions of one account.
@@ -29,20 +30,39 @@ pub(super) struct Account {
 }
 
 impl Account {
+    const fn new(quota: Quota) -> Self {
+        Self { quota, jobs: 0, bytes: 0, functions: 0 }
+    }
+
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.quota.prefix
+    }
+
     pub(super) fn is_of(&self, function: &[u8]) -> bool {
         function.starts_with(&self.quota.prefix)
+    }
+
+    /// Whether what is its own is another's, too.
+    pub(super) fn is_of_those(&self, other: &Self) -> bool {
+        other.is_of(&self.quota.prefix)
+    }
+
+    /// A function is its own, with the jobs that there are.
+    pub(super) fn open(&mut self, function: &Function) {
+        self.functions += 1;
+        self.jobs += function.jobs;
+        self.bytes += function.bytes;
     }
 }
 
 impl Engine {
-    /// Bounds the jobs of functions whose names begin alike. No prefix begins with another.
+    /// Bounds the jobs of functions whose names begin alike, in place of the bounds before. Jobs
+    /// that are there stay, and count.
     ///
     /// # Panics
-    /// If there are functions already.
+    /// If a prefix begins with another.
     pub fn set_quotas(&mut self, quotas: Vec<Quota>) {
-        assert_eq!(self.functions.len(), 0, "quotas come before functions");
-        let account = |quota| Account { quota, jobs: 0, bytes: 0, functions: 0 };
-        self.functions.accounts = quotas.into_iter().map(account).collect();
+        self.functions.set_accounts(quotas.into_iter().map(Account::new).collect());
     }
 
     /// Whether an account may have a job of so many bytes.
@@ -56,7 +76,9 @@ impl Engine {
     /// A job is there.
     pub(super) fn charge(&mut self, function: u32, bytes: u64) {
         self.jobs_bytes += bytes;
-        self.functions.get_mut(function).jobs += 1;
+        let of = self.functions.get_mut(function);
+        of.jobs += 1;
+        of.bytes += bytes;
         if let Some(account) = self.functions.account_of_mut(function) {
             account.jobs += 1;
             account.bytes += bytes;
@@ -66,7 +88,9 @@ impl Engine {
     /// A job is there no more.
     pub(super) fn discharge(&mut self, function: u32, bytes: u64) {
         self.jobs_bytes -= bytes;
-        self.functions.get_mut(function).jobs -= 1;
+        let of = self.functions.get_mut(function);
+        of.jobs -= 1;
+        of.bytes -= bytes;
         if let Some(account) = self.functions.account_of_mut(function) {
             account.jobs -= 1;
             account.bytes -= bytes;
@@ -74,10 +98,14 @@ impl Engine {
     }
 
     pub(super) fn check_accounts(&self) {
-        for account in &self.functions.accounts {
+        let bytes: u64 = self.functions.iter().map(|(_, function)| function.bytes).sum();
+        assert_eq!(bytes, self.jobs_bytes, "bytes are counted by function");
+        for account in self.functions.accounts() {
             let of = || self.functions.iter().filter(|(_, function)| account.is_of(&function.name));
             let jobs: u32 = of().map(|(_, function)| function.jobs).sum();
             assert_eq!(jobs, account.jobs, "jobs are counted by account");
+            let bytes: u64 = of().map(|(_, function)| function.bytes).sum();
+            assert_eq!(bytes, account.bytes, "so are bytes");
             assert_eq!(of().count(), account.functions as usize, "and functions are");
         }
     }

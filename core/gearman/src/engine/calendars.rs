@@ -81,7 +81,7 @@ impl Engine {
             if unsynced {
                 self.hold(self.held.last, from, number, What::Created);
             } else {
-                self.reply(out, from, number, Reply::Created(number));
+                self.reply(out, from, number, Reply::Created { number, alone: false });
             }
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Engine {
         self.next_number += 1;
         self.insert_calendar(function, calendar, kept, ticket != Ticket::NOW);
         if ticket == Ticket::NOW {
-            self.reply(out, from, number, Reply::Created(number));
+            self.reply(out, from, number, Reply::Created { number, alone: false });
         } else {
             self.hold(ticket, from, number, What::Synced);
         }

@@ -24,6 +24,8 @@ pub(super) struct Function {
     pub(super) queues: [Ring; 3],
     /// Jobs that have not ended.
     pub(super) jobs: u32,
+    /// Their data and keys, bytes.
+    pub(super) bytes: u64,
     pub(super) running: u32,
     pub(super) calendars: u32,
     /// Workers that can do it.
@@ -86,7 +88,8 @@ pub(super) struct Functions {
     hand: usize,
     by_name: HashTable<u32>,
     secret: u64,
-    pub(super) accounts: Vec<Account>,
+    /// By what the names of their functions begin with.
+    accounts: Vec<Account>,
 }
 
 impl Functions {
@@ -132,8 +135,8 @@ impl Functions {
         if self.len() >= rules.functions_max as usize && !self.drop_idle() {
             return Err(Refusal::TooManyFunctions);
         }
-        let account = self.accounts.iter().find(|account| account.is_of(name));
-        if account.is_some_and(|account| account.functions >= FUNCTIONS_MAX) {
+        let account = self.account_for(name);
+        if account.is_some_and(|at| self.accounts[at].functions >= FUNCTIONS_MAX) {
             return Err(Refusal::TooManyFunctions);
         }
         Ok(self.make(name))
@@ -159,17 +162,13 @@ impl Functions {
     }
 
     fn make(&mut self, name: &[u8]) -> u32 {
-        let account = self.accounts.iter().position(|account| account.is_of(name));
-        if let Some(account) = account {
-            self.accounts[account].functions += 1;
-        }
-        let account = account.map(|at| u16::try_from(at).expect("accounts are few"));
-        let function = Function { name: name.into(), live: true, account, ..Function::default() };
+        let function = Function { name: name.into(), live: true, ..Function::default() };
         let at = self.free.pop().unwrap_or_else(|| {
             self.places.push(Function::default());
             u32::try_from(self.places.len() - 1).expect("limits keep functions below 2^32")
         });
         self.places[at as usize] = function;
+        self.open_account(at);
         let Self { places, by_name, secret, .. } = self;
         let hash = |&at: &u32| digest_bytes(*secret, &places[at as usize].name);
         by_name.insert_unique(hash(&at), at, hash);
@@ -187,6 +186,41 @@ impl Functions {
         let found = self.by_name.find_entry(hash, |&a| a == at);
         found.expect("every function is found by its name").remove();
         self.free.push(at);
+    }
+
+    /// Other accounts from now on, with what there is of each.
+    pub(super) fn set_accounts(&mut self, mut accounts: Vec<Account>) {
+        accounts.sort_unstable_by(|one, other| one.prefix().cmp(other.prefix()));
+        let apart = |pair: &[Account]| !pair[1].is_of_those(&pair[0]);
+        assert!(accounts.windows(2).all(apart), "no prefix begins with another");
+        self.accounts = accounts;
+        for at in 0..self.places.len() {
+            if self.places[at].live {
+                self.open_account(at as u32);
+            }
+        }
+    }
+
+    /// Finds out whose a function is, and counts it there with its jobs.
+    fn open_account(&mut self, at: u32) {
+        let found = self.account_for(&self.get(at).name);
+        let function = &mut self.places[at as usize];
+        function.account = found.map(|at| u16::try_from(at).expect("accounts are few"));
+        if let Some(found) = found {
+            self.accounts[found].open(function);
+        }
+    }
+
+    /// Whose a function of this name is.
+    fn account_for(&self, name: &[u8]) -> Option<usize> {
+        // Of prefixes that do not begin with each other, the last one before the name is the one.
+        let before = self.accounts.partition_point(|account| account.prefix() <= name);
+        before.checked_sub(1).filter(|at| self.accounts[*at].is_of(name))
+    }
+
+    /// All accounts.
+    pub(super) fn accounts(&self) -> &[Account] {
+        &self.accounts
     }
 
     /// Whose a function is.

@@ -121,7 +121,7 @@ impl Engine {
             return;
         }
         let what = match what {
-            Reply::Created(_) => What::Created,
+            Reply::Created { .. } => What::Created,
             Reply::Error(refusal) => What::Error(refusal),
             Reply::Work(_, work) => What::Work(Box::new(work.into())),
             Reply::Noop | Reply::NoJob | Reply::Assign(_) => {
@@ -167,7 +167,7 @@ impl Engine {
             }
             self.peers.get_mut(to).held -= 1;
             let reply = match &what {
-                What::Synced | What::Created => Reply::Created(number),
+                What::Synced | What::Created => Reply::Created { number, alone: false },
                 What::Error(refusal) => Reply::Error(*refusal),
                 What::Work(work) => Reply::Work(number, work.borrow()),
             };

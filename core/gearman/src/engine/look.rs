@@ -4,6 +4,7 @@ use super::Engine;
 use super::job::{IGNORED, Job, Key, State};
 use super::peer::{OfJob, OfPeer};
 use super::ring::NONE;
+use super::rules::JOB_BYTES;
 use super::types::{JobStatus, NotDropped, Number, Peer, Refusal};
 
 /// A function, as operators see it.
@@ -227,6 +228,11 @@ impl Engine {
     /// How many calendars there are.
     pub fn calendars(&self) -> usize {
         self.calendars.len()
+    }
+
+    /// What the jobs take, as their limit counts it, bytes.
+    pub fn jobs_memory(&self) -> u64 {
+        self.jobs_bytes + u64::from(self.jobs.len()) * JOB_BYTES
     }
 
     /// How many places of clients that wait there are.

@@ -52,7 +52,7 @@ mod leave;
 mod look;
 mod peer;
 mod restore;
-mod ring;
+pub(crate) mod ring;
 mod rules;
 mod slab;
 mod submit;
@@ -67,7 +67,7 @@ pub use answer::Ran;
 pub use calendar::{Calendar, FIELDS};
 pub use look::{Counters, FunctionView, JobView};
 pub use restore::Cursor;
-pub use rules::{Defect, Dialect, Retries, Rules};
+pub use rules::{Defect, Dialect, JOB_BYTES, Retries, Rules};
 pub use types::{
     Assign, Grab, Happened, Happening, JobStatus, Kept, KeptWhen, NotDropped, Number, Out, Payload,
     Peer, Priority, Refusal, Reply, Submit, Ticket, Timeout, When, Work,

@@ -2,13 +2,13 @@
 //! leaves from the middle in no time.
 
 /// No entry.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// An entry's neighbours in a ring; [`NONE`] while it is in none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    pub(super) next: u32,
-    pub(super) prev: u32,
+pub(crate) struct Link {
+    pub(crate) next: u32,
+    pub(crate) prev: u32,
 }
 
 impl Default for Link {
@@ -18,14 +18,14 @@ impl Default for Link {
 }
 
 /// Where entries are; `Which` tells rings apart that go through the same entries.
-pub(super) trait Nodes<Which = ()> {
+pub(crate) trait Nodes<Which = ()> {
     fn link(&self, at: u32) -> Link;
     fn link_mut(&mut self, at: u32) -> &mut Link;
 }
 
 /// A ring, by its first entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ring {
+pub(crate) struct Ring {
     first: u32,
 }
 
@@ -36,19 +36,19 @@ impl Default for Ring {
 }
 
 impl Ring {
-    pub(super) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.first == NONE
     }
 
-    pub(super) const fn first(self) -> Option<u32> {
+    pub(crate) const fn first(self) -> Option<u32> {
         if self.first == NONE { None } else { Some(self.first) }
     }
 
-    pub(super) fn last<W>(self, nodes: &impl Nodes<W>) -> Option<u32> {
+    pub(crate) fn last<W>(self, nodes: &impl Nodes<W>) -> Option<u32> {
         self.first().map(|first| nodes.link(first).prev)
     }
 
-    pub(super) fn push_back<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
+    pub(crate) fn push_back<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
         debug_assert_eq!(nodes.link(at), Link::default(), "an entry is in one ring at a time");
         let Some(first) = self.first() else {
             *nodes.link_mut(at) = Link { next: at, prev: at };
@@ -61,12 +61,12 @@ impl Ring {
         nodes.link_mut(first).prev = at;
     }
 
-    pub(super) fn push_front<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
+    pub(crate) fn push_front<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
         self.push_back(nodes, at);
         self.first = at;
     }
 
-    pub(super) fn remove<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
+    pub(crate) fn remove<W>(&mut self, nodes: &mut impl Nodes<W>, at: u32) {
         let Link { next, prev } = core::mem::take(nodes.link_mut(at));
         debug_assert!(next != NONE && !self.is_empty(), "only what is in a ring can leave it");
         if next == at {
@@ -81,12 +81,12 @@ impl Ring {
     }
 
     /// The entry behind `at`, unless that was the last.
-    pub(super) fn after<W>(self, nodes: &impl Nodes<W>, at: u32) -> Option<u32> {
+    pub(crate) fn after<W>(self, nodes: &impl Nodes<W>, at: u32) -> Option<u32> {
         let next = nodes.link(at).next;
         (next != self.first).then_some(next)
     }
 
-    pub(super) fn iter<W>(self, nodes: &impl Nodes<W>) -> impl Iterator<Item = u32> {
+    pub(crate) fn iter<W>(self, nodes: &impl Nodes<W>) -> impl Iterator<Item = u32> {
         core::iter::successors(self.first(), move |&at| self.after(nodes, at))
     }
 }

@@ -54,6 +54,9 @@ impl Retries {
     }
 }
 
+/// What a job takes beside its data and its key, bytes: its place, and how it is found.
+pub const JOB_BYTES: u64 = 96;
+
 /// Options and limits.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -83,7 +86,7 @@ pub struct Rules {
     pub abilities_max: u32,
     /// Most jobs.
     pub jobs_max: u32,
-    /// Most bytes of jobs' data and keys.
+    /// Most bytes that jobs may take: their data and keys, and [`JOB_BYTES`] each.
     pub jobs_bytes_max: u64,
     /// Most places of clients that wait for jobs; one client may have many.
     pub listeners_max: u32,

@@ -5,7 +5,7 @@ use super::held::What;
 use super::job::{ASKED, BACKGROUND, IGNORED, Job, KEPT, Key, State, UNSYNCED};
 use super::peer::{Listener, OfJob, OfPeer};
 use super::ring::NONE;
-use super::rules::{Defect, Dialect};
+use super::rules::{Defect, Dialect, JOB_BYTES};
 use super::types::{
     Happened, Kept, KeptWhen, Number, Out, Peer, Priority, Refusal, Reply, Submit, Ticket, When,
 };
@@ -100,7 +100,7 @@ impl Engine {
         job: &Submit<'_>,
     ) -> Result<(), Refusal> {
         let own = (job.unique.len() + job.data.len()) as u64;
-        let bytes = self.jobs_bytes + own;
+        let bytes = self.jobs_memory() + own + JOB_BYTES;
         if self.jobs.len() >= self.rules.jobs_max || bytes > self.rules.jobs_bytes_max {
             return Err(Refusal::QueueFull);
         }
@@ -277,8 +277,16 @@ impl Engine {
         } else if peer != NONE && background && unsynced {
             self.hold(self.held.last, peer, number, What::Created);
         } else if peer != NONE {
-            self.reply(out, peer, number, Reply::Created(number));
+            let alone = !background && self.waits_alone(peer);
+            self.reply(out, peer, number, Reply::Created { number, alone });
         }
+    }
+
+    /// Whether a client that waits does so for one job alone.
+    fn waits_alone(&self, peer: u32) -> bool {
+        let waits = self.peers.get(peer).listeners;
+        let first = waits.first().expect("it waits");
+        waits.after::<OfPeer>(&self.listeners, first).is_none()
     }
 
     fn listen(&mut self, peer: u32, at: u32) {

@@ -156,7 +156,12 @@ pub enum Work<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
     /// `JOB_CREATED`.
-    Created(Number),
+    Created {
+        /// The job.
+        number: Number,
+        /// Whether its client waits for this job, and for no other.
+        alone: bool,
+    },
     /// `NOOP`.
     Noop,
     /// `NO_JOB`.

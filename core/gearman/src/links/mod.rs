@@ -12,7 +12,7 @@
 use crate::packet::{self, Bad, HEADER_BYTES, Kind, Magic, Packet, Parser};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
-use storytime_machine::{Close, Conn, Cx, Endpoint, Open, Time, Token};
+use storytime_machine::{Close, Conn, Cx, Endpoint, Open, Time, Tls, Token};
 
 /// Most servers of one client or worker.
 pub const SERVERS_MAX: usize = 1 << 10;
@@ -64,6 +64,8 @@ pub(crate) enum Of {
 #[derive(Debug)]
 struct Link {
     at: Endpoint,
+    /// The name that its certificate is for; none if it is talked to in clear text.
+    tls: Option<String>,
     stand: Stand,
     /// Failures since it was last heard.
     failures: u32,
@@ -122,7 +124,7 @@ impl Links {
     ///
     /// # Panics
     /// If there are [`SERVERS_MAX`] already.
-    pub(crate) fn add(&mut self, at: &Endpoint) -> u32 {
+    pub(crate) fn add(&mut self, at: &Endpoint, tls: Option<&String>) -> u32 {
         if let Some(found) = self.servers.iter().position(|link| link.at == *at) {
             return found as u32;
         }
@@ -130,6 +132,7 @@ impl Links {
         let stand = Stand::Idle;
         self.servers.push(Link {
             at: at.clone(),
+            tls: tls.cloned(),
             stand,
             failures: 0,
             heard: Time::ZERO,
@@ -197,13 +200,17 @@ impl Links {
     }
 
     /// A connection is up: the server whose it is, if it is one of ours.
-    pub(crate) fn opened(&mut self, cx: &Cx, conn: Conn, how: &Open) -> Option<u32> {
+    /// What is sent on it waits for the handshake, if there is one.
+    pub(crate) fn opened(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> Option<u32> {
         let Open::Connected { connect } = how else { return None };
         let server = self.by_token(*connect)?;
         let link = &mut self.servers[server as usize];
         assert_eq!(link.stand, Stand::Connecting, "a connect ends once");
         link.stand = Stand::Up(conn);
         link.heard = cx.now();
+        if let Some(name) = &link.tls {
+            cx.start_tls(conn, Tls::Client { name: name.clone() });
+        }
         if self.by_slot.len() <= conn.index() {
             self.by_slot.resize(conn.index() + 1, None);
         }

@@ -6,7 +6,7 @@ use crate::engine::{Dialect, FunctionView, JobView, NotDropped, Peer, Refusal};
 use crate::text::{Request, Wrong};
 use bytes::{BufMut as _, BytesMut};
 use core::fmt::Write as _;
-use storytime_machine::{Close, Conn, Cx, Endpoint, Exit};
+use storytime_machine::{Close, Conn, Cx, Endpoint, Exit, Time};
 
 /// Longest reply, bytes: a list that would be longer ends early.
 const REPLY_BYTES_MAX: usize = 32 << 20;
@@ -263,6 +263,8 @@ impl Gearmand {
     /// Ends if it is to, and nothing is left to be said.
     pub(super) fn end_if_due(&mut self, cx: &mut Cx) {
         if let Some(exit) = self.stopping {
+            let (_, mut wire) = self.split(cx);
+            wire.tell_acks(Time::MAX);
             for session in self.sessions.iter() {
                 cx.close(session.conn, Close::Flush);
             }

@@ -1,6 +1,7 @@
 //! What a server wants to know of the program around it, and has done by it.
 
 use crate::config::Verbosity;
+use crate::tenants::Tenants;
 use core::fmt;
 use storytime_machine::Endpoint;
 
@@ -24,6 +25,22 @@ pub trait Surroundings: fmt::Debug + Send + Sync {
 
     /// The log's file was moved away: begin another one.
     fn reopen_log(&self) {}
+
+    /// Reads the certificates and who vouches for peers again, for connections to come.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words; the old ones stay in use.
+    fn read_certificates(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Reads the file of tenants again.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn read_tenants(&self, file: &str) -> Result<Tenants, String> {
+        Err(format!("--tenants {file}: there are no files here"))
+    }
 }
 
 /// No program around: simulations and tests.

@@ -35,8 +35,16 @@ pub(super) struct Counters {
     pub(super) broken_peers: u64,
     /// Peers that were hung up on and did not go.
     pub(super) lingering_peers: u64,
+    /// Peers of whom a request was awaited over HTTP that said nothing, and were hung up on.
+    pub(super) silent_peers: u64,
     /// Handshakes that failed, or were given up.
     pub(super) broken_handshakes: u64,
+    /// Files that were read again, at SIGHUP.
+    pub(super) reloads: u64,
+    /// Files that were wrong then: the old ones stayed.
+    pub(super) reloads_refused: u64,
+    /// Peers that were hung up on since they are no tenants any more.
+    pub(super) evicted_peers: u64,
 }
 
 impl Gearmand {
@@ -64,11 +72,17 @@ impl Gearmand {
             ("overrun_peers", counters.overrun_peers),
             ("broken_peers", counters.broken_peers),
             ("lingering_peers", counters.lingering_peers),
+            ("silent_peers", counters.silent_peers),
             ("broken_handshakes", counters.broken_handshakes),
+            ("reloads", counters.reloads),
+            ("reloads_refused", counters.reloads_refused),
+            ("evicted_peers", counters.evicted_peers),
             ("turned_away", self.standby.turned_away),
             ("watchers", self.watchers.len() as u64),
             ("watchers_lost_lines", self.watchers.lost()),
             ("jobs", u64::from(self.engine.jobs())),
+            ("jobs_memory", self.engine.jobs_memory()),
+            ("jobs_memory_max", self.config.jobs_bytes_max),
             ("listeners", u64::from(self.engine.listeners())),
             ("replies_held", self.engine.held() as u64),
             ("engine_memory", self.engine.memory()),

@@ -122,13 +122,16 @@ impl Gearmand {
         self.alarms = Alarms::default();
         let (engine, mut wire) = self.split(cx);
         engine.tick(&mut wire);
+        wire.tell_acks(wire.cx.now());
     }
 
     /// Sets the timers for what is due next. One that is set for earlier stays: it finds nothing
     /// due, which costs less than to move it with every job.
     #[inline]
     pub(super) fn set_alarms(&mut self, cx: &mut Cx) {
-        let mut wanted = Alarms { expiry: self.engine.next_expiry(), due: self.engine.next_due() };
+        let ack = self.sessions.next_ack().map(|(_, until)| until);
+        let expiry = [self.engine.next_expiry(), ack].into_iter().flatten().min();
+        let mut wanted = Alarms { expiry, due: self.engine.next_due() };
         if let Some(set) = self.alarms.expiry
             && wanted.expiry.is_none_or(|expiry| set <= expiry)
         {

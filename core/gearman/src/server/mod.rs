@@ -10,8 +10,8 @@
 //! [`OUTPUT_BYTES_MAX`](crate::config::OUTPUT_BYTES_MAX) without reading is hung up on. All
 //! unfinished packets together, and all output that waits, by
 //! [`HELD_BYTES_MAX`](crate::config::HELD_BYTES_MAX): who has most of it is hung up on. Who asks
-//! for much lets others go first. Jobs, functions and listeners are the
-//! engine's to bound.
+//! for much lets others go first. Jobs (what they take, by `--max-memory`), functions and listeners
+//! are the engine's to bound: `ERROR QUEUE_ERROR`.
 //!
 //! # Where it differs from the originals
 //!
@@ -28,6 +28,7 @@
 //! | a background job whose last listener leaves | dropped | run |
 //! | a cancelled job that runs | ends twice | ends once |
 //! | `GRAB_JOB` behind an end, no job there | `NO_JOB` | a job, if one comes soon |
+//! | `JOB_CREATED` to who has one job at a time | at once | with the result, if that comes soon |
 //! | a job that lost its worker | goes to the end of the queue | keeps its place |
 //! | high priority, functions of a worker | within a function; in order | of all; in turn |
 //! | `CAN_DO` twice | two workers | one |
@@ -54,17 +55,20 @@
 //! | `monitor` | who is told what happens |
 //! | `admin` | what lines ask for |
 //! | `out` | replies on their way to connections |
+//! | `acks` | handles that wait for their job's result |
 //! | `session` | connections by their place |
 //! | `handle` | names of jobs |
 //! | `life` | listeners, timers |
 //! | `secure` | TLS: handshakes that are under way |
 //! | `relay` | one queue of two job servers |
+//! | `reload` | what SIGHUP reads again |
 //! | `recall` | jobs from the durable queue, and what waits for its disk |
 //! | `turns` | connections that ask for much, and let others go first |
 //! | `vigil` | workers that may be gone without a word |
 //! | `around` | what the machine wants of the program around it |
 //! | `counters`, `tokens` | numbers and names |
 
+mod acks;
 mod admin;
 mod around;
 mod counters;
@@ -75,6 +79,7 @@ mod monitor;
 mod out;
 mod recall;
 mod relay;
+mod reload;
 mod request;
 mod results;
 mod secure;
@@ -267,7 +272,7 @@ impl Machine for Gearmand {
 
     fn signal(&mut self, cx: &mut Cx, signal: Signal) {
         match signal {
-            Signal::Reload => self.around.reopen_log(),
+            Signal::Reload => self.reload(cx),
             Signal::User1 => self.drain(cx),
         }
         self.settle(cx);
@@ -290,6 +295,8 @@ impl Machine for Gearmand {
         self.sessions.insert(conn, peer, http, standing);
         if self.config.tls.is_some() {
             self.begin_tls(cx, conn);
+        } else {
+            self.http_await(cx, conn);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::packet::{Kind, Magic, SHARED_BYTES_MIN, put, put_with_data};
 use crate::queue::Log;
-use storytime_machine::{Close, Conn, Cx, Tx};
+use storytime_machine::{Close, Conn, Cx, Duration, Tx};
 
 /// What is needed to reach connections.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Wire<'a> {
     pub(super) counters: &'a mut Counters,
     pub(super) watchers: &'a mut Watchers,
     pub(super) dialect: Dialect,
+    /// How long a handle may wait for its job's result.
+    pub(super) ack_patience: Duration,
     /// Output of all slow connections above which the slowest is hung up on, bytes.
     pub(super) held_bytes_max: usize,
     /// Where background jobs are remembered, if anywhere.
@@ -62,6 +64,9 @@ impl Wire<'_> {
             return None;
         }
         let conn = session.conn;
+        if session.ack.waits() {
+            self.tell_ack(to);
+        }
         if self.cx.pending(conn) > self.cx.limits().tx_high {
             if self.cx.pending(conn) > OUTPUT_BYTES_MAX {
                 self.hang_up_on(conn);
@@ -189,10 +194,7 @@ impl Out for Wire<'_> {
             return;
         }
         match reply {
-            Reply::Created(number) => {
-                let handle = self.handles.write(number);
-                self.put(to, Kind::JobCreated, &[handle.as_bytes()]);
-            }
+            Reply::Created { number, alone } => self.created(to, number, alone),
             Reply::Noop => {
                 self.counters.noops += 1;
                 self.put(to, Kind::Noop, &[]);

@@ -7,6 +7,7 @@ use crate::engine::{
     Dialect, Grab, JobStatus, Number, Payload, Peer, Priority, Submit, When, Work,
 };
 use crate::packet::{Kind, View};
+use crate::tenants::NOT_AUTHORIZED;
 use std::borrow::Cow;
 use storytime_machine::Cx;
 
@@ -21,13 +22,13 @@ const NO_OPTION: Fault<'_> = Fault {
 };
 /// Said to who has not said whose it is.
 const NOT_KNOWN: Fault<'_> = Fault {
-    code: "NOT_AUTHORIZED",
+    code: NOT_AUTHORIZED,
     danga: "not_authorized",
     text: "Say who you are first: option tenant=NAME:SECRET",
 };
 /// Said to a credential that is nobody's.
 const NO_TENANT: Fault<'_> =
-    Fault { code: "NOT_AUTHORIZED", danga: "not_authorized", text: "No such tenant" };
+    Fault { code: NOT_AUTHORIZED, danga: "not_authorized", text: "No such tenant" };
 /// Said to a time for which there is no number.
 const NO_TIME: Fault<'_> =
     Fault { code: "INVALID_ARGUMENT", danga: "invalid_args", text: "Epoch not understood" };

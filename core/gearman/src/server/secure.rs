@@ -47,6 +47,7 @@ impl Gearmand {
     pub(super) fn is_secured(&mut self, cx: &mut Cx, conn: Conn) {
         self.end_handshake(conn);
         cx.cancel(tokens::leaving(conn));
+        self.http_await(cx, conn);
     }
 
     /// A handshake takes too long, or there are too many. Whether this was one.

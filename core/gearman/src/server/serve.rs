@@ -45,6 +45,7 @@ impl Gearmand {
             counters: &mut self.counters,
             watchers: &mut self.watchers,
             dialect: self.config.dialect,
+            ack_patience: self.config.ack_patience,
             held_bytes_max: self.config.held_bytes_max,
             log: self.log.as_deref_mut(),
         };
@@ -192,6 +193,11 @@ impl Gearmand {
 
     /// Ends a connection. What it ran is for others from now on.
     pub(super) fn hang_up(&mut self, cx: &mut Cx, conn: Conn, how: Close) {
+        if self.sessions.get(conn).is_none() {
+            return;
+        }
+        let (_, mut wire) = self.split(cx);
+        wire.tell_ack(Peer(conn.slot));
         let Some(session) = self.sessions.get(conn) else { return };
         let before = core::mem::replace(&mut session.end, End::Told);
         if before != End::Told && self.phase.has_jobs() {
@@ -205,10 +211,10 @@ impl Gearmand {
     }
 
     /// A connection that was hung up on does not take its last output, or one that came does not
-    /// shake hands.
+    /// shake hands, or sends no request.
     pub(super) fn lingers(&mut self, cx: &mut Cx, slot: usize) {
         let Some(conn) = self.sessions.at(slot).map(|session| session.conn) else { return };
-        if !self.break_handshake(cx, conn) {
+        if !self.break_handshake(cx, conn) && !self.http_silent(cx, conn) {
             self.counters.lingering_peers += 1;
             cx.close(conn, Close::Abort);
         }

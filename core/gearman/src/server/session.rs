@@ -1,7 +1,9 @@
 //! Connections, by their place.
 
+use super::acks::Ack;
 use super::http::Http;
 use super::tenancy::Standing;
+use crate::engine::ring::Ring;
 use crate::engine::{Number, Peer};
 use bytes::Bytes;
 use storytime_machine::{Conn, Endpoint};
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) job_seen: Option<Number>,
     /// What an HTTP connection waits for; none for one of the job server's own protocol.
     pub(super) http: Option<Box<Http>>,
+    /// The handle that waits for its job's result.
+    pub(super) ack: Ack,
     /// Whose it is.
     pub(super) standing: Standing,
     /// Input that waits for its rest, bytes.
@@ -50,6 +54,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     places: Vec<Option<Box<Session>>>,
+    /// Those whose handle waits, by when it is to go.
+    pub(super) acks: Ring,
     open: usize,
     /// How many of them are of HTTP.
     https: usize,
@@ -93,6 +99,7 @@ impl Sessions {
             paused: false,
             job_seen: None,
             http: http.then(|| Box::new(Http::new())),
+            ack: Ack::default(),
             standing,
             unread: 0,
             behind: 0,
@@ -104,6 +111,7 @@ impl Sessions {
     /// A connection is gone.
     pub(super) fn remove(&mut self, conn: Conn) -> Option<Box<Session>> {
         self.get(conn)?;
+        self.take_ack(Peer(conn.slot));
         let session = self.places[conn.index()].take()?;
         self.open -= 1;
         self.https -= usize::from(session.http.is_some());
@@ -194,5 +202,6 @@ impl Sessions {
         let unread: usize = self.iter().map(|session| session.unread).sum();
         let behind: usize = self.iter().map(|session| session.behind).sum();
         assert_eq!((unread, behind), (self.unread, self.behind), "what waits is counted");
+        self.ack_invariants();
     }
 }

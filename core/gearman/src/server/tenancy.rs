@@ -5,8 +5,9 @@
 //! that, and nothing else. It says so by `OPTION_REQ` with `tenant=NAME:SECRET`, by the line
 //! `tenant NAME SECRET`, or by `Authorization: Bearer NAME:SECRET` with each HTTP request.
 //!
-//! Not modelled: reading the file again while the server runs; a bound on wrong guesses, so
-//! secrets have to be long.
+//! Of an HTTP request whose body is still to come, that is asked before the body is waited for.
+//!
+//! Not modelled: a bound on wrong guesses, so secrets have to be long.
 
 use super::Gearmand;
 use crate::engine::{Number, Peer, Quota};

@@ -1,7 +1,8 @@
 //! `gearadmin`: asks a job server in its text protocol and prints what it says.
 //!
 //! Output and exit status are the original's: a refusal (`ERR …`) is told on standard error and
-//! makes no difference to the exit status, a server that cannot be talked to makes it 1.
+//! makes no difference to the exit status, a server that cannot be talked to makes it 1. So does
+//! one that is for its tenants and does not know who asks.
 
 use super::admin_options::{AdminConfig, Ask};
 use super::shell::{Shell, Stream};
@@ -16,6 +17,8 @@ use storytime_machine::{
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// How long the server may take to be reached, and to say more.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Said by a server to who is none of its tenants.
+const STRANGER: &[u8] = b"ERR NOT_AUTHORIZED";
 const SERVER: Token = Token(0);
 const SILENT: Token = Token(1);
 
@@ -35,6 +38,8 @@ pub struct Admin {
 enum State {
     AwaitAddress,
     AwaitConnection,
+    /// Whether the server knows who asks.
+    AwaitLogIn(Conn),
     /// The first line of the answer to a question.
     AwaitReply(Conn, Shape),
     /// More lines of a table.
@@ -140,7 +145,19 @@ impl Admin {
     fn line(&mut self, cx: &mut Cx, line: &[u8]) {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text == STRANGER {
+            let what = match &self.config.tenant {
+                None => "the server is for its tenants: GEARMAN_TENANT=NAME:SECRET says who asks",
+                Some(_) => "the server does not know the tenant of GEARMAN_TENANT, or not for this",
+            };
+            return self.fail(cx, what);
+        }
         match self.state {
+            State::AwaitLogIn(conn) if text == b"OK" => self.ask(cx, conn),
+            State::AwaitLogIn(_) => {
+                let said = text.escape_ascii();
+                self.fail(cx, &format!("the server knows of no tenants: {said}"));
+            }
             State::AwaitReply(conn, shape) => {
                 let refused = line.strip_prefix(b"ERR ");
                 let (stream, said) = match (refused, line.strip_prefix(b"OK ")) {
@@ -168,7 +185,7 @@ impl Admin {
     }
 
     fn lost(&mut self, cx: &mut Cx) {
-        if let State::AwaitReply(..) | State::AwaitEnd(_) = self.state {
+        if let State::AwaitLogIn(_) | State::AwaitReply(..) | State::AwaitEnd(_) = self.state {
             let host = &self.config.server.host;
             let what = format!("Socket was shutdown while reading from {host}");
             self.fail(cx, &what);
@@ -211,7 +228,11 @@ impl Machine for Admin {
         if self.config.tls {
             cx.start_tls(conn, Tls::Client { name: self.config.server.host.clone() });
         }
-        self.ask(cx, conn);
+        let Some(tenant) = &self.config.tenant else { return self.ask(cx, conn) };
+        let line = format!("tenant {} {}\r\n", tenant.name(), tenant.secret());
+        cx.tx(conn).expect("it has just come").put(line.as_bytes());
+        self.state = State::AwaitLogIn(conn);
+        cx.after(SILENT, PATIENCE);
     }
 
     fn data(&mut self, cx: &mut Cx, _: Conn, rx: &mut BytesMut) {

@@ -2,6 +2,7 @@
 //! unambiguous, and nothing may be said twice. So are its mistakes' words.
 
 use super::places::Place;
+use crate::tenants::Credential;
 use core::fmt;
 use std::collections::BTreeSet;
 
@@ -23,6 +24,8 @@ Options:
   --priority-status              Queued jobs status by priority.
   --workers                      Workers for the server.
   -S [ --ssl ]                   Enable SSL connections.
+
+GEARMAN_TENANT=name:secret says who asks, to a server that is shared.
 
 ";
 
@@ -71,6 +74,8 @@ pub struct AdminConfig {
     pub asks: Vec<Ask>,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// As whose it is asked, on a server that is shared: for the program to read.
+    pub tenant: Option<Credential>,
 }
 
 /// What is wrong with a command line: the caller's mistake.
@@ -202,7 +207,7 @@ impl AdminCommand {
             },
         };
         let tls = value("ssl").is_some();
-        Ok(Self::Ask(AdminConfig { server: Place { host, port }, asks, tls }))
+        Ok(Self::Ask(AdminConfig { server: Place { host, port }, asks, tls, tenant: None }))
     }
 }
 

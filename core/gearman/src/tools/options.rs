@@ -5,6 +5,7 @@
 use super::getopt::{Letter, parse};
 use super::places::{BadPlace, Place};
 use crate::engine::Priority;
+use crate::tenants::Credential;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
@@ -48,6 +49,7 @@ Worker options:
 \t-w            - Run in worker mode
 
 GEARMAN_SERVER=host:port,... names several job servers, in place of -h and -p.
+GEARMAN_TENANT=name:secret says as whose, to servers that are shared.
 Exit status: 0 all went well; 1 a job failed, its end is unknown, or it could not be sent.
 ";
 
@@ -75,6 +77,8 @@ pub struct Common {
     pub verbose: bool,
     /// Whether connections are encrypted.
     pub tls: bool,
+    /// As whose all is done, on servers that are shared: for the program to read.
+    pub tenant: Option<Credential>,
 }
 
 /// Whether lines are apart.
@@ -286,6 +290,7 @@ impl<'a> Raw<'a> {
             timeout: self.timeout,
             verbose: self.flags.contains(&'v'),
             tls: self.flags.contains(&'S'),
+            tenant: None,
         })
     }
 }

@@ -17,12 +17,14 @@ use super::shell::{
 };
 use super::workloads::Workloads;
 use crate::engine::Grab;
-use crate::worker::{JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions};
-use bytes::{Bytes, BytesMut};
+use crate::worker::{
+    Down, JobId, NotTaken, ServerId, WORKER_TOKENS, Worker, WorkerEvent, WorkerOptions,
+};
+use bytes::Bytes;
 use core::fmt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// The time of a command that is there already (simulated commands).
 const RAN: Token = Token(WORKER_TOKENS);
@@ -67,7 +69,7 @@ struct Current {
 impl Performer {
     /// A machine that has not started.
     pub fn new(config: WorkerConfig, shell: Box<dyn Shell>) -> Self {
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let command = config.command.clone().into();
         let (state, away) = (State::AwaitAddresses, BTreeSet::new());
         Self { config, look_ups, command, shell, state, job: None, done: 0, away }
@@ -209,7 +211,12 @@ impl Performer {
                 WorkerEvent::Down { server, why } => {
                     let at = worker.endpoint(server).map(ToString::to_string).unwrap_or_default();
                     if self.away.insert(server) && matches!(self.state, State::Work(_)) {
-                        self.say(format_args!("{at} {why}; trying again"));
+                        let advice = match why {
+                            Down::Stranger => " (GEARMAN_TENANT=NAME:SECRET says as whose)",
+                            Down::Garbled if !self.config.common.tls => " (encrypted? then -S)",
+                            _ => "",
+                        };
+                        self.say(format_args!("{at} {why}{advice}; trying again"));
                     }
                 }
             }
@@ -285,8 +292,11 @@ impl Performer {
         // The last is told first, as libgearman does: the original server prefers what it was told
         // of last, so that the functions are served in the order of the command line.
         let functions = self.config.common.functions.iter().rev().map(|name| (name.clone(), None));
+        let common = &self.config.common;
         let options = WorkerOptions {
             servers,
+            tls_names: self.look_ups.names(),
+            tenant: common.tenant.clone(),
             functions: functions.collect(),
             grab: Grab::Plain,
             packet_bytes_max: PACKET_BYTES_MAX,
@@ -323,38 +333,7 @@ impl Machine for Performer {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let (State::Work(worker) | State::Leave(worker)) = &mut self.state else { return };
-        // What the worker says from here on waits for the handshake.
-        if let Open::Connected { connect } = how
-            && self.config.common.tls
-            && let Some(at) = worker.endpoint(ServerId(connect.0 as u32))
-        {
-            cx.start_tls(conn, self.look_ups.tls(at));
-        }
-        worker.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |worker, cx| worker.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |worker, cx| worker.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |worker, cx| worker.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         match timer {

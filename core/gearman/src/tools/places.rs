@@ -1,7 +1,8 @@
 //! Where job servers are: names and ports as users write them, and their look-up.
 
+use super::options::Common;
 use core::fmt;
-use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Tls, Token};
+use storytime_machine::{Cx, Endpoint, IpAddr, ResolveError, Token};
 
 /// Longest name of a host, bytes.
 const HOST_BYTES_MAX: usize = 253;
@@ -102,13 +103,14 @@ impl std::error::Error for BadPlace {}
 pub(super) struct LookUps {
     places: Vec<Place>,
     found: Vec<Option<IpAddr>>,
+    tls: bool,
 }
 
 impl LookUps {
     /// Nothing is looked up yet.
-    pub(super) fn new(places: &[Place]) -> Self {
-        let found = places.iter().map(|place| place.host.parse().ok()).collect();
-        Self { places: places.to_vec(), found }
+    pub(super) fn new(common: &Common) -> Self {
+        let found = common.servers.iter().map(|place| place.host.parse().ok()).collect();
+        Self { places: common.servers.clone(), found, tls: common.tls }
     }
 
     /// Asks for the addresses of all names. Look-up tokens are the indexes of the places.
@@ -143,13 +145,10 @@ impl LookUps {
         all.map(|(place, ip)| ip.map(|ip| Endpoint::tcp(ip, place.port))).collect()
     }
 
-    /// How a server's connection is encrypted: it must show a certificate for its name.
-    pub(super) fn tls(&self, at: &Endpoint) -> Tls {
-        let all = self.places.iter().zip(&self.found);
-        let mut named =
-            all.filter(|(place, ip)| ip.is_some_and(|ip| Endpoint::tcp(ip, place.port) == *at));
-        let name = named.next().map_or_else(String::new, |(place, _)| place.host.clone());
-        Tls::Client { name }
+    /// What the servers are called, which their certificates must be for; nothing in clear text.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.places.iter().map(|place| place.host.clone());
+        if self.tls { names.collect() } else { Vec::new() }
     }
 }
 

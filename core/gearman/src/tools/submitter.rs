@@ -13,12 +13,13 @@ use super::places::LookUps;
 use super::shell::{Answer, DATA_BYTES_MAX, Input, PACKET_BYTES_MAX, Shell, Stream};
 use super::workloads::Workloads;
 use crate::client::{
-    CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, ServerId, Unique, Why,
+    CLIENT_TOKENS, Client, ClientOptions, Event, Job, NotAccepted, Progress, Unique, Why,
 };
-use bytes::{Bytes, BytesMut};
+use crate::tenants::NOT_AUTHORIZED;
+use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, IpAddr, Machine, Open, ResolveError, Token};
+use storytime_machine::{Boot, Cx, Exit, IpAddr, Machine, ResolveError, Token};
 
 /// Most jobs in the background that are under way at once; a set for all functions fits in any
 /// case.
@@ -73,7 +74,7 @@ impl Submitter {
                 Reading::Input { cut: Workloads::new(*lines), asked: false, ended: false }
             }
         };
-        let look_ups = LookUps::new(&config.common.servers);
+        let look_ups = LookUps::new(&config.common);
         let state = State::AwaitAddresses;
         let (early, under_way, jobs, failed, set) = (None, 0, 0, false, None);
         Self { config, look_ups, shell, state, input, early, set, under_way, jobs, failed }
@@ -89,9 +90,12 @@ impl Submitter {
     fn begin(&mut self, cx: &mut Cx) {
         let State::AwaitAddresses = self.state else { return };
         let Some(servers) = self.look_ups.endpoints() else { return };
+        let common = &self.config.common;
         let options = ClientOptions {
             servers,
-            timeout: self.config.common.timeout.unwrap_or(PATIENCE),
+            tls_names: self.look_ups.names(),
+            tenant: common.tenant.clone(),
+            timeout: common.timeout.unwrap_or(PATIENCE),
             packet_bytes_max: PACKET_BYTES_MAX,
             ..ClientOptions::default()
         };
@@ -267,6 +271,9 @@ impl Submitter {
                     (Why::Time, None) => "the job server does not answer",
                     (Why::Connection, Some(_)) => "connection lost; the job may still be done",
                     (Why::Connection, None) => "connection lost; the job may have been accepted",
+                    (Why::Garbled, _) if !self.config.common.tls => {
+                        "the server says what no job server says; if it is encrypted, say -S"
+                    }
                     (Why::Garbled, _) => "the server says what no job server says",
                 };
                 self.fail(format_args!("{}: {what}", function.escape_ascii()));
@@ -278,8 +285,16 @@ impl Submitter {
                 self.fail(format_args!("{function}: not sent: cannot connect to {places}"));
             }
             Event::Refused { code, text, .. } => {
-                let (code, text) = (code.escape_ascii(), text.escape_ascii());
-                self.fail(format_args!("{}: refused: {code} {text}", function.escape_ascii()));
+                let text = text.escape_ascii();
+                let is_stranger = *code == *NOT_AUTHORIZED.as_bytes();
+                let advice = match self.config.common.tenant {
+                    None if is_stranger => "; GEARMAN_TENANT=NAME:SECRET says as whose",
+                    Some(_) if is_stranger => "; GEARMAN_TENANT is not right for it",
+                    _ => "",
+                };
+                let code = code.escape_ascii();
+                let function = function.escape_ascii();
+                self.fail(format_args!("{function}: refused: {code} {text}{advice}"));
             }
             Event::StatusIs { .. } | Event::Echoed { .. } => panic!("nobody asked for it"),
         }
@@ -329,38 +344,7 @@ impl Machine for Submitter {
         self.begin(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        let State::Submit(client) = &mut self.state else { return };
-        // What the client says from here on waits for the handshake.
-        if let Open::Connected { connect } = how
-            && self.config.common.tls
-            && let Some(at) = client.endpoint(ServerId(connect.0 as u32))
-        {
-            cx.start_tls(conn, self.look_ups.tls(at));
-        }
-        client.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.pass(cx, |client, cx| client.on_data(cx, conn, rx));
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_eof(cx, conn));
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        self.pass(cx, |client, cx| client.on_drained(cx, conn));
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.pass(cx, |client, cx| client.on_gone(cx, conn, why));
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.pass(cx, |client, cx| client.on_failed(cx, connect, why));
-    }
+    storytime_machine::pass_to_part!(open data eof drained gone failed);
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer == READ {

@@ -5,6 +5,7 @@ use super::jobs::Job;
 use super::{Down, Handle, Name, ServerId, Worker, WorkerEvent};
 use crate::links::Of;
 use crate::packet::{Kind, Packet};
+use crate::tenants::NOT_AUTHORIZED;
 use bytes::BytesMut;
 use storytime_machine::{Close, Conn, Cx, Gone, Open, Token};
 
@@ -74,6 +75,10 @@ impl Worker {
             }
             // An echo that a question overtook.
             Kind::EchoRes | Kind::OptionRes => {}
+            Kind::Error if packet.argument(0) == NOT_AUTHORIZED.as_bytes() => {
+                self.counters.errors += 1;
+                self.lose(cx, server, Close::Abort, Down::Stranger);
+            }
             // Such as: a result came too late.
             Kind::Error => self.counters.errors += 1,
             _ => return false,

@@ -80,6 +80,9 @@ impl Worker {
 
     /// Registers at a server whose connection came up.
     pub(super) fn greet(&mut self, cx: &mut Cx, server: u32) {
+        if let Some(tenant) = &self.options.tenant {
+            self.links.put(cx, server, Kind::OptionReq, &[tenant.option().as_bytes()]);
+        }
         if let Some(id) = &self.options.client_id {
             self.links.put(cx, server, Kind::SetClientId, &[id]);
         }

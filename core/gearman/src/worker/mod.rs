@@ -28,7 +28,7 @@
 //!
 //! # Not modelled
 //!
-//! TLS, and jobs that are pushed without being asked for (`ALL_YOURS`, which no server does).
+//! Jobs that are pushed without being asked for (`ALL_YOURS`, which no server does).
 
 mod dispatch;
 mod duty;
@@ -106,8 +106,8 @@ impl Worker {
             packet_bytes_max: options.packet_bytes_max,
         };
         let mut links = Links::new(link, base.0);
-        for at in &options.servers {
-            links.add(at);
+        for (nth, at) in options.servers.iter().enumerate() {
+            links.add(at, options.tls_names.get(nth));
         }
         let mut servers = Vec::new();
         servers.resize_with(links.len() as usize, Server::default);

@@ -2,6 +2,7 @@
 
 use super::{Handle, JobId, ServerId};
 use crate::engine::{Dialect, Grab};
+use crate::tenants::Credential;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
@@ -12,6 +13,11 @@ use storytime_machine::{Endpoint, Gone};
 pub struct WorkerOptions {
     /// The job servers.
     pub servers: Vec<Endpoint>,
+    /// The names that the servers' certificates are for, in the servers' order; none of them for
+    /// connections in clear text.
+    pub tls_names: Vec<String>,
+    /// As whose all is done, on servers that are shared.
+    pub tenant: Option<Credential>,
     /// What the worker can do, and how long a job may take before the server gives it to somebody
     /// else (or, in the other dialect, lets it fail).
     pub functions: Vec<(Bytes, Option<Duration>)>,
@@ -42,6 +48,8 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            tls_names: Vec::new(),
+            tenant: None,
             functions: Vec::new(),
             jobs_max: 1,
             grab: Grab::Unique,
@@ -112,6 +120,8 @@ pub enum Down {
     Silent,
     /// It said what no job server says.
     Garbled,
+    /// It is shared, and does not know the worker's tenant, or was not told of one.
+    Stranger,
 }
 
 impl fmt::Display for Down {
@@ -121,6 +131,7 @@ impl fmt::Display for Down {
             Self::Lost => f.write_str("connection lost"),
             Self::Silent => f.write_str("does not answer"),
             Self::Garbled => f.write_str("says what no job server says"),
+            Self::Stranger => f.write_str("is for its tenants, and the worker is none of them"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod doer;
 mod results;
 mod sets;
 mod setter;
+mod shared;
 mod special;
 mod toy;
 mod worker;

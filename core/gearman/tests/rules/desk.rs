@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> String {
 
 pub(crate) fn words(reply: &Reply<'_>) -> String {
     match reply {
-        Reply::Created(number) => format!("created {}", number.0),
+        Reply::Created { number, .. } => format!("created {}", number.0),
         Reply::Noop => "noop".into(),
         Reply::NoJob => "no job".into(),
         Reply::Assign(Assign { number, function, unique, reducer, data, how }) => {

@@ -3,7 +3,7 @@
 use crate::desk::{BACK, Desk, JOB, key};
 use bytes::Bytes;
 use storytime_gearman::engine::{
-    Kept, Number, Out, Payload, Peer, Priority, Refusal, Reply, Rules, Submit, Ticket,
+    JOB_BYTES, Kept, Number, Out, Payload, Peer, Priority, Refusal, Reply, Rules, Submit, Ticket,
 };
 
 #[test]
@@ -36,7 +36,7 @@ fn each_limit_has_its_words() {
         functions_max: 2,
         abilities_max: 1,
         jobs_max: 3,
-        jobs_bytes_max: 100,
+        jobs_bytes_max: 3 * JOB_BYTES + 100,
         listeners_max: 2,
         ..Rules::default()
     };

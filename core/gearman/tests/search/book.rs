@@ -167,7 +167,7 @@ impl Out for Book {
     fn send(&mut self, to: Peer, reply: Reply<'_>) {
         let to = to.0 as usize;
         match reply {
-            Reply::Created(number) => self.created(to, number.0),
+            Reply::Created { number, .. } => self.created(to, number.0),
             Reply::Noop => self.parties[to].asleep = false,
             Reply::NoJob => {
                 self.parties[to].asks = false;

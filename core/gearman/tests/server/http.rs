@@ -9,23 +9,23 @@ use storytime_sim::enumerate::Client;
 const PORT: u16 = 8080;
 
 /// A server that speaks HTTP, too.
-fn rig(line: &str) -> Rig {
+pub(crate) fn rig(line: &str) -> Rig {
     let mut rig = Rig::new(&format!("-r http {line}"));
     assert!(rig.lone.run_until(|lone| lone.listens(PORT)), "it listens");
     rig
 }
 
-fn web(rig: &mut Rig) -> Client {
+pub(crate) fn web(rig: &mut Rig) -> Client {
     rig.lone.connect(PORT).expect("it listens")
 }
 
 /// What came back to a request.
-fn ask(rig: &mut Rig, client: Client, request: &str) -> String {
+pub(crate) fn ask(rig: &mut Rig, client: Client, request: &str) -> String {
     rig.lone.send(client, request.as_bytes());
     told(rig, client)
 }
 
-fn told(rig: &mut Rig, client: Client) -> String {
+pub(crate) fn told(rig: &mut Rig, client: Client) -> String {
     assert_eq!(rig.lone.broken(), None);
     let bytes = core::mem::take(rig.lone.received(client));
     String::from_utf8(bytes.to_vec()).expect("text")
@@ -38,13 +38,13 @@ fn post(function: &str, headers: &str, body: &str) -> String {
 }
 
 /// The first line, and the body.
-fn short(answer: &str) -> (String, String) {
+pub(crate) fn short(answer: &str) -> (String, String) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head ends");
     let status = head.lines().next().expect("a status").to_owned();
     (status.trim_start_matches("HTTP/1.1 ").to_owned(), body.to_owned())
 }
 
-fn has(answer: &str, header: &str) -> bool {
+pub(crate) fn has(answer: &str, header: &str) -> bool {
     answer.lines().take_while(|line| !line.is_empty()).any(|line| line == header)
 }
 
@@ -173,7 +173,7 @@ fn what_is_wrong_is_said_and_ends_the_connection() {
     let long = format!("X: {}\r\n", "y".repeat(HEAD_BYTES_MAX));
     let cases = [
         ("POST /f HTTP/1.1\r\n\r\n", "411"),
-        ("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "411"),
+        ("POST /f HTTP/1.1\nContent-Length: 0\n\n", "400"),
         ("POST /f HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", "413"),
         ("POST /f HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", "400"),
         ("POST /f HTTP/1.1\r\nContent-Length: +1\r\n\r\n", "400"),
@@ -285,4 +285,13 @@ fn who_asks_for_much_and_reads_nothing_is_not_read_from() {
     rig.lone.set_reads(client, true);
     rig.lone.run_until(|lone| lone.is_idle());
     assert_eq!(told(&mut rig, client).matches("HTTP/1.1 200 OK").count(), asked);
+}
+
+#[test]
+fn the_answer_to_head_has_no_body_whatever_it_is() {
+    let mut rig = rig("");
+    let client = web(&mut rig);
+    let answer = ask(&mut rig, client, "HEAD /f HTTP/1.1\r\n\r\n");
+    assert_eq!(short(&answer), ("405 Method Not Allowed".into(), String::new()));
+    assert!(has(&answer, "Content-Length: 33"), "as long as it would be: {answer}");
 }

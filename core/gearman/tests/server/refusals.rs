@@ -129,3 +129,40 @@ fn what_follows_a_nul_in_a_name_is_no_part_of_it() {
         "OPTION_RES exceptions\\x00"
     );
 }
+
+#[test]
+fn jobs_beyond_the_memory_for_them_are_refused_until_there_is_some() {
+    let mut rig = Rig::new("--max-memory 1m -r http");
+    let (client, worker) = (rig.open(), rig.open());
+    let large = "x".repeat(300 << 10);
+    let submit = |key: &str| format!("SUBMIT_JOB_BG f {key} {large}");
+    let full = "ERROR QUEUE_ERROR Job queue is full";
+    for (key, answer) in
+        [("a", "JOB_CREATED H:1"), ("b", "JOB_CREATED H:2"), ("c", "JOB_CREATED H:3")]
+    {
+        assert_eq!(rig.say(client, &submit(key)), answer);
+    }
+    assert_eq!(rig.say(client, &submit("d")), full);
+    assert_eq!(rig.say(client, &submit("a")), "JOB_CREATED H:1", "it is there");
+    assert_eq!(rig.say(client, "SUBMIT_JOB_BG f e small"), "JOB_CREATED H:4", "there is room");
+    let (taken, most) = (rig.counter("jobs_memory"), rig.counter("jobs_memory_max"));
+    assert!(taken > 3 * (300 << 10) && taken <= most && most == 1 << 20, "{taken}");
+    assert!(rig.lone.run_until(|lone| lone.listens(8080)), "it listens");
+    let web = rig.lone.connect(8080).expect("it listens");
+    let head = format!("POST /f HTTP/1.1\r\nContent-Length: {}\r\n\r\n", large.len());
+    rig.lone.send(web, (head + &large).as_bytes());
+    assert!(rig.lone.received(web).starts_with(b"HTTP/1.1 503 "), "over HTTP, too");
+    rig.say(worker, "CAN_DO f\nGRAB_JOB\nWORK_COMPLETE H:1 _");
+    assert_eq!(rig.say(client, &submit("d")), "JOB_CREATED H:5");
+}
+
+#[test]
+fn jobs_without_data_take_memory_too() {
+    let mut rig = Rig::new("--max-memory 1m");
+    let client = rig.open();
+    let many = "SUBMIT_JOB_BG f _ _\n".repeat(12_000);
+    let told = rig.say(client, &many);
+    let jobs = rig.counter("jobs");
+    assert!((9_000..11_000).contains(&jobs), "{jobs} jobs");
+    assert_eq!(told.matches("QUEUE_ERROR").count() as u64, 12_000 - jobs);
+}

@@ -1,6 +1,8 @@
 //! A server, and peers that type.
 
+use std::sync::Arc;
 use storytime_gearman::packet::{Kind, Magic, Parser};
+use storytime_gearman::server::{Nowhere, Surroundings};
 use storytime_gearman::{Command, Config, Gearmand, PORT};
 use storytime_machine::{BytesMut, Duration, Machine, Rng, Setup, Signal, Time, Token};
 use storytime_sim::disk::Profile;
@@ -25,15 +27,25 @@ impl Rig {
     /// A server that is up.
     pub(crate) fn new(line: &str) -> Self {
         // Answers come at once, unless a test says otherwise.
-        let patience = if line.contains("--grab-patience") { "" } else { "--grab-patience 0" };
+        let patience =
+            ["--grab-patience", "--ack-patience"].map(|flag| match line.contains(flag) {
+                true => String::new(),
+                false => format!("{flag} 0"),
+            });
+        let patience = patience.join(" ");
         Self::with(config(&format!("--job-handle-prefix H {patience} {line}")))
     }
 
     /// A server that is up, with options that no flag has.
     pub(crate) fn with(config: Config) -> Self {
+        Self::within(config, Arc::new(Nowhere))
+    }
+
+    /// A server that is up, in a program.
+    pub(crate) fn within(config: Config, around: Arc<dyn Surroundings>) -> Self {
         let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(2005, 4730)) };
         let disk = SimDisk::new(DiskConfig::new(Profile::Posix), Rng::new(1, 4730));
-        let mut lone = Lone::boot(Gearmand::new(config), setup, disk, Time(1 << 40), 0);
+        let mut lone = Lone::boot(Gearmand::within(config, around), setup, disk, Time(1 << 40), 0);
         assert!(lone.run_until(|lone| lone.listens(PORT)), "it comes up");
         Self { lone }
     }

@@ -142,6 +142,28 @@ fn each_request_of_http_says_who_asks() {
 }
 
 #[test]
+fn nothing_is_held_of_a_body_that_comes_from_nobody() {
+    let bodies = [
+        ("Content-Length: 100000\r\nExpect: 100-continue", ""),
+        ("Content-Length: 100000", "its beginning"),
+        ("Transfer-Encoding: chunked", "fff"),
+    ];
+    for (headers, body) in bodies {
+        for (credential, answer) in [("shop:hors", "HTTP/1.1 401 "), ("shop:horse", "")] {
+            let mut rig = rig("--http-port 8080");
+            let web = rig.lone.connect(8080).expect("it listens");
+            let said = format!("{headers}\r\nAuthorization: Bearer {credential}");
+            rig.lone.send(web, format!("POST /f HTTP/1.1\r\n{said}\r\n\r\n{body}").as_bytes());
+            let told = String::from_utf8(rig.lone.received(web).to_vec()).expect("text");
+            let told = told.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&told);
+            assert!(told.starts_with(answer), "{headers} {credential}: {told}");
+            assert_eq!(rig.lone.is_open(web), answer.is_empty(), "{headers} {credential}");
+            assert_eq!(rig.counter("strangers"), u64::from(!answer.is_empty()), "{headers}");
+        }
+    }
+}
+
+#[test]
 fn without_its_file_nobody_is_let_in() {
     let config = config("--tenants file");
     let setup = Setup { limits: config.limits(), ..Setup::new(Rng::new(1, 1)) };

@@ -72,6 +72,7 @@ impl Cache {
         let chunk = self.chunk_bytes_for(&layout);
         let class =
             self.heap.class_of(chunk).expect("an item's own chunk is not above the largest");
+        self.clear_tail(class);
         let place = self.allocate(class).ok_or(Refused::NoMemory)?;
         layout.write(self.heap.bytes_mut(place), ListKind::Cold);
         if layout.chunked {

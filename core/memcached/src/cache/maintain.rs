@@ -42,6 +42,8 @@ pub(super) struct Automove {
     classes: Vec<Watched>,
     seconds: u64,
     last: Option<Seconds>,
+    /// The class that gives its spare pages to the pool, one after the other.
+    giving: Option<u8>,
 }
 
 impl Automove {
@@ -154,8 +156,15 @@ impl Cache {
         moves
     }
 
-    /// Once in a second, looks for a class that has too much and one that has too little.
+    /// Once in a second, looks for a class that has too much and one that has too little. Returns
+    /// whether a page is on the move now.
     fn automove(&mut self) -> bool {
+        let giving = self.automove.giving.filter(|&class| self.has_spare_pages(class));
+        self.automove.giving = giving;
+        if let Some(class) = giving {
+            self.begin_move(class, POOL);
+            return true;
+        }
         let now = self.flush.now();
         if self.automove.last == Some(now) {
             return false;
@@ -169,6 +178,7 @@ impl Cache {
         self.sample();
         match self.unbalanced() {
             Some((from, to)) => {
+                self.automove.giving = (to == POOL).then_some(from);
                 self.begin_move(from, to);
                 true
             }
@@ -198,6 +208,16 @@ impl Cache {
         }
     }
 
+    /// Whether a class has pages that others could use. While the limit of memory is not reached
+    /// nobody needs them.
+    fn has_spare_pages(&self, class: u8) -> bool {
+        let slab = self.heap.slab(class);
+        let free = self.heap.free_chunks(class);
+        self.heap.pages_held() >= self.heap.pages_max()
+            && slab.pages.len() > PAGES_KEPT
+            && free * 2 > u64::from(slab.per_page) * FREE_HALF_PAGES_MAX
+    }
+
     /// The classes to move a page from and to, if any.
     fn unbalanced(&self) -> Option<(u8, u8)> {
         let window_seconds = self.window();
@@ -208,9 +228,7 @@ impl Cache {
             let window = &self.automove.classes[usize::from(class)].window;
             let slab = self.heap.slab(class);
             let clean = window.iter().all(|sample| !sample.dirty);
-            let spare =
-                self.heap.free_chunks(class) * 2 > u64::from(slab.per_page) * FREE_HALF_PAGES_MAX;
-            if spare && clean && !self.heap.can_grow() && slab.pages.len() > PAGES_KEPT {
+            if clean && self.has_spare_pages(class) {
                 return Some((class, POOL));
             }
             let age = window.iter().map(|sample| u64::from(sample.age)).sum::<u64>();

@@ -31,6 +31,14 @@ impl Pull {
 }
 
 impl Cache {
+    /// Frees the dead at the tail of a flat list, before somebody stores into its class.
+    #[inline]
+    pub(super) fn clear_tail(&mut self, class: u8) {
+        if !self.options.lru.segmented {
+            self.pull(class, ListKind::Cold, Pull::KEEP);
+        }
+    }
+
     /// A chunk of a class. `None` if nothing may be evicted for it.
     #[inline]
     pub(super) fn allocate(&mut self, class: u8) -> Option<Place> {

@@ -109,6 +109,7 @@ impl Cache {
     }
 
     fn store_value(&mut self, write: &Write<'_>, layout: Layout<'_>, value: &[u8]) -> Stored {
+        self.clear_tail(layout.class);
         let old = self.lookup(write.key);
         let terms = match self.judge(write, old) {
             Verdict::Refuse(why) => return why,

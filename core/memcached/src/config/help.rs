@@ -70,7 +70,7 @@ const OPTIONS: &str = "\
 ";
 
 const SUBOPTIONS: &str = "\
-   maxconns_fast          turn connections above the limit away at once (default; no_: they wait)
+\x20  maxconns_fast          turn connections above the limit away at once (default; no_: they wait)
    idle_timeout=<s>       close connections without a request for so long (default: 0, never)
    slab_sizes=<a-b-c>     these chunk sizes and no others
    slab_chunk_max=<kB>    largest chunk; larger items are several (default: 512)

@@ -4,7 +4,7 @@ use super::backward::Backward;
 use super::line::Line;
 use super::number::u64_of;
 use super::{Refusal, Session, Then};
-use crate::cache::{Counted, Delta, KEY_BYTES_MAX};
+use crate::cache::{Counted, Delta};
 
 /// `incr <key> <amount> [noreply]`.
 pub(super) fn incr(session: &mut Session<'_>, line: &Line<'_>) -> Then {
@@ -17,16 +17,8 @@ pub(super) fn decr(session: &mut Session<'_>, line: &Line<'_>) -> Then {
 }
 
 fn count(session: &mut Session<'_>, line: &Line<'_>, delta: impl FnOnce(u64) -> Delta) -> Then {
-    let tokens = line.tokens();
-    if tokens.len() < 3 {
-        session.refuse(false, Refusal::BadFormat);
-        return Then::Done;
-    }
-    let (key, noreply, now) = (tokens.get(1), tokens.noreply(), session.now);
-    if key.len() > KEY_BYTES_MAX {
-        session.refuse(noreply, Refusal::BadFormat);
-        return Then::Done;
-    }
+    let Some((tokens, key, noreply)) = session.keyed(line, 3) else { return Then::Done };
+    let now = session.now;
     let Some(amount) = u64_of(tokens.get(2)) else {
         session.refuse(noreply, Refusal::BadDelta);
         return Then::Done;

@@ -2,20 +2,15 @@
 
 use super::line::Line;
 use super::{Refusal, Session, Then};
-use crate::cache::{Deleted, KEY_BYTES_MAX};
+use crate::cache::Deleted;
 
 /// `delete <key> [0] [noreply]`. The oldest clients send a time; 0 is the one that means what a
 /// delete does. More words than that are no delete: most likely they are keys that were meant to be
 /// deleted too.
 pub(super) fn delete(session: &mut Session<'_>, line: &Line<'_>) -> Then {
-    let tokens = line.tokens();
-    if tokens.len() < 2 {
-        session.refuse(false, Refusal::BadFormat);
-        return Then::Done;
-    }
-    let (key, noreply) = (tokens.get(1), tokens.noreply());
+    let Some((tokens, key, noreply)) = session.keyed(line, 2) else { return Then::Done };
     let more = tokens.len().saturating_sub(2 + usize::from(noreply));
-    if key.len() > KEY_BYTES_MAX || more > 1 || (more == 1 && tokens.get(2) != b"0") {
+    if more > 1 || (more == 1 && tokens.get(2) != b"0") {
         session.refuse(noreply, Refusal::BadFormat);
         return Then::Done;
     }

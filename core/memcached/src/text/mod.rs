@@ -39,14 +39,14 @@ pub(crate) use number::decimal;
 pub use refusal::Refusal;
 
 use crate::admin::{Stream, Streamed};
-use crate::cache::{Cache, Count, Deleted, ItemId, Key, Verb};
+use crate::cache::{Cache, Count, Deleted, ItemId, KEY_BYTES_MAX, Key, Verb};
 use crate::ops::Streams;
 use crate::sending::Sending;
 use crate::session::{Session, Stop};
 use crate::shared::Shared;
 use ahead::Ahead;
 use bytes::{Buf, BytesMut};
-use line::Line;
+use line::{Line, Tokens};
 use retrieve::Retrieval;
 use storage::Command;
 use upload::Upload;
@@ -139,6 +139,23 @@ impl Session<'_> {
                 tx.extend_from_slice(b"\r\n");
             });
         }
+    }
+
+    /// The words of a line, of which there must be so many, its key, and whether nobody wants to be
+    /// answered. Any other line is refused.
+    #[inline]
+    fn keyed<'l>(&mut self, line: &Line<'l>, words: usize) -> Option<(Tokens<'l>, &'l [u8], bool)> {
+        let tokens = line.tokens();
+        if tokens.len() < words {
+            self.refuse(false, Refusal::BadFormat);
+            return None;
+        }
+        let (key, noreply) = (tokens.get(1), tokens.noreply());
+        if key.len() > KEY_BYTES_MAX {
+            self.refuse(noreply, Refusal::BadFormat);
+            return None;
+        }
+        Some((tokens, key, noreply))
     }
 
     /// A command is about to look a key up: tells watchers what is there.

@@ -129,10 +129,10 @@ impl Retrieval {
     pub(super) fn run(&mut self, session: &mut Session<'_>, input: &[u8]) -> Progress {
         let (mut at, mut ahead) = (0, Ahead::default());
         loop {
-            ahead.keys(session.shared, input, at);
             while input.get(at) == Some(&b' ') {
                 at += 1;
             }
+            ahead.keys(session.shared, input, at);
             let rest = &input[at..];
             let Some(end) = find(rest, b' ', b'\n') else {
                 // The last byte may be the \r of the line end.

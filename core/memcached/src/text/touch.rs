@@ -3,20 +3,12 @@
 use super::line::Line;
 use super::number::i32_of;
 use super::{Refusal, Session, Then};
-use crate::cache::{Access, KEY_BYTES_MAX};
+use crate::cache::Access;
 
 /// `touch <key> <exptime> [noreply]`.
 pub(super) fn touch(session: &mut Session<'_>, line: &Line<'_>) -> Then {
-    let tokens = line.tokens();
-    if tokens.len() < 3 {
-        session.refuse(false, Refusal::BadFormat);
-        return Then::Done;
-    }
-    let (key, noreply, now) = (tokens.get(1), tokens.noreply(), session.now);
-    if key.len() > KEY_BYTES_MAX {
-        session.refuse(noreply, Refusal::BadFormat);
-        return Then::Done;
-    }
+    let Some((tokens, key, noreply)) = session.keyed(line, 3) else { return Then::Done };
+    let now = session.now;
     let Some(wire) = i32_of(tokens.get(2)) else {
         session.refuse(noreply, Refusal::BadExptime);
         return Then::Done;

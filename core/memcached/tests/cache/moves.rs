@@ -102,6 +102,27 @@ fn pages_flow_from_idle_classes_to_hungry_ones() {
 }
 
 #[test]
+fn all_pages_that_a_class_can_spare_are_there_for_the_others_at_once() {
+    let mut rig = Rig::of(12);
+    for n in 0..14_000 {
+        rig.put(&format!("gone {n}"), &pattern(1, 1_000));
+    }
+    assert_eq!(rig.cache.usage().pages_bytes, 12 << 20, "memory is full");
+    for n in 0..14_000 {
+        rig.delete(&format!("gone {n}"));
+    }
+    let evictions = rig.cache.counts().get(Count::Evictions);
+    for _ in 0..15 {
+        rig.pass(1);
+    }
+    for n in 0..20_000 {
+        rig.put(&format!("new {n}"), &[b'v'; 100]);
+    }
+    assert_eq!(rig.cache.counts().get(Count::Evictions), evictions, "3 MB fit beside nothing");
+    rig.cache.audit();
+}
+
+#[test]
 fn the_crawler_frees_what_is_dead_and_survives_every_change() {
     let mut rig = Rig::of(8);
     for n in 0..5_000 {

@@ -115,6 +115,17 @@ fn short_lived_items_keep_apart_and_are_not_evicted() {
 }
 
 #[test]
+fn one_list_frees_the_dead_of_its_tail_before_it_takes_anything() {
+    let mut rig = Rig::new(flat(4));
+    rig.put("gone", b"v");
+    rig.pass(2);
+    rig.cache.flush_all(None, rig.now);
+    rig.put("gone", b"v");
+    assert_eq!(rig.cache.counts().get(Count::Reclaimed), 1);
+    rig.cache.audit();
+}
+
+#[test]
 fn dead_items_go_before_living_ones() {
     let mut rig = Rig::new(segmented(4));
     let expires = expiry(10, rig.now);

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use storytime_machine::effect::Closing;
 use storytime_machine::{
-    Boot, Conn, Cx, Drive, Effect, Endpoint, Gone, Machine, Now, Open, Process, Rng, Setup, Time,
-    Token, WallTime,
+    Boot, Conn, Cx, Drive, Effect, Endpoint, Gone, Machine, Now, Process, Rng, Setup, Time, Token,
+    WallTime,
 };
 use storytime_memcached::client::{
     Client, ClientOptions, FillId, NotAccepted, Outcome, ServerSpec, TooManyServers,
@@ -49,6 +49,11 @@ impl Owner {
             assert_eq!(before, None, "request {} ended twice", event.tag);
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        assert!(what(&mut self.client, cx), "there is no other part");
+        self.collect();
+    }
 }
 
 impl Machine for Owner {
@@ -60,33 +65,10 @@ impl Machine for Owner {
         self.collect();
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect();
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect();
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect();
-    }
+    storytime_machine::pass_to_part!(open data eof failed timer);
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         assert!(self.client.owns(conn) && self.client.on_gone(cx, conn, why));
-        self.collect();
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
-        self.collect();
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        assert!(self.client.on_timer(cx, timer));
         self.collect();
     }
 

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use storytime_machine::effect::Closing;
 use storytime_machine::{
-    Boot, Conn, Cx, Drive, Effect, Endpoint, Gone, Machine, Now, Open, Process, Rng, Setup, Time,
-    Token, WallTime,
+    Boot, Conn, Cx, Drive, Effect, Endpoint, Gone, Machine, Now, Process, Rng, Setup, Time, Token,
+    WallTime,
 };
 use storytime_memcached::client::pool::{
     Piece, Pool, PoolEvent, PoolOptions, Refusal, Request, ServerId, Shape,
@@ -29,6 +29,11 @@ impl Owner {
             self.events.push(event);
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Pool, &mut Cx) -> bool) {
+        assert!(what(&mut self.pool, cx), "there is no other part");
+        self.collect();
+    }
 }
 
 impl Machine for Owner {
@@ -40,33 +45,10 @@ impl Machine for Owner {
         self.collect();
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.pool.on_open(cx, conn, &how));
-        self.collect();
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.pool.on_data(cx, conn, rx));
-        self.collect();
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.pool.on_eof(cx, conn));
-        self.collect();
-    }
+    storytime_machine::pass_to_part!(open data eof failed timer);
 
     fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
         assert!(self.pool.owns(conn) && self.pool.on_gone(cx, conn, why));
-        self.collect();
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.pool.on_failed(cx, connect, why));
-        self.collect();
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        assert!(self.pool.on_timer(cx, timer));
         self.collect();
     }
 

@@ -4,9 +4,7 @@
 use crate::model::{Answer, Ask, What};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
-use storytime_machine::{
-    Boot, BytesMut, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Ratio, Time, Token,
-};
+use storytime_machine::{Boot, Cx, Endpoint, IpAddr, Machine, Ratio, Time, Token};
 use storytime_memcached::Client;
 use storytime_memcached::client::{
     ClientOptions, Count, DeadServer, Failure, HealthOptions, Node, Op, Outcome, PoolOptions,
@@ -124,6 +122,11 @@ impl Asker {
             operation.done = Some((cx.now(), answer));
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.client, cx);
+        self.go_on(cx);
+    }
 }
 
 /// What a reply says. Nothing if nobody knows what became of the request.
@@ -150,8 +153,7 @@ impl Machine for Asker {
 
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer != NEXT {
-            self.client.on_timer(cx, timer);
-            return self.go_on(cx);
+            return self.pass(cx, |client, cx| client.on_timer(cx, timer));
         }
         if self.client.pending() < PIPELINE {
             self.ask(cx);
@@ -166,30 +168,7 @@ impl Machine for Asker {
         }
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.client.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.client.on_data(cx, conn, rx);
-        self.go_on(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.client.on_eof(cx, conn);
-        self.go_on(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.client.on_gone(cx, conn, why);
-        self.go_on(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.client.on_failed(cx, connect, why);
-        self.go_on(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
 }
 
 /// When the last answer came.

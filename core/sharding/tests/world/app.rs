@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use storytime_machine::{Boot, BytesMut, Conn, Cx, Duration, Gone, Machine, Open, Time, Token};
+use storytime_machine::{Boot, Cx, Duration, Machine, Time, Token};
 use storytime_memcached::client::ServerSpec;
 use storytime_sharding::{Error, Options, Outcome, Request, ShardMap, Sharding, ShardingCounters};
 
@@ -52,6 +52,11 @@ impl App {
         desk.counters = *self.sharding.counters();
         desk.lag = self.sharding.index_lag(cx.now());
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Sharding, &mut Cx) -> bool) {
+        what(&mut self.sharding, cx);
+        self.go_on(cx);
+    }
 }
 
 impl Machine for App {
@@ -80,30 +85,7 @@ impl Machine for App {
         cx.after(LOOK_TIMER, LOOK);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.sharding.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.sharding.on_data(cx, conn, rx);
-        self.go_on(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.sharding.on_eof(cx, conn);
-        self.go_on(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.sharding.on_gone(cx, conn, why);
-        self.go_on(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.sharding.on_failed(cx, connect, why);
-        self.go_on(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
 
     fn invariants(&self) {
         self.sharding.invariants();

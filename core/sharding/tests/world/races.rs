@@ -7,9 +7,7 @@ use crate::rig::{BLOG, Shape, Site, create, update, write};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use storytime_database::Reply;
-use storytime_machine::{
-    Boot, Bytes, BytesMut, Conn, Cx, Duration, Gone, Machine, Open, Rng, Token,
-};
+use storytime_machine::{Boot, Bytes, Cx, Duration, Machine, Rng, Token};
 use storytime_memcached::client::ServerSpec;
 use storytime_sharding::{
     CacheOptions, Care, Change, Options, Outcome, Query, Request, Revisions, RowMode, ShardId,
@@ -123,6 +121,11 @@ impl Racer {
         let counters = self.sharding.counters();
         truth.hits = truth.hits.max(counters.row_hits.min(counters.list_hits));
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Sharding, &mut Cx) -> bool) {
+        what(&mut self.sharding, cx);
+        self.go_on();
+    }
 }
 
 impl Machine for Racer {
@@ -132,33 +135,14 @@ impl Machine for Racer {
     }
     fn timer(&mut self, cx: &mut Cx, timer: Token) {
         if timer != NEXT {
-            self.sharding.on_timer(cx, timer);
-            return self.go_on();
+            return self.pass(cx, |sharding, cx| sharding.on_timer(cx, timer));
         }
         self.ask(cx);
         let pause = cx.rng().exponential(Duration::from_millis(15));
         cx.after(NEXT, pause);
     }
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.sharding.on_open(cx, conn, &how);
-        self.go_on();
-    }
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.sharding.on_data(cx, conn, rx);
-        self.go_on();
-    }
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.sharding.on_eof(cx, conn);
-        self.go_on();
-    }
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.sharding.on_gone(cx, conn, why);
-        self.go_on();
-    }
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.sharding.on_failed(cx, connect, why);
-        self.go_on();
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
+
     fn invariants(&self) {
         self.sharding.invariants();
     }

@@ -153,6 +153,15 @@ impl Transport {
         self.socket()?.poll_read(cx, into)
     }
 
+    /// As [`poll_read`](Self::poll_read), into memory that has content.
+    pub(crate) fn poll_read_slice(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read(cx, &mut into)
+    }
+
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

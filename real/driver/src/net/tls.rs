@@ -83,6 +83,19 @@ impl Transport {
         }
     }
 
+    /// As [`poll_read`](Self::poll_read), into memory that has content.
+    #[inline]
+    pub(crate) fn poll_read_slice(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => socket.poll_receive(cx, into),
+            _ => self.poll_read(cx, &mut into),
+        }
+    }
+
     #[inline]
     pub(crate) fn poll_write(
         &mut self,
@@ -90,7 +103,7 @@ impl Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Plain(socket) => socket.poll_send(cx, bytes),
             Self::Secured(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
             Self::Handshake(_) | Self::Closed => closed(),
         }

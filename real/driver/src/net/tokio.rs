@@ -1,20 +1,28 @@
 //! Sockets of the operating system through tokio.
 
 use crate::Host;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, SockAddr, SockRef, Type};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use storytime_machine::{Addr, Bytes, Duration, Endpoint, IpAddr, Listen, ResolveError, Token};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream};
+
+/// A peer that is gone is told by an error, not by a signal, which Rust programs ignore anyway.
+#[cfg(target_os = "linux")]
+const SEND: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(not(target_os = "linux"))]
+const SEND: SendFlags = SendFlags::empty();
 
 /// A stream socket.
 #[derive(Debug)]
@@ -43,6 +51,84 @@ impl Socket {
     pub(crate) fn abort(self) {
         self.reset_on_close();
     }
+
+    /// Reads once; 0 is the end of the stream.
+    #[inline]
+    pub(crate) fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let room = into.len();
+        self.poll_transfer(cx, Interest::READABLE, room, || {
+            Ok(recv(self, &mut *into, RecvFlags::empty())?.1)
+        })
+    }
+
+    /// Writes once.
+    #[inline]
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let send = || Ok(send(self, bytes, SEND)?);
+        self.poll_transfer(cx, Interest::WRITABLE, bytes.len(), send)
+    }
+
+    /// Moves up to `whole` bytes by one system call. Fewer mean that there is no more to be had, or
+    /// no more room: the next call waits for the runtime to tell otherwise.
+    ///
+    /// Not by the runtime's own reads and writes: they count against a task's budget, which the
+    /// rounds of a turn bound already, and call through the C library, which looks for cancelled
+    /// threads. Together that is 400 instructions for a request and its reply.
+    #[inline]
+    fn poll_transfer(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        whole: usize,
+        mut transfer: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut short = None;
+            let once = || match transfer()? {
+                n if 0 < n && n < whole => {
+                    short = Some(n);
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                n => Ok(n),
+            };
+            let done = match self {
+                Self::Tcp(stream) => stream.try_io(interest, once),
+                Self::Unix(stream) => stream.try_io(interest, once),
+            };
+            match done {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if let Some(n) = short {
+                        return Poll::Ready(Ok(n));
+                    }
+                    ready!(self.poll_ready(cx, interest))?;
+                }
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match (self, interest.is_readable()) {
+            (Self::Tcp(stream), true) => stream.poll_read_ready(cx),
+            (Self::Tcp(stream), false) => stream.poll_write_ready(cx),
+            (Self::Unix(stream), true) => stream.poll_read_ready(cx),
+            (Self::Unix(stream), false) => stream.poll_write_ready(cx),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    #[inline]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -66,10 +152,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        self.poll_send(cx, buf)
     }
 
     fn poll_write_vectored(

@@ -1,8 +1,7 @@
 //! Servers and a reader, and the same in the simulator.
 
 use storytime_machine::{
-    Boot, BytesMut, Conn, Cx, Duration, Endpoint, Exit, Gone, IpAddr, Machine, Open, Process, Time,
-    Token,
+    Boot, Cx, Duration, Endpoint, Exit, IpAddr, Machine, Process, Time, Token,
 };
 use storytime_memcached::client::{ClientOptions, Node, Outcome, PoolOptions, Scheme, ServerSpec};
 use storytime_memcached::config::Port;
@@ -96,6 +95,11 @@ impl Reader {
             }
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.client, cx);
+        self.go_on(cx);
+    }
 }
 
 impl Machine for Reader {
@@ -110,29 +114,10 @@ impl Machine for Reader {
             self.client.set_servers(cx, at_first).expect("four servers are not too many");
             return self.ask(cx);
         }
-        self.client.on_timer(cx, timer);
-        self.go_on(cx);
+        self.pass(cx, |client, cx| client.on_timer(cx, timer));
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.client.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.client.on_data(cx, conn, rx);
-        self.go_on(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.client.on_gone(cx, conn, why);
-        self.go_on(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.client.on_failed(cx, connect, why);
-        self.go_on(cx);
-    }
+    storytime_machine::pass_to_part!(open data gone failed);
 }
 
 /// The same machines in the simulator's kernel.

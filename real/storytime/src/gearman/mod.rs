@@ -9,9 +9,10 @@ use crate::serve::{log_to_stderr, place, print};
 use crate::{FAILED, OK, daemon};
 use std::path::PathBuf;
 use storytime_gearman::config::TlsFiles;
+use storytime_gearman::tenants::Credential;
 use storytime_gearman::tools::{
-    ADMIN_HELP, Admin, AdminCommand, AdminUsage, Around, ClientConfig, Command, HELP, Performer,
-    Submitter, UsageError, WorkerConfig, limits,
+    ADMIN_HELP, Admin, AdminCommand, AdminConfig, AdminUsage, Around, ClientConfig, Command,
+    Common, HELP, Performer, Submitter, UsageError, WorkerConfig, limits,
 };
 use storytime_machine::{Exit, Machine};
 use storytime_real::{Control, Ending, Host, TlsConfigs, spawn};
@@ -19,6 +20,8 @@ use streams::Streams;
 
 /// Names several job servers.
 const SERVERS: &str = "GEARMAN_SERVER";
+/// Says as whose jobs are submitted and done.
+const TENANT: &str = "GEARMAN_TENANT";
 
 /// Submits jobs or does them. The exit status is the original's, 1 also for a wrong command line.
 pub(crate) fn gearman(host: &HostOptions, words: &[String]) -> u8 {
@@ -27,6 +30,10 @@ pub(crate) fn gearman(host: &HostOptions, words: &[String]) -> u8 {
         Ok((Command::Help, _)) => return print(HELP),
         Ok(read) => read,
         Err(wrong) => return complain(&wrong),
+    };
+    let command = match tenant() {
+        Ok(tenant) => as_tenant(command, tenant),
+        Err(why) => return fail("gearman", &why),
     };
     if around.daemon && !daemon::is_detached() {
         return daemon::detach("gearman");
@@ -47,7 +54,10 @@ pub(crate) fn gearman(host: &HostOptions, words: &[String]) -> u8 {
 /// Asks a job server.
 pub(crate) fn gearadmin(host: &HostOptions, words: &[String]) -> u8 {
     let config = match AdminCommand::from_words(words) {
-        Ok(AdminCommand::Ask(config)) => config,
+        Ok(AdminCommand::Ask(config)) => match tenant() {
+            Ok(tenant) => AdminConfig { tenant, ..config },
+            Err(why) => return fail("gearadmin", &why),
+        },
         Ok(AdminCommand::Help) => return print(ADMIN_HELP),
         Err(wrong @ AdminUsage::Port(..)) => {
             eprintln!("Error: {wrong}");
@@ -64,6 +74,27 @@ pub(crate) fn gearadmin(host: &HostOptions, words: &[String]) -> u8 {
     let (streams, _) = Streams::new();
     let admin = Admin::new(config, Box::new(streams));
     run(host, tls, admin, |_| {})
+}
+
+/// As whose all is asked and done.
+pub(crate) fn tenant() -> Result<Option<Credential>, String> {
+    let said = std::env::var(TENANT).ok().filter(|said| !said.is_empty());
+    let wrong = || format!("{TENANT} is not NAME:SECRET, as in the server's file of tenants");
+    said.map(|said| Credential::parse(&said).ok_or_else(wrong)).transpose()
+}
+
+fn as_tenant(command: Command, tenant: Option<Credential>) -> Command {
+    match command {
+        Command::Help => Command::Help,
+        Command::Client(config) => {
+            let common = Common { tenant, ..config.common };
+            Command::Client(ClientConfig { common, ..config })
+        }
+        Command::Worker(config) => {
+            let common = Common { tenant, ..config.common };
+            Command::Worker(WorkerConfig { common, ..config })
+        }
+    }
 }
 
 fn complain(wrong: &UsageError) -> u8 {

@@ -6,7 +6,7 @@
 use super::packets::{TAG_BYTES, Template, put, tag};
 use super::server::{Usage, usage};
 use super::socket::{Packet, Ready, Sockets, wrong};
-use super::stream::Tls;
+use super::stream::Greeting;
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::io;
@@ -35,8 +35,8 @@ pub(super) enum Until {
 pub(super) struct Target {
     /// Where it listens.
     pub(super) at: SocketAddr,
-    /// How connections are encrypted, if they are.
-    pub(super) tls: Option<Tls>,
+    /// How connections begin.
+    pub(super) greeting: Greeting,
     /// Its process, if its CPU time is to be told.
     pub(super) pid: Option<u32>,
     /// The function.
@@ -105,7 +105,7 @@ impl Submitters {
     pub(super) fn connect(target: &Target, connections: usize, depth: u64) -> io::Result<Self> {
         let mut sockets = Sockets::new()?;
         for _ in 0..connections {
-            sockets.connect(target.at, target.tls.as_ref())?;
+            sockets.connect(target.at, &target.greeting)?;
         }
         let under_way = vec![VecDeque::new(); connections];
         Ok(Self { target: target.clone(), sockets, depth, runs: 0, under_way })
@@ -235,7 +235,7 @@ impl Crowd {
     ) -> io::Result<Self> {
         let mut sockets = Sockets::new()?;
         for _ in 0..clients + workers {
-            sockets.connect(target.at, target.tls.as_ref())?;
+            sockets.connect(target.at, &target.greeting)?;
         }
         let workers = vec![Worker::Asleep; workers];
         let (target, ready) = (target.clone(), Ready::new());

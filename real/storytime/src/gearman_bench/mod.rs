@@ -9,6 +9,7 @@ mod server;
 mod socket;
 mod stream;
 
+use crate::gearman::tenant;
 use crate::gearman::tls::{client, files};
 use crate::serve::{allow_files, print};
 use crate::{FAILED, OK, WRONG};
@@ -19,7 +20,7 @@ use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 use storytime_gearman::config::TlsFiles;
 use storytime_scenarios::units;
-use stream::Tls;
+use stream::{Greeting, Tls};
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Most connections of a role.
@@ -41,6 +42,7 @@ Examples:
   storytime gearman-bench foreground --clients 8 --depth 16 --workers 8 --pid $(pidof gearmand)
   storytime gearman-bench foreground --clients 1 --workers 1000
   storytime gearman-bench drain --jobs 1000000 --workers 8 --json
+GEARMAN_TENANT=name:secret says as whose, to a server that is shared.
 Exit status: 0 done, 1 the server did not do as it should, 2 the command line is wrong.";
 
 /// What to do to a job server.
@@ -195,8 +197,9 @@ pub(crate) fn run(options: &BenchOptions) -> u8 {
         eprintln!("gearman-bench: --keys: jobs that are one have one result; use --unique");
         return WRONG;
     }
-    let tls = match options.ssl.tls(&options.server) {
-        Ok(tls) => tls,
+    let tls = options.ssl.tls(&options.server);
+    let greeting = match tls.and_then(|tls| Ok(Greeting { tls, tenant: tenant()? })) {
+        Ok(greeting) => greeting,
         Err(why) => {
             eprintln!("gearman-bench: {why}");
             return WRONG;
@@ -204,7 +207,7 @@ pub(crate) fn run(options: &BenchOptions) -> u8 {
     };
     let target = Target {
         at,
-        tls,
+        greeting,
         pid: options.pid,
         function: options.function.clone(),
         data_bytes: options.data_bytes as usize,

@@ -1,6 +1,6 @@
 //! Nonblocking sockets under one epoll, with whole packets in and any bytes out.
 
-use super::stream::{Stream, Tls};
+use super::stream::{Greeting, Stream};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -57,8 +57,8 @@ impl Sockets {
     }
 
     /// Connects; returns the connection's index.
-    pub(super) fn connect(&mut self, to: SocketAddr, tls: Option<&Tls>) -> io::Result<usize> {
-        let stream = Stream::connect(to, tls)?;
+    pub(super) fn connect(&mut self, to: SocketAddr, greeting: &Greeting) -> io::Result<usize> {
+        let stream = Stream::connect(to, greeting)?;
         let index = self.all.len();
         let data = epoll::EventData::new_u64(index as u64);
         epoll::add(&self.poll, stream.socket(), data, epoll::EventFlags::IN)?;

@@ -1,25 +1,28 @@
 //! What the server is told of its process, and has done by it.
 
 use super::log::LogFile;
+use super::tls::Certificates;
 use crate::daemon;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use storytime_gearman::config::Verbosity;
 use storytime_gearman::server::Surroundings;
+use storytime_gearman::tenants::Tenants;
 use storytime_machine::Endpoint;
 
 /// The process of a job server.
 #[derive(Debug)]
 pub(super) struct Around {
     log: Option<LogFile>,
+    certificates: Option<Arc<Certificates>>,
     /// Removed at the end.
     pid_file: Mutex<Option<PathBuf>>,
 }
 
 impl Around {
-    pub(super) fn new(log: Option<LogFile>) -> Self {
-        Self { log, pid_file: Mutex::default() }
+    pub(super) fn new(log: Option<LogFile>, certificates: Option<Arc<Certificates>>) -> Self {
+        Self { log, certificates, pid_file: Mutex::default() }
     }
 
     /// Writes the process's number into a file, before anything else: others wait for it.
@@ -42,6 +45,12 @@ impl Around {
             tracing::warn!("-P {}: {why}", file.display());
         }
     }
+}
+
+/// Who is in a file of tenants.
+pub(super) fn read_tenants(file: &str) -> Result<Tenants, String> {
+    let text = std::fs::read_to_string(file).map_err(|why| format!("--tenants {file}: {why}"))?;
+    Tenants::parse(&text).map_err(|why| format!("--tenants {file}:{why}"))
 }
 
 impl Surroundings for Around {
@@ -68,5 +77,13 @@ impl Surroundings for Around {
         if let Some(log) = &self.log {
             log.reopen();
         }
+    }
+
+    fn read_certificates(&self) -> Result<(), String> {
+        self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.refresh())
+    }
+
+    fn read_tenants(&self, file: &str) -> Result<Tenants, String> {
+        read_tenants(file)
     }
 }

@@ -7,15 +7,15 @@ mod tls;
 use crate::cli::HostOptions;
 use crate::serve::{log_to, log_to_stderr, place, print};
 use crate::{FAILED, OK, daemon, identity};
-use around::Around;
+use around::{Around, read_tenants};
 use log::LogFile;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use storytime_gearman::config::{CONFIG_FILE, HELP, Log, Verbosity, version_line};
-use storytime_gearman::tenants::Tenants;
 use storytime_gearman::{Command, Config, Gearmand, PORT};
 use storytime_machine::Exit;
-use storytime_real::{Host, Options, run};
+use storytime_real::{Host, Options, TlsConfigs, run};
+use tls::Certificates;
 
 /// Names a port, if the command line does not.
 const PORT_VARIABLE: &str = "GEARMAND_PORT";
@@ -64,12 +64,9 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     allow_files(&config)?;
     core_dumps(&config)?;
     // Read as whoever starts it: others need not be able to read the key.
-    let tls = config.tls.as_ref().map(tls::server).transpose()?;
+    let certificates = config.tls.as_ref().map(Certificates::open).transpose()?.map(Arc::new);
     if let Some(file) = &config.tenants_file {
-        let wrong = |why: String| format!("--tenants {file}: {why}");
-        let text = std::fs::read_to_string(file).map_err(|why| wrong(why.to_string()))?;
-        let tenants = Tenants::parse(&text).map_err(|why| wrong(why.to_string()))?;
-        config.tenants = Some(Arc::new(tenants));
+        config.tenants = Some(Arc::new(read_tenants(file)?));
     }
     let identity = match config.program.user.as_deref() {
         Some(user) => {
@@ -79,7 +76,8 @@ fn serve(host: &HostOptions, mut config: Config) -> Result<u8, String> {
     };
     identity.assume()?;
     let log = open_log(host, &config);
-    let around = Arc::new(Around::new(log));
+    let tls = certificates.clone().map(|server| TlsConfigs { server: Some(server), client: None });
+    let around = Arc::new(Around::new(log, certificates));
     if let Some(file) = &config.program.pid_file {
         around.write_pid_file(file)?;
     }

@@ -1,12 +1,13 @@
 //! `--ssl`: the server's certificate, and who vouches for its peers.
 //!
-//! Every peer must show a certificate; the original asks for none. Not read again while it runs.
+//! Every peer must show a certificate; the original asks for none. At SIGHUP the files are read
+//! again, for connections to come.
 
 use crate::gearman::tls::AUTHORITIES;
 use crate::pem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use storytime_gearman::config::TlsFiles;
-use storytime_real::TlsConfigs;
+use storytime_real::ServerTls;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -28,8 +29,36 @@ pub(super) fn environment(files: &mut TlsFiles) {
     }
 }
 
-/// The server's side of TLS.
-pub(super) fn server(files: &TlsFiles) -> Result<TlsConfigs, String> {
+/// The server's side of TLS, as it was read last.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    files: TlsFiles,
+    rules: Mutex<Arc<ServerConfig>>,
+}
+
+impl Certificates {
+    /// Reads the files.
+    pub(super) fn open(files: &TlsFiles) -> Result<Self, String> {
+        let rules = Mutex::new(read(files)?);
+        Ok(Self { files: files.clone(), rules })
+    }
+
+    /// Reads them again; if one is wrong, all stay as they were.
+    pub(super) fn refresh(&self) -> Result<(), String> {
+        let rules = read(&self.files)?;
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(())
+    }
+}
+
+impl ServerTls for Certificates {
+    fn config(&self, certificate: Option<bool>) -> Option<Arc<ServerConfig>> {
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        certificate.is_none().then(|| Arc::clone(&rules))
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, String> {
     let missing = |flag: &str, variable: &str| format!("--ssl needs {flag} FILE, or {variable}");
     let authorities = files.authorities.as_deref();
     let authorities = authorities.ok_or_else(|| missing("--ssl-ca-file", AUTHORITIES))?;
@@ -46,5 +75,5 @@ pub(super) fn server(files: &TlsFiles) -> Result<TlsConfigs, String> {
         .with_client_cert_verifier(verifier)
         .with_single_cert(pem::certificates(certificate)?, pem::key(key)?)
         .map_err(|why| format!("{certificate} and {key} do not belong together: {why}"))?;
-    Ok(TlsConfigs { server: Some(Arc::new(config)), client: None })
+    Ok(Arc::new(config))
 }

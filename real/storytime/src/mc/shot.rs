@@ -1,7 +1,7 @@
 //! A few questions, asked and answered once: a machine that ends with its last answer.
 
-use bytes::{Bytes, BytesMut};
-use storytime_machine::{Boot, Conn, Cx, Exit, Gone, Machine, Open, Token};
+use bytes::Bytes;
+use storytime_machine::{Boot, Cx, Exit, Machine, Token};
 use storytime_memcached::client::{
     Client, ClientOptions, Command, Count, NotAccepted, Op, Outcome, RawMeta, ServerSpec, Store,
     Verb,
@@ -111,6 +111,11 @@ impl Shot {
             cx.exit(Exit::Stopped);
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.client, cx);
+        self.go_on(cx);
+    }
 }
 
 impl Machine for Shot {
@@ -121,35 +126,7 @@ impl Machine for Shot {
         self.go_on(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.client.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.client.on_data(cx, conn, rx);
-        self.go_on(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.client.on_eof(cx, conn);
-        self.go_on(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.client.on_gone(cx, conn, why);
-        self.go_on(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.client.on_failed(cx, connect, why);
-        self.go_on(cx);
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        self.client.on_timer(cx, timer);
-        self.go_on(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed timer);
 
     fn invariants(&self) {
         self.client.invariants();

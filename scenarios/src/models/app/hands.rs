@@ -80,6 +80,18 @@ impl Hands<'_> {
         self.cx.rng()
     }
 
+    /// One of several, drawn by their weights; the first if nothing has any.
+    pub fn draw<K: Copy>(&mut self, all: &[(K, u64)]) -> K {
+        let sum: u64 = all.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.rng().below(sum.max(1));
+        let chosen = all.iter().find(|(_, weight)| {
+            let before = drawn;
+            drawn = drawn.saturating_sub(*weight);
+            before < *weight
+        });
+        chosen.unwrap_or(&all[0]).0
+    }
+
     /// Which host of the load this is, from 0.
     pub const fn part(&self) -> u32 {
         self.desk.part

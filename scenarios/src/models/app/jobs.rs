@@ -1,6 +1,10 @@
 //! Jobs of job servers: those that the load's jobs submit, and those that are the load's to do.
 
 use super::hands::Came;
+use crate::diagnostic::Checked;
+use crate::fields::{DURATION, Fields};
+use crate::models::PAGES_MAX;
+use crate::read::{Parts, work};
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -28,6 +32,38 @@ pub struct JobServers {
     pub exceptions: bool,
     /// Requests and connects may take so long; for the result of a job a client waits longer.
     pub timeout: Duration,
+}
+
+impl JobServers {
+    /// Those that a load names, and its `timeout`.
+    ///
+    /// # Errors
+    /// The first mistake found.
+    pub fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Self> {
+        Ok(Self {
+            hosts: work::job_servers(fields, parts)?,
+            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
+            ..Self::default()
+        })
+    }
+
+    /// The same for a load that does jobs, too: so many at once on each host as the field `at_once`
+    /// says.
+    ///
+    /// # Errors
+    /// The first mistake found.
+    pub fn of_workers(
+        fields: &Fields<'_>,
+        parts: &Parts<'_>,
+        functions: impl IntoIterator<Item = Bytes>,
+        at_once: &str,
+    ) -> Checked<Self> {
+        Ok(Self {
+            functions: functions.into_iter().map(|function| (function, None)).collect(),
+            at_once: fields.integer(at_once, 1..=PAGES_MAX, None)? as u32,
+            ..Self::read(fields, parts)?
+        })
+    }
 }
 
 /// A job that a job server gave to this host.

@@ -339,15 +339,7 @@ impl Moves {
             (Kind::Look, mix.looks),
             (Kind::Move, mix.moves),
         ];
-        let sum: u64 = all.iter().map(|(_, weight)| weight).sum();
-        let mut pick = hands.rng().below(sum.max(1));
-        for (kind, weight) in all {
-            if pick < weight {
-                return kind;
-            }
-            pick -= weight;
-        }
-        Kind::Read
+        hands.draw(&all)
     }
 
     /// Reads or writes a row of a user's.

@@ -66,15 +66,7 @@ impl Sharded {
             (Kind::Latest, mix.latest),
             (Kind::BruteForce, mix.brute_force),
         ];
-        let sum: u64 = all.iter().map(|(_, weight)| weight).sum();
-        let mut pick = hands.rng().below(sum.max(1));
-        for (kind, weight) in all {
-            if pick < weight {
-                return kind;
-            }
-            pick -= weight;
-        }
-        Kind::Select
+        hands.draw(&all)
     }
 
     /// Asks; `since` is when the job began to.

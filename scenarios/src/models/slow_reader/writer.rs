@@ -5,8 +5,7 @@ use crate::models::Results;
 use crate::models::app::lock;
 use crate::models::kinds::{Measures, Shared};
 use crate::models::results::record;
-use bytes::BytesMut;
-use storytime_machine::{Boot, Close, Conn, Cx, Gone, Machine, Open, Time, Token, nanos};
+use storytime_machine::{Boot, Close, Conn, Cx, Machine, Time, Token, nanos};
 use storytime_memcached::client::pool::PoolOptions;
 use storytime_memcached::client::{Client, ClientOptions, Event, Outcome, ServerSpec};
 
@@ -85,6 +84,11 @@ impl Writer {
             }
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
+        what(&mut self.cache, cx);
+        self.drain(cx);
+    }
 }
 
 impl Measures for Writer {
@@ -101,30 +105,12 @@ impl Machine for Writer {
         self.turn(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.cache.on_open(cx, conn, &how);
-        self.drain(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.cache.on_data(cx, conn, rx);
-        self.drain(cx);
-    }
+    storytime_machine::pass_to_part!(open data gone failed);
 
     fn eof(&mut self, cx: &mut Cx, conn: Conn) {
         if !self.cache.on_eof(cx, conn) {
             cx.close(conn, Close::Flush);
         }
-        self.drain(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.cache.on_gone(cx, conn, why);
-        self.drain(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.cache.on_failed(cx, connect, why);
         self.drain(cx);
     }
 

@@ -39,13 +39,29 @@ pub(super) struct Ask {
     pub(super) credential: Option<Bytes>,
     pub(super) background: bool,
     pub(super) priority: Priority,
-    pub(super) body_bytes: usize,
+    pub(super) body: Body,
     /// It waits to be told to send its body.
     pub(super) expects: bool,
     /// The connection stays for another request.
     pub(super) keep: bool,
     /// HTTP/1.1: the answer may come in chunks.
     pub(super) chunks: bool,
+}
+
+/// How long the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// So many bytes.
+    Length(usize),
+    /// Its chunks say it.
+    Chunks,
+}
+
+/// Headers that say how long the body is.
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunks: bool,
 }
 
 /// What is asked for.
@@ -57,11 +73,11 @@ pub(super) enum Target {
     Job(Bytes),
 }
 
-const fn refused(status: Status, why: &'static str) -> Refused {
+pub(super) const fn refused(status: Status, why: &'static str) -> Refused {
     Refused { status, why }
 }
 
-const BAD: Status = Status::BAD_REQUEST;
+pub(super) const BAD: Status = Status::BAD_REQUEST;
 
 /// Reads a head. A body may have so many bytes.
 pub(super) fn read(rx: &[u8], body_bytes_max: usize) -> Head {
@@ -69,6 +85,10 @@ pub(super) fn read(rx: &[u8], body_bytes_max: usize) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(within) {
+        // Others may not take a bare LF for the end of a line, and see other headers then.
+        Ok(httparse::Status::Complete(len)) if has_bare_lf(&within[..len]) => {
+            Head::Refused(refused(BAD, "lines of a head end with CR LF"))
+        }
         Ok(httparse::Status::Complete(len)) => match ask(&request, body_bytes_max) {
             Ok(ask) => Head::Whole(Box::new(ask), len),
             Err(refused) => Head::Refused(refused),
@@ -87,6 +107,10 @@ pub(super) fn read(rx: &[u8], body_bytes_max: usize) -> Head {
     }
 }
 
+fn has_bare_lf(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
+}
+
 fn ask(request: &httparse::Request<'_, '_>, body_bytes_max: usize) -> Result<Ask, Refused> {
     let complete = "a whole head has a method, a target and a version";
     let (method, path) = (request.method.expect(complete), request.path.expect(complete));
@@ -103,24 +127,34 @@ fn ask(request: &httparse::Request<'_, '_>, body_bytes_max: usize) -> Result<Ask
         credential: None,
         background: false,
         priority: Priority::Normal,
-        body_bytes: 0,
+        body: Body::Length(0),
         expects: false,
         keep: chunks,
         chunks,
     };
-    let mut length = None;
+    let mut framing = Framing::default();
     for header in request.headers.iter() {
-        take(&mut ask, &mut length, header)?;
+        take(&mut ask, &mut framing, header)?;
     }
-    match length {
-        None if has_body => {
-            return Err(refused(Status::LENGTH_REQUIRED, "a body comes with its Content-Length"));
+    ask.body = match framing {
+        // Who reads it by the one sees another end than who reads it by the other.
+        Framing { length: Some(_), chunks: true } => {
+            let why = "a body has a Content-Length or a Transfer-Encoding, not both";
+            return Err(refused(BAD, why));
         }
-        Some(long) if long > body_bytes_max as u64 => {
+        Framing { chunks: true, .. } if !chunks => {
+            return Err(refused(BAD, "HTTP/1.0 knows no Transfer-Encoding"));
+        }
+        Framing { chunks: true, .. } => Body::Chunks,
+        Framing { length: None, .. } if has_body => {
+            let why = "a body comes with its Content-Length, or in chunks";
+            return Err(refused(Status::LENGTH_REQUIRED, why));
+        }
+        Framing { length: Some(long), .. } if long > body_bytes_max as u64 => {
             return Err(refused(Status::TOO_LARGE, "the body is longer than a job may be"));
         }
-        _ => ask.body_bytes = length.unwrap_or(0) as usize,
-    }
+        Framing { length, .. } => Body::Length(length.unwrap_or(0) as usize),
+    };
     Ok(ask)
 }
 
@@ -171,7 +205,7 @@ fn decoded(path: &str) -> Option<Bytes> {
 
 fn take(
     ask: &mut Ask,
-    length: &mut Option<u64>,
+    framing: &mut Framing,
     header: &httparse::Header<'_>,
 ) -> Result<(), Refused> {
     let value = header.value.trim_ascii();
@@ -179,13 +213,19 @@ fn take(
     let says = |word: &str| value.eq_ignore_ascii_case(word.as_bytes());
     if is("Content-Length") {
         let read = digits(value).ok_or(refused(BAD, "Content-Length is a number"))?;
-        if length.is_some_and(|before| before != read) {
+        if framing.length.is_some_and(|before| before != read) {
             return Err(refused(BAD, "there are two Content-Lengths"));
         }
-        *length = Some(read);
+        framing.length = Some(read);
     } else if is("Transfer-Encoding") {
-        let why = "a body comes with its Content-Length, not in chunks";
-        return Err(refused(Status::LENGTH_REQUIRED, why));
+        if framing.chunks {
+            return Err(refused(BAD, "there are two Transfer-Encodings"));
+        }
+        if !says("chunked") {
+            let why = "of Transfer-Encodings there is chunked, and nothing else";
+            return Err(refused(Status::NOT_IMPLEMENTED, why));
+        }
+        framing.chunks = true;
     } else if is("Expect") {
         if !says("100-continue") {
             return Err(refused(Status::EXPECTATION, "only 100-continue can be expected"));

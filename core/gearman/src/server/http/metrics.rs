@@ -13,9 +13,11 @@ const METRICS_TOIL: u64 = 100;
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Counters that go up and down.
-const GAUGES: [&str; 8] = [
+const GAUGES: [&str; 10] = [
     "connections",
     "jobs",
+    "jobs_memory",
+    "jobs_memory_max",
     "listeners",
     "replies_held",
     "engine_memory",

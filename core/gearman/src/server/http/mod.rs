@@ -13,12 +13,19 @@
 //! | 200 | the result; in chunks if the worker sent data before it |
 //! | 202 | a background job was accepted |
 //! | 401, 403 | there are tenants, and this is none of them, or not the operator |
-//! | 400, 404, 405, 411, 413, 417, 431, 505 | the request is wrong, and its text says what |
+//! | 400, 404, 405, 408, 411, 413, 417, 431, 501, 505 | the request is wrong, and its text says what |
 //! | 500 | the job failed, or its worker told an exception, whose text it is |
 //! | 503 | the queue is full, or takes nothing now |
 //!
 //! A job that fails after the beginning of its answer has left breaks the connection, so that no
 //! one takes a part for the whole. Who hangs up waits for no job any more.
+//!
+//! A peer of whom a request is awaited, or the rest of one, may be silent for a minute. Then it is
+//! hung up on, with 408 if it had begun.
+//!
+//! Bodies come with their `Content-Length`, or in chunks. Where two readers could see two ends of a
+//! request (both of these, two lengths, a line that ends with a bare LF), it is refused and the
+//! connection ends, so that nothing behind it is taken for a request of its own.
 //!
 //! # Where it differs from the original's plugin
 //!
@@ -28,17 +35,22 @@
 //!
 //! # Not modelled
 //!
-//! Bodies in chunks (411), queries, TLS, `OPTIONS`, HTTP/2.
+//! Codings of bodies other than chunks (501), trailers (they are ignored), queries, `OPTIONS`,
+//! HTTP/2.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `head` | heads of requests |
+//! | `chunks` | bodies that come in chunks |
 //! | `reply` | answers |
+//! | `silence` | peers that say nothing |
 //! | `metrics` | what Prometheus reads |
 
+mod chunks;
 mod head;
 mod metrics;
 mod reply;
+mod silence;
 
 pub use head::HEAD_BYTES_MAX;
 
@@ -47,8 +59,9 @@ use super::session::End;
 use super::{Gearmand, WORK_JOBS};
 use crate::engine::{Number, Payload, Peer, Submit, When};
 use crate::packet::SHARED_BYTES_MIN;
-use bytes::{Buf as _, BytesMut};
-use head::{Ask, Head, Refused, Target};
+use bytes::{Buf as _, Bytes, BytesMut};
+use chunks::{Chunks, Progress};
+use head::{Ask, Body, Head, Refused, Target};
 use reply::Status;
 use storytime_machine::{Close, Conn, Cx};
 
@@ -73,7 +86,8 @@ pub(super) struct Http {
 #[derive(Debug)]
 enum Awaited {
     Request,
-    Body(Box<Ask>),
+    Body(Box<Ask>, usize),
+    Chunks(Box<Ask>, Box<Chunks>),
     Job(Doing),
 }
 
@@ -102,6 +116,14 @@ impl Http {
     pub(super) const fn new() -> Self {
         Self { awaits: Awaited::Request, last: false }
     }
+
+    /// Bytes of a body that are held elsewhere than in the connection's input.
+    fn held(&self) -> usize {
+        match &self.awaits {
+            Awaited::Chunks(_, chunks) => chunks.held(),
+            Awaited::Request | Awaited::Body(..) | Awaited::Job(_) => 0,
+        }
+    }
 }
 
 impl Gearmand {
@@ -120,7 +142,10 @@ impl Gearmand {
             }
         }
         self.counters.bytes_read += (before - rx.len()) as u64;
-        self.note_unread(cx, conn, rx.len());
+        let http = self.sessions.get(conn).and_then(|session| session.http.as_ref());
+        let held = http.map_or(0, |http| http.held());
+        self.note_unread(cx, conn, rx.len() + held);
+        self.http_await(cx, conn);
         true
     }
 
@@ -132,7 +157,7 @@ impl Gearmand {
             return Step::Waits;
         };
         let http = session.http.as_mut().expect("it is a connection of HTTP");
-        match &http.awaits {
+        match &mut http.awaits {
             Awaited::Request if rx.is_empty() => Step::Waits,
             Awaited::Request if cx.pending(conn) > cx.limits().tx_high => {
                 session.paused = true;
@@ -142,30 +167,39 @@ impl Gearmand {
             Awaited::Request => match head::read(rx, body_bytes_max) {
                 Head::Partial => Step::Waits,
                 Head::Refused(refused) => {
-                    self.counters.broken_peers += 1;
-                    let (_, mut wire) = self.split(cx);
-                    wire.http_refuse(Peer(conn.slot), refused, false);
-                    Step::Done
+                    let head_only = rx.starts_with(b"HEAD ");
+                    self.http_broken(cx, conn, refused, head_only)
                 }
                 Head::Whole(ask, len) => {
                     rx.advance(len);
-                    if ask.expects
-                        && rx.len() < ask.body_bytes
-                        && let Some(tx) = cx.tx(conn)
-                    {
-                        tx.put(reply::CONTINUE);
-                    }
-                    http.awaits = Awaited::Body(ask);
+                    let here = rx.len();
+                    http.awaits = match ask.body {
+                        Body::Length(bytes) => Awaited::Body(ask, bytes),
+                        Body::Chunks => Awaited::Chunks(ask, Box::default()),
+                    };
+                    self.http_expects(cx, conn, here);
                     Step::Done
                 }
             },
-            Awaited::Body(ask) if rx.len() < ask.body_bytes => Step::Waits,
-            Awaited::Body(_) => {
-                let was = core::mem::replace(&mut http.awaits, Awaited::Request);
-                let Awaited::Body(ask) = was else { unreachable!("it was looked at") };
-                self.http_run(cx, conn, *ask, rx);
-                Step::Done
+            Awaited::Body(_, bytes) if rx.len() < *bytes => Step::Waits,
+            Awaited::Body(_, bytes) => {
+                // Long data is kept together with the buffer that it came in, unless that is
+                // much more.
+                let roomy = rx.capacity() > 2 * *bytes;
+                let body = rx.split_to(*bytes).freeze();
+                self.http_whole_request(cx, conn, body, roomy)
             }
+            Awaited::Chunks(ask, chunks) => match chunks.take(rx, body_bytes_max) {
+                Ok(Progress::Partial) => Step::Waits,
+                Ok(Progress::Whole(body)) => {
+                    let roomy = body.capacity() > 2 * body.len();
+                    self.http_whole_request(cx, conn, body.freeze(), roomy)
+                }
+                Err(refused) => {
+                    let head_only = ask.head_only;
+                    self.http_broken(cx, conn, refused, head_only)
+                }
+            },
             Awaited::Job(_) => {
                 if rx.len() > AHEAD_BYTES_MAX {
                     cx.pause(conn, true);
@@ -175,36 +209,78 @@ impl Gearmand {
         }
     }
 
-    /// A request is whole; its body is the front of `rx`.
-    fn http_run(&mut self, cx: &mut Cx, conn: Conn, ask: Ask, rx: &mut BytesMut) {
+    /// A request is wrong, and nobody knows where the next one begins.
+    fn http_broken(&mut self, cx: &mut Cx, conn: Conn, refused: Refused, head_only: bool) -> Step {
+        self.counters.broken_peers += 1;
+        let (_, mut wire) = self.split(cx);
+        wire.http_refuse(Peer(conn.slot), refused, head_only, false);
+        Step::Done
+    }
+
+    /// A head came, and so many bytes behind it: who waits to be told so is told to go on. A body
+    /// that is not here yet is not waited for if it comes from nobody who is known.
+    fn http_expects(&mut self, cx: &mut Cx, conn: Conn, here: usize) {
+        let http = self.sessions.get(conn).and_then(|session| session.http.as_ref());
+        let (ask, waits) = match http.map(|http| &http.awaits) {
+            Some(Awaited::Body(ask, bytes)) if here < *bytes => (ask, true),
+            Some(Awaited::Chunks(ask, _)) => (ask, here == 0),
+            _ => return,
+        };
+        let (expects, head_only) = (ask.expects, ask.head_only);
+        let (credential, all) = (ask.credential.clone(), ask.target == Target::Metrics);
+        let from = Peer(conn.slot);
+        if let Some(refused) = self.http_stranger(from, credential.as_deref(), all) {
+            let (_, mut wire) = self.split(cx);
+            wire.http_refuse(from, refused, head_only, false);
+        } else if expects
+            && waits
+            && let Some(tx) = cx.tx(conn)
+        {
+            tx.put(reply::CONTINUE);
+        }
+    }
+
+    /// Why somebody may not ask this, if so: what concerns all, or a job of its own.
+    fn http_stranger(&mut self, from: Peer, said: Option<&[u8]>, all: bool) -> Option<Refused> {
+        self.config.tenants_file.as_ref()?;
+        if !said.is_some_and(|said| self.log_in(from, said)) {
+            return Some(NOT_KNOWN);
+        }
+        (all && !self.standing(from).sees_all()).then_some(NOT_ALL)
+    }
+
+    /// The body of the request that is awaited is whole.
+    fn http_whole_request(&mut self, cx: &mut Cx, conn: Conn, body: Bytes, roomy: bool) -> Step {
+        let http = self.sessions.get(conn).and_then(|session| session.http.as_mut());
+        let http = http.expect("it sent a request");
+        match core::mem::replace(&mut http.awaits, Awaited::Request) {
+            Awaited::Body(ask, _) | Awaited::Chunks(ask, _) => {
+                self.http_run(cx, conn, *ask, &body, roomy);
+            }
+            Awaited::Request | Awaited::Job(_) => unreachable!("a body was awaited"),
+        }
+        Step::Done
+    }
+
+    /// A request is whole. What holds its body may be much longer: then that is not kept.
+    fn http_run(&mut self, cx: &mut Cx, conn: Conn, ask: Ask, body: &Bytes, roomy: bool) {
         cx.work(super::WORK_PACKETS, 1);
         self.counters.http_requests += 1;
         let from = Peer(conn.slot);
-        if self.config.tenants_file.is_some() {
-            let known = ask.credential.as_ref().is_some_and(|said| self.log_in(from, said));
-            let all = known && self.standing(from).sees_all();
-            let refused = match ask.target {
-                _ if !known => Some(NOT_KNOWN),
-                Target::Metrics if !all => Some(NOT_ALL),
-                _ => None,
-            };
-            if let Some(refused) = refused {
-                rx.advance(ask.body_bytes);
-                let (_, mut wire) = self.split(cx);
-                return wire.http_refuse(from, refused, ask.keep);
-            }
+        let all = ask.target == Target::Metrics;
+        if let Some(refused) = self.http_stranger(from, ask.credential.as_deref(), all) {
+            let (_, mut wire) = self.split(cx);
+            return wire.http_refuse(from, refused, ask.head_only, ask.keep);
         }
         let function = match ask.target {
             Target::Metrics => {
-                rx.advance(ask.body_bytes);
                 return self.http_metrics(cx, from, ask.head_only, ask.keep);
             }
             Target::Job(function) => function,
         };
         if !self.phase.has_jobs() {
-            rx.advance(ask.body_bytes);
             let away = Refused { status: Status::UNAVAILABLE, why: "the other server serves" };
-            return self.split(cx).1.http_refuse(from, away, ask.keep);
+            return self.split(cx).1.http_refuse(from, away, ask.head_only, ask.keep);
         }
         let function = self.inward(from, &function);
         // Not before: the engine of a server that stands by knows of nobody.
@@ -219,14 +295,11 @@ impl Gearmand {
         if let Some(http) = self.sessions.get(conn).and_then(|session| session.http.as_mut()) {
             http.awaits = Awaited::Job(doing);
         }
-        // Long data is kept together with the buffer that it came in, unless that is much more.
-        let roomy = rx.capacity() > 2 * ask.body_bytes;
-        let body = rx.split_to(ask.body_bytes).freeze();
         let share = body.len() >= SHARED_BYTES_MIN && !roomy;
         let job = Submit {
             function: &function,
             unique: &ask.unique,
-            data: if share { Payload::Shared(&body) } else { Payload::Slice(&body) },
+            data: if share { Payload::Shared(body) } else { Payload::Slice(body) },
             reducer: None,
             priority: ask.priority,
             background: ask.background,

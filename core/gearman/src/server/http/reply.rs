@@ -1,6 +1,7 @@
 //! Answers: what the engine says of a job, and what is wrong with a request.
 
 use super::head::Refused;
+use super::silence::SILENCE_MAX;
 use super::{Awaited, Doing};
 use crate::engine::{Number, Payload, Peer, Refusal, Reply, Work};
 use crate::packet::SHARED_BYTES_MIN;
@@ -23,11 +24,13 @@ impl Status {
     pub(super) const FORBIDDEN: Self = Self(403, "Forbidden");
     pub(super) const NOT_FOUND: Self = Self(404, "Not Found");
     pub(super) const NO_METHOD: Self = Self(405, "Method Not Allowed");
+    pub(super) const TIMEOUT: Self = Self(408, "Request Timeout");
     pub(super) const LENGTH_REQUIRED: Self = Self(411, "Length Required");
     pub(super) const TOO_LARGE: Self = Self(413, "Content Too Large");
     pub(super) const EXPECTATION: Self = Self(417, "Expectation Failed");
     pub(super) const HEAD_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
     pub(super) const FAILED: Self = Self(500, "Internal Server Error");
+    pub(super) const NOT_IMPLEMENTED: Self = Self(501, "Not Implemented");
     pub(super) const UNAVAILABLE: Self = Self(503, "Service Unavailable");
     pub(super) const VERSION: Self = Self(505, "HTTP Version Not Supported");
 }
@@ -99,10 +102,11 @@ fn put_data(tx: &mut Tx, data: Payload<'_>) {
 impl Wire<'_> {
     /// Answers a request that is not carried out. The connection ends, unless it is known where
     /// the next request begins.
-    pub(super) fn http_refuse(&mut self, to: Peer, refused: Refused, keep: bool) {
+    pub(super) fn http_refuse(&mut self, to: Peer, refused: Refused, head_only: bool, keep: bool) {
         self.counters.errors += 1;
         let text = format!("{}\n", refused.why);
-        self.http_text(to, refused.status, TEXT, Some(&text), text.len(), keep);
+        let body = (!head_only).then_some(&*text);
+        self.http_text(to, refused.status, TEXT, body, text.len(), keep);
     }
 
     /// Answers in text, or with the head alone of such an answer.
@@ -130,7 +134,7 @@ impl Wire<'_> {
         // Nothing is awaited when a job ends twice, or late.
         let Awaited::Job(doing) = &mut http.awaits else { return true };
         match *reply {
-            Reply::Created(number) => {
+            Reply::Created { number, .. } => {
                 doing.number = Some(number);
                 let doing = *doing;
                 if doing.background {
@@ -271,6 +275,7 @@ impl Wire<'_> {
         let Some(http) = &mut session.http else { return };
         http.awaits = Awaited::Request;
         if keep && !http.last {
+            self.cx.after(tokens::leaving(conn), SILENCE_MAX);
             if !session.paused {
                 // What came meanwhile is told again.
                 let came = session.unread() > 0;

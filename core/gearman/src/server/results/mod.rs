@@ -63,6 +63,8 @@ pub(super) struct Results {
     /// Questions that are open.
     questions: usize,
     parts: Parts,
+    /// The operator was told that it cannot be reached.
+    missed: bool,
     /// The key being written.
     key: BytesMut,
     counters: Counters,
@@ -106,6 +108,7 @@ impl Results {
             bytes_max: config.bytes_max,
             questions: 0,
             parts: Parts::default(),
+            missed: false,
             key: BytesMut::new(),
             counters: Counters::default(),
         }
@@ -135,7 +138,8 @@ impl Results {
         self.client.set_servers(cx, &known).expect("the command line names few");
     }
 
-    fn resolved(&mut self, cx: &mut Cx, nth: usize, ips: &[IpAddr]) {
+    /// A name was looked up; false if it has no address.
+    fn resolved(&mut self, cx: &mut Cx, nth: usize, ips: &[IpAddr]) -> bool {
         match ips.iter().find(|ip| ip.is_ipv4()).or_else(|| ips.first()) {
             Some(&ip) => {
                 self.found[nth] = Some(ip);
@@ -143,6 +147,7 @@ impl Results {
             }
             None => cx.after(tokens::CACHE_LOOK_UP, LOOK_UP_EVERY),
         }
+        !ips.is_empty()
     }
 
     /// Asks for the result of a job. False if it cannot be asked for.

@@ -1,9 +1,11 @@
 //! Where the server and its cache meet: submits, what workers say, and what drivers tell.
 
 use super::Results;
+use crate::config::Verbosity;
 use crate::engine::{Number, Payload, Peer, Submit, Work};
 use crate::server::{Gearmand, tokens};
 use bytes::BytesMut;
+use core::fmt;
 use storytime_machine::{Conn, Cx, Gone, IpAddr, Open, ResolveError, Token};
 
 impl Gearmand {
@@ -59,7 +61,12 @@ impl Gearmand {
 
     /// A connection is up. Whether it is the cache's, as below.
     pub(in crate::server) fn cache_open(&mut self, cx: &mut Cx, conn: Conn, how: &Open) -> bool {
-        self.results.as_mut().is_some_and(|results| results.client.on_open(cx, conn, how))
+        let Some(results) = &mut self.results else { return false };
+        let is_cache = results.client.on_open(cx, conn, how);
+        if is_cache && core::mem::take(&mut results.missed) {
+            self.around.say(Verbosity::Warning, format_args!("--result-cache: reached again"));
+        }
+        is_cache
     }
 
     pub(in crate::server) fn cache_data(
@@ -85,7 +92,23 @@ impl Gearmand {
         connect: Token,
         why: Gone,
     ) -> bool {
-        self.results.as_mut().is_some_and(|results| results.client.on_failed(cx, connect, why))
+        let Some(results) = &mut self.results else { return false };
+        let is_cache = results.client.on_failed(cx, connect, why);
+        if is_cache {
+            self.cache_missed(format_args!("a server cannot be reached: {why}"));
+        }
+        is_cache
+    }
+
+    /// Says that the cache is not what it should be, once until it is there again.
+    fn cache_missed(&mut self, why: fmt::Arguments<'_>) {
+        if let Some(results) = &mut self.results
+            && !core::mem::replace(&mut results.missed, true)
+        {
+            let what =
+                format_args!("--result-cache: {why}; jobs are run whose results it may have");
+            self.around.say(Verbosity::Warning, what);
+        }
     }
 
     pub(in crate::server) fn cache_timer(&mut self, cx: &mut Cx, timer: Token) -> bool {
@@ -105,8 +128,10 @@ impl Gearmand {
         found: Result<&[IpAddr], ResolveError>,
     ) -> bool {
         let Some(nth) = tokens::cache_place(lookup) else { return false };
-        if let Some(results) = &mut self.results {
-            results.resolved(cx, nth, found.unwrap_or_default());
+        let Some(results) = &mut self.results else { return true };
+        if !results.resolved(cx, nth, found.unwrap_or_default()) {
+            let name = results.places[nth].host.clone();
+            self.cache_missed(format_args!("{name} is no known name"));
         }
         true
     }

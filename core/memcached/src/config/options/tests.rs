@@ -170,4 +170,7 @@ fn every_option_of_the_table_is_in_the_help() {
         let unsaid = undone || name.contains("drop_privileges");
         assert!(unsaid || help.contains(name), "{name}");
     }
+    let (_, below) = help.split_once("--extended").expect("it was looked for above");
+    let indented = below.lines().skip(1).all(|line| line.starts_with("   "));
+    assert!(indented, "{below}");
 }

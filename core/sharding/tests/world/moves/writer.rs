@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use storytime_machine::{
-    Boot, Bytes, BytesMut, Conn, Cx, Duration, Gone, Machine, Open, Time, Token,
-};
+use storytime_machine::{Boot, Bytes, Cx, Duration, Machine, Time, Token};
 use storytime_sharding::{
     Change, Error, Options, Outcome, Query, Request, ShardMap, Sharding, UserId,
 };
@@ -139,6 +137,11 @@ impl Writer {
             notes.all[index].done = Some((cx.now(), told));
         }
     }
+
+    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Sharding, &mut Cx) -> bool) {
+        what(&mut self.sharding, cx);
+        self.go_on(cx);
+    }
 }
 
 /// What an outcome says of what was asked.
@@ -187,28 +190,5 @@ impl Machine for Writer {
         self.go_on(cx);
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        self.sharding.on_open(cx, conn, &how);
-        self.go_on(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        self.sharding.on_data(cx, conn, rx);
-        self.go_on(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        self.sharding.on_eof(cx, conn);
-        self.go_on(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        self.sharding.on_gone(cx, conn, why);
-        self.go_on(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        self.sharding.on_failed(cx, connect, why);
-        self.go_on(cx);
-    }
+    storytime_machine::pass_to_part!(open data eof gone failed);
 }

@@ -12,7 +12,6 @@
 use crate::diagnostic::Checked;
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
 use crate::read::{Parts, work};
 use crate::{app_fields, app_metrics};
@@ -20,20 +19,16 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_gearman::client::{Choice, Event, Job as Call, Unique};
+use storytime_gearman::client::{Event, Job as Call, Unique};
 use storytime_machine::Time;
 
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     function: Bytes,
     keyed: bool,
-    choice: Choice,
     wait: (Duration, Duration),
-    timeout: Duration,
-    /// Jobs that a host does at once.
-    at_once: u32,
 }
 
 /// What is known of all jobs.
@@ -87,17 +82,18 @@ impl Workload for Background {
     const NEEDS_CACHES: bool = false;
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
+        let function: Bytes = fields.text("function", "the name of a function")?.text.into();
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            function: fields.text("function", "the name of a function")?.text.into(),
+            servers: JobServers {
+                choice: work::choice(fields)?,
+                ..JobServers::of_workers(fields, parts, [function.clone()], "at_once")?
+            },
+            function,
             keyed: fields.flag("keyed", true)?,
-            choice: work::choice(fields)?,
             wait: match fields.get("wait") {
                 Some(node) => DURATION.read_range(node, "wait")?,
                 None => (Duration::ZERO, Duration::ZERO),
             },
-            at_once: fields.integer("at_once", 1..=PAGES_MAX, None)? as u32,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -106,14 +102,7 @@ impl Workload for Background {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            choice: numbers.choice,
-            functions: vec![(numbers.function.clone(), None)],
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

@@ -23,7 +23,7 @@ use crate::{app_fields, app_metrics};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_gearman::client::{Choice, Event, Job as Call, Unique};
+use storytime_gearman::client::{Event, Job as Call, Unique};
 use storytime_machine::Time;
 
 /// Most calls of a page.
@@ -47,9 +47,7 @@ pub enum Same {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
-    /// Whether each host has to do with the one on itself alone.
-    own: bool,
+    servers: JobServers,
     function: Bytes,
     /// What the data begins with; a number follows, so that no two calls are alike, unless `same`
     /// says so.
@@ -64,8 +62,6 @@ pub struct Numbers {
     tries: u32,
     /// How long a result is waited for.
     patience: Option<Duration>,
-    timeout: Duration,
-    choice: Choice,
 }
 
 /// The workload.
@@ -136,8 +132,11 @@ impl Workload for Calls {
         let same = [("none", Same::None), ("data", Same::Data), ("page", Same::Place)];
         let text = fields.text_if("text", "words to send")?;
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            own: work::own_server(fields, parts)?,
+            servers: JobServers {
+                own: work::own_server(fields, parts)?,
+                choice: work::choice(fields)?,
+                ..JobServers::read(fields, parts)?
+            },
             function: fields.text("function", "the name of a function")?.text.into(),
             text: text.map_or_else(String::new, |word| word.text),
             data_bytes: match fields.get("data") {
@@ -151,8 +150,6 @@ impl Workload for Calls {
             background: fields.flag("background", false)?,
             tries: fields.integer("tries", 1..=TRIES_MAX, Some(1))? as u32,
             patience: fields.quantity_if("patience", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            choice: work::choice(fields)?,
         })
     }
 
@@ -161,13 +158,7 @@ impl Workload for Calls {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            own: numbers.own,
-            choice: numbers.choice,
-            timeout: numbers.timeout,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Page> {

@@ -19,7 +19,6 @@
 use crate::diagnostic::Checked;
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
 use crate::read::{Parts, work};
 use crate::{app_fields, app_metrics};
@@ -41,17 +40,13 @@ pub enum Groups {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     function: Bytes,
     friend: Bytes,
-    groups: Groups,
     wait: (Duration, Duration),
     friend_wait: (Duration, Duration),
     /// How long a friend is waited for; for ever, unless the file says.
     patience: Option<Duration>,
-    timeout: Duration,
-    /// Jobs that a host has at once: one for each of its workers.
-    at_once: u32,
     /// Workers that can do `friend`, on all hosts.
     friends: usize,
 }
@@ -119,21 +114,24 @@ impl Workload for WaitingWorkers {
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let groups =
             fields.choice("groups", &[("one", Groups::One), ("two", Groups::Two)], None)?;
-        let at_once = fields.integer("at_once", 1..=PAGES_MAX, None)?;
+        let function: Bytes = fields.text("function", "the name of a function")?.text.into();
+        let friend: Bytes = fields.text("friend", "the name of a function")?.text.into();
+        let both = [function.clone(), friend.clone()];
+        let mut servers = JobServers::of_workers(fields, parts, both, "at_once")?;
         let hosts = work::some_hosts(fields, "on", parts)?.len();
         let can = if groups == Groups::Two { hosts / 2 } else { hosts };
+        if groups == Groups::Two {
+            servers.groups = servers.functions.iter().map(|one| vec![one.clone()]).collect();
+        }
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            function: fields.text("function", "the name of a function")?.text.into(),
-            friend: fields.text("friend", "the name of a function")?.text.into(),
-            groups,
+            friends: can * servers.at_once as usize,
+            servers,
+            function,
+            friend,
             wait: DURATION.read_range(fields.required("wait", "a length of time")?, "wait")?,
             friend_wait: DURATION
                 .read_range(fields.required("friend_wait", "a length of time")?, "friend_wait")?,
             patience: fields.quantity_if("patience", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            at_once: at_once as u32,
-            friends: can * at_once as usize,
         })
     }
 
@@ -142,18 +140,7 @@ impl Workload for WaitingWorkers {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        let (function, friend) = ((numbers.function.clone(), None), (numbers.friend.clone(), None));
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            functions: vec![function.clone(), friend.clone()],
-            groups: match numbers.groups {
-                Groups::One => Vec::new(),
-                Groups::Two => vec![vec![function], vec![friend]],
-            },
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
@@ -232,7 +219,7 @@ impl WaitingWorkers {
         let numbers = &self.numbers;
         let mut ledger = lock(&self.ledger);
         // Who does `function` alone keeps no friend from its work.
-        if numbers.groups == Groups::Two || ledger.awaited.len() < numbers.friends {
+        if !numbers.servers.groups.is_empty() || ledger.awaited.len() < numbers.friends {
             return;
         }
         assert_eq!(ledger.awaited.len(), numbers.friends, "a worker waits for one friend");

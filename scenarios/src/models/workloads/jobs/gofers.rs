@@ -8,13 +8,11 @@
 //! Not modelled: transactions, which would keep a connection from one job to the next.
 
 use crate::diagnostic::Checked;
-use crate::fields::{DURATION, Fields};
+use crate::fields::Fields;
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
-use crate::read::{Parts, sites, work};
+use crate::read::{Parts, sites};
 use crate::{app_fields, app_metrics};
-use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_database::Reply;
@@ -37,13 +35,9 @@ pub fn row_value(row: u64) -> String {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
-    function: Bytes,
+    servers: JobServers,
     database: usize,
     rows: u64,
-    timeout: Duration,
-    /// Jobs that a host has at once: one for each of its workers.
-    at_once: u32,
 }
 
 /// The workload.
@@ -78,14 +72,12 @@ impl Workload for Gofers {
     const TAKES_JOBS: bool = true;
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
+        let function = fields.text("function", "the name of a function")?.text.into();
         let word = fields.text("cluster", "the name of a `[[cluster]]`")?;
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            function: fields.text("function", "the name of a function")?.text.into(),
+            servers: JobServers::of_workers(fields, parts, [function], "workers")?,
             database: parts.clusters[sites::cluster_called(&word, parts)?].master,
             rows: fields.integer("rows", 1..=ROWS_MAX, None)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            at_once: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
         })
     }
 
@@ -94,13 +86,7 @@ impl Workload for Gofers {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            functions: vec![(numbers.function.clone(), None)],
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

@@ -11,14 +11,13 @@
 
 use super::gofers::{ROWS_MAX, row_key, row_value};
 use crate::diagnostic::Checked;
-use crate::fields::{DURATION, Fields};
+use crate::fields::Fields;
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
-use crate::read::{Parts, sites, work};
+use crate::read::{Parts, sites};
 use crate::{app_fields, app_metrics};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use storytime_database::Reply;
 use storytime_gearman::client::{Event, Job as Call};
 use storytime_machine::Time;
@@ -40,7 +39,7 @@ pub enum Through {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     function: Bytes,
     database: usize,
     rows: u64,
@@ -48,7 +47,6 @@ pub struct Numbers {
     through: Through,
     /// What a host opens at the beginning.
     connections: u32,
-    timeout: Duration,
 }
 
 /// The workload.
@@ -104,14 +102,13 @@ impl Workload for Queries {
         let through = [("connections", Through::Connections), ("workers", Through::Workers)];
         let word = fields.text("cluster", "the name of a `[[cluster]]`")?;
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
+            servers: JobServers::read(fields, parts)?,
             function: fields.text("function", "the name of a function")?.text.into(),
             database: parts.clusters[sites::cluster_called(&word, parts)?].master,
             rows: fields.integer("rows", 1..=ROWS_MAX, None)?,
             queries: fields.integer("queries", 1..=QUERIES_MAX, None)? as u32,
             through: fields.choice("through", &through, None)?,
             connections: fields.integer("connections", 1..=CONNECTIONS_MAX, Some(1))? as u32,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -120,11 +117,7 @@ impl Workload for Queries {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            timeout: numbers.timeout,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

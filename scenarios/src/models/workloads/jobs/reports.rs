@@ -11,7 +11,7 @@ use crate::diagnostic::Checked;
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
-use crate::read::{Parts, work};
+use crate::read::Parts;
 use crate::story::files::log_line;
 use crate::{app_fields, app_metrics};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ const TRIES_MAX: u64 = 100;
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     function: Bytes,
     /// Web servers that wrote logs, and the lines of each.
     logs: u64,
@@ -38,7 +38,6 @@ pub struct Numbers {
     tries: u32,
     /// How long a report is waited for.
     patience: Option<Duration>,
-    timeout: Duration,
 }
 
 /// The workload.
@@ -78,13 +77,12 @@ impl Workload for Reports {
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
+            servers: JobServers::read(fields, parts)?,
             function: fields.text("function", "the name of a function")?.text.into(),
             logs: fields.integer("logs", 1..=LOGS_MAX, None)?,
             lines: fields.integer("lines", 1..=LINES_MAX, None)?,
             tries: fields.integer("tries", 1..=TRIES_MAX, Some(1))? as u32,
             patience: fields.quantity_if("patience", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -93,8 +91,7 @@ impl Workload for Reports {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        let (hosts, timeout) = (numbers.hosts.clone(), numbers.timeout);
-        JobServers { hosts, timeout, ..JobServers::default() }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Report> {

@@ -9,9 +9,8 @@
 use crate::diagnostic::Checked;
 use crate::fields::{BYTES, DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
-use crate::read::{Parts, work};
+use crate::read::Parts;
 use crate::{app_fields, app_metrics};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -25,16 +24,13 @@ const TRIES_MAX: u64 = 100;
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
-    functions: Vec<Bytes>,
+    servers: JobServers,
     /// The function that does the pieces.
     leaf: Bytes,
     piece_bytes: u64,
     tries: u32,
     /// How long the result of a piece is waited for.
     patience: Option<Duration>,
-    timeout: Duration,
-    at_once: u32,
 }
 
 /// The workload.
@@ -77,15 +73,13 @@ impl Workload for Splitter {
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let functions = fields.texts("functions", "the name of a function")?;
+        let functions = functions.into_iter().map(|word| word.text.into());
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            functions: functions.into_iter().map(|word| word.text.into()).collect(),
+            servers: JobServers::of_workers(fields, parts, functions, "workers")?,
             leaf: fields.text("leaf", "the function that does the pieces")?.text.into(),
             piece_bytes: fields.quantity("piece", BYTES, None)?,
             tries: fields.integer("tries", 1..=TRIES_MAX, Some(1))? as u32,
             patience: fields.quantity_if("patience", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
-            at_once: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
         })
     }
 
@@ -94,13 +88,7 @@ impl Workload for Splitter {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            functions: numbers.functions.iter().map(|name| (name.clone(), None)).collect(),
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Split> {

@@ -14,15 +14,14 @@
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
-use crate::read::{Parts, work};
+use crate::read::Parts;
 use crate::{app_fields, app_metrics};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_gearman::client::{Choice, Event, Job as Call, Unique, When};
+use storytime_gearman::client::{Event, Job as Call, Unique, When};
 use storytime_gearman::engine::{Calendar, FIELDS};
 use storytime_machine::Time;
 
@@ -35,14 +34,12 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     function: Bytes,
     calendars: Vec<(Box<[Bytes; FIELDS]>, Calendar)>,
     keyed: bool,
     /// How long after their submission jobs are to be done.
     later: (Duration, Duration),
-    timeout: Duration,
-    at_once: u32,
 }
 
 /// A job for later.
@@ -105,6 +102,7 @@ impl Workload for Timed {
     const NEEDS_CACHES: bool = false;
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
+        let function: Bytes = fields.text("function", "the name of a function")?.text.into();
         let words = fields.texts("calendars", "the five fields of a calendar")?;
         let calendars = words.iter().map(|word| {
             let calendar = read_calendar(&word.text);
@@ -116,14 +114,12 @@ impl Workload for Timed {
             })
         });
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            function: fields.text("function", "the name of a function")?.text.into(),
+            servers: JobServers::of_workers(fields, parts, [function.clone()], "at_once")?,
+            function,
             calendars: calendars.collect::<Checked<_>>()?,
             keyed: fields.flag("keyed", true)?,
             later: DURATION
                 .read_range(fields.required("later", "such as [\"1s\", \"9s\"]")?, "later")?,
-            at_once: fields.integer("at_once", 1..=PAGES_MAX, None)? as u32,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -132,14 +128,7 @@ impl Workload for Timed {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            choice: Choice::Failover,
-            functions: vec![(numbers.function.clone(), None)],
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

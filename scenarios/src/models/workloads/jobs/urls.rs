@@ -18,7 +18,6 @@
 use crate::diagnostic::Checked;
 use crate::fields::{CHANCE, DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
 use crate::read::{Parts, sites, work};
 use crate::{app_fields, app_metrics};
@@ -28,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_database::Reply;
 use storytime_database::client::Failure;
-use storytime_gearman::client::{Choice, Event, Job as Call, Unique};
+use storytime_gearman::client::{Event, Job as Call, Unique};
 use storytime_machine::Ratio;
 
 /// What workers do.
@@ -60,7 +59,7 @@ enum Fills {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     database: usize,
     rows: u64,
     page_bytes: usize,
@@ -69,8 +68,6 @@ pub struct Numbers {
     fills: Fills,
     dies: Ratio,
     wait: (Duration, Duration),
-    timeout: Duration,
-    at_once: u32,
 }
 
 /// The rows that have content, as their writers know.
@@ -154,7 +151,7 @@ impl Workload for FetchUrls {
         sites::is_database(parts, database, &fields.required("table", "")?.span)?;
         let fills = [("always", Fills::Always), ("empty", Fills::Empty)];
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
+            servers: JobServers::of_workers(fields, parts, [FUNCTION.into()], "at_once")?,
             database,
             rows: fields.integer("rows", 1..=ROWS_MAX, None)?,
             page_bytes: match fields.get("page") {
@@ -166,8 +163,6 @@ impl Workload for FetchUrls {
             dies: fields.quantity("dies", CHANCE, Some(Ratio::NEVER))?,
             wait: DURATION
                 .read_range(fields.required("wait", "such as [\"1s\", \"2s\"]")?, "wait")?,
-            at_once: fields.integer("at_once", 1..=PAGES_MAX, None)? as u32,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -176,14 +171,7 @@ impl Workload for FetchUrls {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            choice: Choice::Failover,
-            functions: vec![(FUNCTION.into(), None)],
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn prepare(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

@@ -14,11 +14,9 @@ use super::deed::Deed;
 use crate::diagnostic::Checked;
 use crate::fields::{CHANCE, DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload};
 use crate::read::{Parts, work};
 use crate::{app_fields, app_metrics};
-use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_machine::Ratio;
@@ -31,13 +29,7 @@ const JOBS_MAX: u64 = 1_000_000_000;
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
-    /// Whether each host has to do with the one on itself alone.
-    own: bool,
-    functions: Vec<Bytes>,
-    /// How long the job servers let a job take.
-    limit: Option<Duration>,
-    timeout: Duration,
+    servers: JobServers,
     deed: Deed,
     cpu: (Duration, Duration),
     wait: (Duration, Duration),
@@ -48,8 +40,6 @@ pub struct Numbers {
     leak_bytes: u64,
     /// How many jobs it does before it exits.
     leaves_after: Option<u64>,
-    /// Jobs that a host has at once: one for each of its workers.
-    at_once: u32,
 }
 
 /// The workload.
@@ -106,16 +96,17 @@ impl Workload for Workers {
             None => Ok(0),
         };
         let functions = fields.texts("functions", "the name of a function")?;
+        let functions = functions.into_iter().map(|word| word.text.into());
+        let mut servers = JobServers::of_workers(fields, parts, functions, "workers")?;
+        servers.own = work::own_server(fields, parts)?;
+        // How long the job servers let a job take.
+        let limit = fields.quantity_if("limit", DURATION)?;
+        servers.functions.iter_mut().for_each(|(_, its)| *its = limit);
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
-            own: work::own_server(fields, parts)?,
-            functions: functions.into_iter().map(|word| word.text.into()).collect(),
-            limit: fields.quantity_if("limit", DURATION)?,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
+            servers,
             deed: Deed::read(fields)?,
             cpu: span("cpu")?,
             wait: span("wait")?,
-            at_once: fields.integer("workers", 1..=PAGES_MAX, None)? as u32,
             fails: fields.quantity("fails", CHANCE, Some(Ratio::NEVER))?,
             memory_bytes: bytes("memory")?,
             leak_bytes: bytes("leak")?,
@@ -131,15 +122,7 @@ impl Workload for Workers {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        let functions = numbers.functions.iter();
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            own: numbers.own,
-            functions: functions.map(|name| (name.clone(), numbers.limit)).collect(),
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {

@@ -25,7 +25,6 @@ pub mod mend;
 use crate::diagnostic::{Checked, Diagnostic};
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::PAGES_MAX;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
 use crate::read::{Parts, sites, work};
 use crate::{app_fields, app_metrics};
@@ -60,7 +59,7 @@ enum Writes {
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    hosts: Vec<usize>,
+    servers: JobServers,
     /// Shard by shard.
     masters: Vec<usize>,
     copies: usize,
@@ -70,8 +69,6 @@ pub struct Numbers {
     weights: [u64; 4],
     /// How long the work on a mail takes before it is written.
     wait: (Duration, Duration),
-    timeout: Duration,
-    at_once: u32,
 }
 
 /// The workload.
@@ -166,10 +163,12 @@ impl Workload for MailStore {
             let label = format!("expected {copies} for each shard");
             return Err(Diagnostic::at(span, title, label).into());
         }
+        let functions = (1..=(masters.len() / copies) as u64).map(function);
+        let servers = JobServers::of_workers(fields, parts, functions, "at_once")?;
         let weight = |name, usual| fields.integer(name, 0..=1_000_000, Some(usual));
         let kinds = [("events", Writes::Events), ("in-place", Writes::InPlace)];
         Ok(Numbers {
-            hosts: work::job_servers(fields, parts)?,
+            servers: JobServers { choice: Choice::Hashed, ..servers },
             masters,
             copies,
             mailboxes: fields.integer("mailboxes", 1..=MAILBOXES_MAX, None)?,
@@ -184,8 +183,6 @@ impl Workload for MailStore {
                 Some(node) => DURATION.read_range(node, "wait")?,
                 None => (Duration::ZERO, Duration::ZERO),
             },
-            at_once: fields.integer("at_once", 1..=PAGES_MAX, None)? as u32,
-            timeout: fields.quantity("timeout", DURATION, Some(Duration::from_secs(3)))?,
         })
     }
 
@@ -194,15 +191,7 @@ impl Workload for MailStore {
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
-        let shards = (numbers.masters.len() / numbers.copies) as u64;
-        JobServers {
-            hosts: numbers.hosts.clone(),
-            choice: Choice::Hashed,
-            functions: (1..=shards).map(|shard| (function(shard), None)).collect(),
-            timeout: numbers.timeout,
-            at_once: numbers.at_once,
-            ..JobServers::default()
-        }
+        numbers.servers.clone()
     }
 
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
