@@ -7,7 +7,7 @@
 /// the part's, and what is done when the part has been told:
 ///
 /// ```
-/// # use storytime_machine::{Conn, Cx, Gone, Machine};
+/// # use storytime_machine::{Boot, Conn, Cx, Gone, Machine};
 /// # struct Part;
 /// # impl Part {
 /// #     fn on_eof(&mut self, _: &mut Cx, _: Conn) -> bool { true }
@@ -22,6 +22,8 @@
 /// }
 ///
 /// impl Machine for Owner {
+///     fn start(&mut self, cx: &mut Cx, boot: Boot) {}
+///
 ///     storytime_machine::pass_to_part!(eof gone);
 /// }
 /// ```

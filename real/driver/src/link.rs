@@ -274,20 +274,24 @@ impl Wire {
         let taken = match inbox.get_mut(..room) {
             Some(inbox) => self.transport.poll_read_slice(cx, inbox).map_ok(|n| {
                 borrow(rx, spare);
+                if n > rx.capacity() - rx.len() {
+                    rx.reserve(INBOX_BYTES);
+                }
                 rx.extend_from_slice(&inbox[..n]);
                 n
             }),
             None => {
                 borrow(rx, spare);
                 rx.reserve(room);
-                self.transport.poll_read(cx, &mut rx.limit(room))
+                let taken = self.transport.poll_read(cx, &mut rx.limit(room));
+                if taken.is_pending() {
+                    give_back(rx, spare);
+                }
+                taken
             }
         };
         let n = match taken {
-            Poll::Pending => {
-                give_back(rx, spare);
-                return Ok(false);
-            }
+            Poll::Pending => return Ok(false),
             Poll::Ready(Ok(n)) => n,
             Poll::Ready(Err(failure)) => return Err(error::gone(&failure)),
         };
@@ -323,7 +327,7 @@ fn borrow(rx: &mut BytesMut, spare: &mut BytesMut) {
 /// holds none.
 #[inline]
 fn give_back(rx: &mut BytesMut, spare: &mut BytesMut) {
-    if rx.is_empty() && rx.capacity() > 0 {
+    if rx.is_empty() {
         *spare = core::mem::take(rx);
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct Life {
 /// Something to be done with the process in its own thread.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Drive, Now) + Send>;
 
+// madsim has no signals.
+#[cfg(not(madsim))]
 impl Life {
     /// A signal for the machine. Like the operating system's, it counts once until it is heard.
     pub(crate) fn pass(&mut self, signal: Signal) {

@@ -1,6 +1,9 @@
 //! `gearmand --ssl`, as this program's tools and a stranger's meet it: with certificates made for
 //! the test.
 
+mod outside;
+
+use outside::{kill, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -161,10 +164,7 @@ fn certificates_are_read_again_when_it_is_told_to() {
     };
     let _worker = begin();
     wait_until("the worker is there", || workers().as_deref() == Some("1"));
-    let again = || {
-        let told = Command::new("kill").args(["-HUP", &site.server.id().to_string()]).status();
-        assert!(told.expect("kill is everywhere").success());
-    };
+    let again = || kill(site.server.id(), "-HUP");
     // Others vouch for peers from now on, and the stranger is one of theirs.
     fs::copy(site.folder.join("ca"), site.folder.join("old")).expect("it is there");
     fs::write(site.folder.join("ca"), "nothing").expect("a folder");
@@ -179,14 +179,6 @@ fn certificates_are_read_again_when_it_is_told_to() {
     assert_eq!(site.status_knowing("client", "server-ca").status.code(), Some(1));
     let served = text(&site.status_knowing("stranger", "server-ca").stdout);
     assert_eq!(served, "reverse\t0\t0\t1\n.\n", "the worker's connection stays");
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !done() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

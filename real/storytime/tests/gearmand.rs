@@ -327,10 +327,10 @@ fn the_tools_say_as_whose_they_ask_and_work() {
         assert_eq!(ran.status.code(), Some(0), "{words:?}: {}", text(&ran.stderr));
     }
     let shown = |tenant| text(&tool(&place, &status, tenant).stdout);
-    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t1\t0\t0\n.\n");
-    assert_eq!(shown("*:all"), "shop/b\t5\t0\t0\nshop/f\t1\t0\t0\n.\n");
+    assert_eq!(shown("shop:horse"), "f\t1\t0\t0\nb\t5\t0\t0\n.\n");
+    assert_eq!(shown("*:all"), "shop/f\t1\t0\t0\nshop/b\t5\t0\t0\n.\n");
     assert_eq!(tool(&place, &work, "shop:horse").status.code(), Some(0));
-    assert_eq!(shown("shop:horse"), "b\t5\t0\t0\nf\t0\t0\t0\n.\n");
+    assert_eq!(shown("shop:horse"), "f\t0\t0\t0\nb\t5\t0\t0\n.\n");
     drop(server);
 }
 

@@ -17,6 +17,9 @@ use storytime_machine::{Close, Conn, Cx, Endpoint, Open, Time, Tls, Token};
 /// Most servers of one client or worker.
 pub const SERVERS_MAX: usize = 1 << 10;
 
+/// Failures in a row that mean the longest rest; more change nothing.
+const FAILURES_MAX: u32 = 16;
+
 /// Longest packet that is read where it arrives, bytes; longer ones are collected apart, because
 /// the buffers of connections are bounded.
 const IN_PLACE_BYTES_MAX: usize = 64 << 10;
@@ -250,6 +253,12 @@ impl Links {
         Ok(packet)
     }
 
+    /// What a server holds against us will not have changed soon: when its link ends, it is left
+    /// alone for the longest time.
+    pub(crate) fn shun(&mut self, server: u32) {
+        self.servers[server as usize].failures = FAILURES_MAX;
+    }
+
     /// A link ends, in whatever way. A server that is to blame is left alone for a while.
     pub(crate) fn lose(&mut self, cx: &mut Cx, server: u32, how: Close, blame: bool) {
         let now = cx.now();
@@ -266,7 +275,7 @@ impl Links {
         }
         link.stand = Stand::Idle;
         if blame {
-            let doubled = self.options.retry_after * (1u32 << link.failures.min(16));
+            let doubled = self.options.retry_after * (1u32 << link.failures.min(FAILURES_MAX));
             let rest = doubled.min(self.options.retry_after_max).max(Duration::from_nanos(4));
             link.failures = link.failures.saturating_add(1);
             let more = cx.rng().duration(Duration::ZERO, rest / 4);

@@ -1,10 +1,10 @@
 //! SIGHUP: the log begins anew, and what the operator may have changed is read again.
 //!
-//! That is the file of tenants, and the certificates with who vouches for peers. Each is taken whole
-//! or, if something is wrong with it, not at all: then the log says what, and the old one stays.
-//! Connections stay, with the certificates that they came with. A tenant's new secret is asked of
-//! those who come from now on, its new quota counts at once, and jobs beyond it stay; who is in the
-//! file no more is hung up on. Flags are not read again.
+//! That is the file of tenants, and the certificates with who vouches for peers. Each is taken
+//! whole or, if something is wrong with it, not at all: then the log says what, and the old one
+//! stays. Connections stay, with the certificates that they came with. A tenant's new secret is
+//! asked of those who come from now on, its new quota counts at once, and jobs beyond it stay; who
+//! is in the file no more is hung up on. Flags are not read again.
 
 use super::Gearmand;
 use super::tenancy::Standing;

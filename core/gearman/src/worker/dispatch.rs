@@ -77,6 +77,7 @@ impl Worker {
             Kind::EchoRes | Kind::OptionRes => {}
             Kind::Error if packet.argument(0) == NOT_AUTHORIZED.as_bytes() => {
                 self.counters.errors += 1;
+                self.links.shun(server);
                 self.lose(cx, server, Close::Abort, Down::Stranger);
             }
             // Such as: a result came too late.

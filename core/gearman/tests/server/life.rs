@@ -1,10 +1,12 @@
 //! Beginnings and ends.
 
+use crate::reload::Program;
 use crate::rig::{Rig, config};
+use std::sync::Arc;
 use storytime_gearman::{Gearmand, PORT};
 use storytime_machine::{
-    BindError, Boot, Drive as _, Effect, Endpoint, Exit, IpAddr, Machine as _, Now, Process,
-    ResolveError, Rng, Setup, Signal, Time, Token,
+    BindError, Boot, Drive as _, Duration, Effect, Endpoint, Exit, IpAddr, Machine as _, Now,
+    Process, ResolveError, Rng, Setup, Signal, Time, Token,
 };
 use storytime_sim::disk::Profile;
 use storytime_sim::enumerate::Lone;
@@ -104,4 +106,22 @@ fn a_name_is_listened_on_at_all_its_addresses() {
     assert!(matches!(at_a_name(Ok(&both), taken).1, Some(Exit::Failed(_))), "others have the port");
     let unknown = at_a_name(Err(ResolveError::NotFound), |_| Ok(()));
     assert!(matches!(unknown.1, Some(Exit::Failed(_))));
+}
+
+#[test]
+fn a_cache_of_results_that_is_away_is_told_of_once() {
+    let program = Arc::new(Program::default());
+    let config = config("--job-handle-prefix H --grab-patience 0 --result-cache 10.0.0.9");
+    let mut rig = Rig::within(config, Arc::clone(&program) as _);
+    let client = rig.open();
+    for (key, handle) in [("u", "H:1"), ("v", "H:2"), ("w", "H:3")] {
+        assert_eq!(
+            rig.say(client, &format!("SUBMIT_JOB f {key} x")),
+            format!("JOB_CREATED {handle}")
+        );
+        rig.pass(Duration::from_secs(5));
+    }
+    let said = program.logged();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("WARNING --result-cache: a server cannot be reached"), "{said:?}");
 }

@@ -11,7 +11,7 @@ use storytime_sim::enumerate::Client;
 
 /// A program with a file of tenants, certificates, and a log.
 #[derive(Debug, Default)]
-struct Program {
+pub(crate) struct Program {
     tenants: Mutex<String>,
     certificates: Mutex<Option<&'static str>>,
     log: Mutex<Vec<String>>,
@@ -22,7 +22,7 @@ impl Program {
         *self.tenants.lock().expect("nobody panicked") = tenants.to_owned();
     }
 
-    fn logged(&self) -> Vec<String> {
+    pub(crate) fn logged(&self) -> Vec<String> {
         core::mem::take(&mut *self.log.lock().expect("nobody panicked"))
     }
 }

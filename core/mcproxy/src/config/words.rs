@@ -97,9 +97,9 @@ impl Command {
             }
         }
         match (file, only_servers) {
-            (Some(_), Some(name)) => Err(UsageError(format!(
-                "{name} goes with --servers; with --config the file says it"
-            ))),
+            (Some(_), Some(name)) => {
+                Err(UsageError(format!("{name} is not taken with --config: the file says it")))
+            }
             (Some(file), None) => Ok(Self::File(FileCommand { file, listen })),
             (None, _) if pool.servers.is_empty() => {
                 Err(UsageError("it needs --config FILE or --servers HOST[:PORT],…".to_owned()))
@@ -212,7 +212,7 @@ mod tests {
             ("-p x --servers a", "-p x: expected a port"),
             ("--servers a:x", "no port"),
             ("--servers a --placement ring", "ketama"),
-            ("--config f --servers a", "--servers goes with"),
+            ("--config f --servers a", "--servers is not taken with --config"),
             ("--servers a --hash-tag {", "two characters"),
             ("--servers a --timeout 5", "such as 500ms"),
             ("--servers a --frobnicate", "unknown option `--frobnicate`"),

@@ -14,6 +14,9 @@ use core::ops::Range;
 
 /// How far to look for keys, bytes.
 const LOOK_BYTES_MAX: usize = 4 << 10;
+/// Longest command that a key stands behind, bytes. A line without a space after so many is a data
+/// block, or of no interest.
+const COMMAND_BYTES_MAX: usize = b"prepend".len();
 
 /// How far the keys of an input have been read for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +56,7 @@ impl Ahead {
             Some(_) => look(shared, input, at, |rest| {
                 let end = memchr::memchr(b'\n', rest)?;
                 let line = &rest[..end];
-                let key_at = find(&line[..end.min(KEY_BYTES_MAX)], b' ', b' ');
+                let key_at = find(&line[..end.min(COMMAND_BYTES_MAX + 1)], b' ', b' ');
                 let key_at = key_at.map_or(end, |space| space + 1);
                 let key_len = find(&rest[key_at..=end], b' ', b'\n').unwrap_or(0);
                 Some((key_at..key_at + key_len, end + 1))

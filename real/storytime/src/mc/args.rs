@@ -20,7 +20,7 @@ Exit status: 0 done, 1 a miss, not stored or failed, 2 the command line is wrong
 /// A memcached client.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, next_help_heading = "Servers")]
 pub(crate) struct McOptions {
     // Not a doc comment: rustdoc would take the brackets for a link.
     #[arg(help = "host:port[:weight],… or /a/socket [127.0.0.1:11211]")]

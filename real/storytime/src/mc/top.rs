@@ -50,13 +50,40 @@ pub(crate) fn run(
             }
         };
         let text = table(servers, &before, &now);
-        print(&if clear { format!("\x1b[H\x1b[J{text}") } else { text });
+        print(&if clear { format!("\x1b[H\x1b[J{}", fitted(&text, window())) } else { text });
         if options.once {
             let well = now.servers.iter().all(Result::is_ok);
             return if well { OK } else { FAILED };
         }
         before = now;
     }
+}
+
+/// Columns and rows of the terminal, where it says so.
+fn window() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && rows > 0).then_some((columns, rows))
+}
+
+/// What a window shows of a table without a line that wraps or scrolls away: the last row tells how
+/// many more there are.
+fn fitted(text: &str, window: Option<(usize, usize)>) -> String {
+    let Some((columns, rows)) = window else { return text.to_owned() };
+    let all = text.lines().count();
+    // The cursor stands below the last line.
+    let room = rows.saturating_sub(1).max(1);
+    let shown = if all <= room { all } else { room - 1 };
+    let mut fitted = String::new();
+    for line in text.lines().take(shown) {
+        fitted.extend(line.chars().take(columns));
+        fitted.push('\n');
+    }
+    if shown < all {
+        fitted.extend(format!("… {} more", all - shown.max(1)).chars().take(columns));
+        fitted.push('\n');
+    }
+    fitted
 }
 
 fn ask(host: Host, client: ClientOptions, servers: &[Named]) -> Result<Sample, String> {
@@ -125,6 +152,16 @@ fn row(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>, seconds: f64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_window_shows_whole_lines_from_the_top_and_counts_the_rest() {
+        let text = "server ops/s\na 1\nb 2\nc 3\n";
+        assert_eq!(fitted(text, None), text);
+        assert_eq!(fitted(text, Some((80, 5))), text);
+        assert_eq!(fitted(text, Some((6, 5))), "server\na 1\nb 2\nc 3\n");
+        assert_eq!(fitted(text, Some((80, 4))), "server ops/s\na 1\n… 2 more\n");
+        assert_eq!(fitted(text, Some((80, 1))), "… 3 more\n");
+    }
 
     #[test]
     fn a_row_tells_what_happened_between_two_samples() {
