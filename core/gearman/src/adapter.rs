@@ -30,7 +30,7 @@
 //! }
 //!
 //! let options = WorkerOptions {
-//!     servers: vec![Endpoint::tcp("10.0.0.1".parse().unwrap(), 4730)],
+//!     servers: vec![Endpoint::tcp([10, 0, 0, 1], 4730)],
 //!     functions: vec![(Bytes::from_static(b"reverse"), None)],
 //!     ..WorkerOptions::default()
 //! };
