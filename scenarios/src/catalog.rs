@@ -73,6 +73,7 @@ pub const STORIES: &[(&str, &str)] = &[
     ("no-single-point.toml", include_str!("../no-single-point.toml")),
     ("no-promises.toml", include_str!("../no-promises.toml")),
     ("queue-survives.toml", include_str!("../queue-survives.toml")),
+    ("relayed-queue.toml", include_str!("../relayed-queue.toml")),
     ("cron.toml", include_str!("../cron.toml")),
     ("fetch-urls.toml", include_str!("../fetch-urls.toml")),
     ("result-cache.toml", include_str!("../result-cache.toml")),

@@ -25,6 +25,7 @@ const STORIES: &[telling::Told] = &[
     ("no-promises", "load.page.tries=1", "again-does-not in again"),
     ("no-single-point", "load.page.tries=1", "two-lose-no-page in two"),
     ("queue-survives", "disk.raid.lies=drive", "durable-loses-none in durable"),
+    ("relayed-queue", "load.shop.job_servers=[\"jobs1\"]", "relay-loses-none in relay"),
     ("result-cache", "host.jobs1.run=gearmand --port 4730", "made-once in cached"),
     ("resize-image", "load.resizer.does=echo", "small"),
     ("shell-workers", "timeline.asked.do=run box ls / | gearman -f other", "lib-comes-first"),

@@ -11,6 +11,7 @@
 //! | [`server`] | the job server, as a machine |
 //! | [`client`] | submits jobs, as a part of other machines |
 //! | [`worker`] | takes jobs, as a part of other machines |
+//! | [`adapter`] | a machine that is one client or one worker |
 //! | [`tools`] | `gearman` and `gearadmin`, as machines |
 //!
 //! # Two layers
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 pub mod client;
 pub mod config;
 pub mod engine;

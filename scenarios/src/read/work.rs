@@ -12,6 +12,7 @@ use crate::story::{
 use crate::tree::{Node, Value};
 use crate::units::picoseconds;
 use std::time::Duration;
+use storytime_gearman::client::Choice;
 
 /// Greatest weight of a cache: so many places in a table of buckets.
 const WEIGHT_MAX: u32 = 1_000;
@@ -247,6 +248,13 @@ pub(crate) fn job_servers(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Vec
         }
     }
     Ok(hosts)
+}
+
+/// Which of its job servers a load asks: `choose`.
+pub(crate) fn choice(fields: &Fields<'_>) -> Checked<Choice> {
+    let choices =
+        [("failover", Choice::Failover), ("in-order", Choice::InOrder), ("hashed", Choice::Hashed)];
+    fields.choice("choose", &choices, Some(Choice::Failover))
 }
 
 /// Whether each host of a load has to do with the job server on itself alone: `own_server`. It

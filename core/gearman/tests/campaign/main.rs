@@ -13,6 +13,7 @@ use hand::Hand;
 use ledger::{Book, Phase, Tally};
 use shop::Shop;
 use storytime_gearman::PORT;
+use storytime_gearman::adapter::Adapter;
 use storytime_gearman::config::Config as ServerConfig;
 use storytime_gearman::server::Gearmand;
 use storytime_machine::{Drive, Endpoint, Machine, Process, Ratio, Rng, Setup, Time};
@@ -122,13 +123,13 @@ impl Rig {
     /// Nothing is left anywhere.
     fn check(&mut self) {
         for &process in &self.shops {
-            let shop: &mut Shop = self.world.machine(process).expect("all are healed");
-            shop.check();
-            self.book.open().tally.last_done += shop.last_done;
+            let shop = self.world.machine::<Adapter<Shop>>(process).expect("all are healed");
+            shop.handler.check(&shop.part);
+            self.book.open().tally.last_done += shop.handler.last_done;
         }
         for &process in &self.hands {
-            let hand: &mut Hand = self.world.machine(process).expect("all are healed");
-            hand.check();
+            let hand = self.world.machine::<Adapter<Hand>>(process).expect("all are healed");
+            Hand::check(&hand.part);
         }
         for &process in &self.servers {
             let server: &mut Gearmand = self.world.machine(process).expect("all are healed");

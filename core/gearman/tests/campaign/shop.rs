@@ -5,11 +5,12 @@ use crate::ledger::{Book, Phase, name};
 use bytes::Bytes;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::client::{
     Choice, Client, ClientOptions, Event, Handle, Job, NotAccepted, Outcome, Priority, TaskSet,
     TaskSetOptions, Unique,
 };
-use storytime_machine::{Boot, Cx, Endpoint, Machine, Ratio, Token};
+use storytime_machine::{Cx, Endpoint, Ratio, Token};
 
 /// First token of the client; the application's own lie below.
 const BASE: Token = Token(1 << 40);
@@ -36,7 +37,6 @@ enum Under {
 pub(crate) struct Shop {
     book: Book,
     number: usize,
-    pub(crate) client: Client,
     open: BTreeMap<u64, Under>,
     next: u64,
     set: Option<TaskSet>,
@@ -47,7 +47,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) fn new(book: Book, servers: &[Endpoint], number: usize) -> Self {
+    pub(crate) fn new(book: Book, servers: &[Endpoint], number: usize) -> Adapter<Self> {
         let choices = [Choice::Failover, Choice::Hashed, Choice::InOrder];
         let options = ClientOptions {
             servers: servers.to_vec(),
@@ -55,10 +55,9 @@ impl Shop {
             exceptions: number % 2 == 1,
             ..ClientOptions::default()
         };
-        Self {
+        let shop = Self {
             book,
             number,
-            client: Client::new(options, BASE),
             open: BTreeMap::new(),
             next: 0,
             set: None,
@@ -66,40 +65,40 @@ impl Shop {
             known: None,
             last_began: false,
             last_done: 0,
-        }
+        };
+        Adapter::new(Client::new(options, BASE), shop)
     }
 
-    fn tick(&mut self, cx: &mut Cx) {
+    fn tick(&mut self, cx: &mut Cx, client: &mut Client) {
         let phase = self.book.open().phase;
         match phase {
-            Phase::Busy => self.act(cx),
+            Phase::Busy => self.act(cx, client),
             Phase::Quiet => {}
             Phase::Last if !self.last_began => {
                 self.last_began = true;
                 for _ in 0..LAST_JOBS {
-                    self.submit(cx, "work", Unique::None, false);
+                    self.submit(cx, client, "work", Unique::None, false);
                 }
             }
             Phase::Last => {}
         }
-        self.collect(cx);
         let pause = cx.rng().exponential(Duration::from_millis(80));
         cx.after(TICK, pause.min(Duration::from_secs(1)));
     }
 
-    fn act(&mut self, cx: &mut Cx) {
+    fn act(&mut self, cx: &mut Cx, client: &mut Client) {
         match cx.rng().below(20) {
             0 => {
                 let Some(handle) = self.known else { return };
                 let tag = self.begin(Under::Question);
-                self.client.status(cx, handle, tag).expect("there is room");
+                client.status(cx, handle, tag).expect("there is room");
             }
             1 => {
                 let tag = self.begin(Under::Question);
                 let key = Bytes::from_static(b"k1");
-                self.client.status_unique(cx, key, tag).expect("there is room");
+                client.status_unique(cx, key, tag).expect("there is room");
             }
-            2 if self.set.is_none() => self.begin_set(cx),
+            2 if self.set.is_none() => self.begin_set(cx, client),
             _ => {
                 let function = FUNCTIONS[cx.rng().index(FUNCTIONS.len())];
                 let background = cx.rng().chance(Ratio::new(1, 2));
@@ -108,12 +107,19 @@ impl Shop {
                     1 => Unique::None,
                     _ => Unique::Key(format!("k{}", cx.rng().below(4)).into()),
                 };
-                self.submit(cx, function, unique, background);
+                self.submit(cx, client, function, unique, background);
             }
         }
     }
 
-    fn submit(&mut self, cx: &mut Cx, function: &'static str, unique: Unique, background: bool) {
+    fn submit(
+        &mut self,
+        cx: &mut Cx,
+        client: &mut Client,
+        function: &'static str,
+        unique: Unique,
+        background: bool,
+    ) {
         let own = format!("shop {} life {} job {}", self.number, cx.rng().u64(), self.next);
         let result = match &unique {
             // Any job with the same key is the same job.
@@ -138,7 +144,7 @@ impl Shop {
             true => self.begin(Under::Background),
             false => self.begin(Under::Job { function, result }),
         };
-        let taken = self.client.submit(cx, job, tag);
+        let taken = client.submit(cx, job, tag);
         assert!(taken.is_ok() || taken == Err(NotAccepted::TooMany), "{taken:?}");
         if taken.is_err() {
             self.open.remove(&tag);
@@ -152,7 +158,7 @@ impl Shop {
         self.next
     }
 
-    fn begin_set(&mut self, cx: &mut Cx) {
+    fn begin_set(&mut self, cx: &mut Cx, client: &mut Client) {
         let options = TaskSetOptions {
             in_flight_max: 3,
             attempts_max: 4,
@@ -163,22 +169,13 @@ impl Shop {
         let first = SETS + self.sets * SET_JOBS;
         let mut set = TaskSet::new(options, first, AGAIN);
         (0..SET_JOBS).for_each(|nth| _ = set.add(Job::new("chatty", nth.to_string())));
-        set.submit(cx, &mut self.client);
+        set.submit(cx, client);
         self.set = Some(set);
     }
 
-    fn collect(&mut self, cx: &mut Cx) {
-        while let Some(event) = self.client.next_event() {
-            match event.tag() >= SETS {
-                true => self.of_set(cx, &event),
-                false => self.happened(event),
-            }
-        }
-    }
-
-    fn of_set(&mut self, cx: &mut Cx, event: &Event) {
+    fn of_set(&mut self, cx: &mut Cx, client: &mut Client, event: &Event) {
         let set = self.set.as_mut().expect("a set is there until its end");
-        assert!(set.on_event(cx, &mut self.client, event), "{event:?} is of no set");
+        assert!(set.on_event(cx, client, event), "{event:?} is of no set");
         if set.is_done() {
             let set = self.set.take().expect("it is there");
             for (nth, outcome) in set.into_outcomes().enumerate() {
@@ -229,39 +226,32 @@ impl Shop {
     }
 
     /// Everything has ended, and the last jobs were done.
-    pub(crate) fn check(&self) {
-        assert_eq!((self.client.pending(), self.open.len()), (0, 0), "{:?}", self.open);
+    pub(crate) fn check(&self, client: &Client) {
+        assert_eq!((client.pending(), self.open.len()), (0, 0), "{:?}", self.open);
         assert!(self.set.is_none(), "the set has ended");
         assert_eq!(self.last_done, LAST_JOBS, "everything is healed");
     }
-
-    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
-        assert!(what(&mut self.client, cx), "there is no other part");
-        self.collect(cx);
-    }
 }
 
-impl Machine for Shop {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
+impl Handler for Shop {
+    type Part = Client;
+
+    fn start(&mut self, cx: &mut Cx, _: &mut Client) {
         cx.after(TICK, Duration::ZERO);
     }
 
-    storytime_machine::pass_to_part!(open data eof drained gone failed);
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        if timer == TICK {
-            return self.tick(cx);
+    fn event(&mut self, cx: &mut Cx, client: &mut Client, event: Event) {
+        match event.tag() >= SETS {
+            true => self.of_set(cx, client, &event),
+            false => self.happened(event),
         }
-        if let Some(set) = &mut self.set
-            && set.on_timer(cx, &mut self.client, timer)
-        {
-            return self.collect(cx);
-        }
-        assert!(timer == AGAIN || self.client.on_timer(cx, timer));
-        self.collect(cx);
     }
 
-    fn invariants(&self) {
-        self.client.invariants();
+    fn timer(&mut self, cx: &mut Cx, client: &mut Client, timer: Token) {
+        if timer == TICK {
+            return self.tick(cx, client);
+        }
+        let of_set = self.set.as_mut().is_some_and(|set| set.on_timer(cx, client, timer));
+        assert!(of_set || timer == AGAIN, "the timer of a set that has ended");
     }
 }

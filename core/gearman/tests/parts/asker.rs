@@ -4,8 +4,9 @@ use crate::toy::PORT;
 use bytes::Bytes;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::client::{Client, ClientOptions, Event, Handle, Job, ServerId};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Token};
+use storytime_machine::{Cx, Endpoint, IpAddr, Token};
 
 /// First token of the client; the application's own lie below.
 const BASE: Token = Token(1 << 40);
@@ -30,7 +31,6 @@ pub(crate) fn job(at_ms: u64, function: &'static str, data: &'static str) -> Ask
 }
 
 pub(crate) struct Asker {
-    pub(crate) client: Client,
     script: Vec<Ask>,
     handles: BTreeMap<u64, Handle>,
     ended: BTreeSet<u64>,
@@ -40,16 +40,20 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    pub(crate) fn new(mut options: ClientOptions, servers: &[IpAddr], script: Vec<Ask>) -> Self {
+    pub(crate) fn new(
+        mut options: ClientOptions,
+        servers: &[IpAddr],
+        script: Vec<Ask>,
+    ) -> Adapter<Self> {
         options.servers = servers.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
-        Self {
-            client: Client::new(options, BASE),
+        let asker = Self {
             script,
             handles: BTreeMap::new(),
             ended: BTreeSet::new(),
             refused: BTreeSet::new(),
             events: Vec::new(),
-        }
+        };
+        Adapter::new(Client::new(options, BASE), asker)
     }
 
     /// What happened to a request, in order.
@@ -75,74 +79,48 @@ impl Asker {
     pub(crate) fn ends(&self) -> usize {
         self.ended.len()
     }
+}
 
-    fn ask(&mut self, cx: &mut Cx, place: usize) {
-        let tag = place as u64;
-        let taken = match self.script[place].1.clone() {
-            What::Submit(job) => self.client.submit(cx, job, tag),
-            What::StatusOf(of) => self.client.status(cx, self.handles[&of], tag),
+impl Handler for Asker {
+    type Part = Client;
+
+    fn start(&mut self, cx: &mut Cx, _: &mut Client) {
+        for (place, (at, _)) in self.script.iter().enumerate() {
+            cx.after(Token(place as u64), Duration::from_millis(*at));
+        }
+    }
+
+    fn event(&mut self, cx: &mut Cx, _: &mut Client, event: Event) {
+        let tag = event.tag();
+        assert!(!self.ended.contains(&tag), "{event:?} after the end");
+        if let Event::Created { handle, .. } = event {
+            let before = self.handles.insert(tag, handle);
+            assert!(before.is_none(), "{tag} was created twice");
+        }
+        if event.is_end() {
+            self.ended.insert(tag);
+        }
+        self.events.push((Duration::from_nanos(cx.now().0), event));
+    }
+
+    fn timer(&mut self, cx: &mut Cx, client: &mut Client, place: Token) {
+        let tag = place.0;
+        let taken = match self.script[tag as usize].1.clone() {
+            What::Submit(job) => client.submit(cx, job, tag),
+            What::StatusOf(of) => client.status(cx, self.handles[&of], tag),
             What::StatusUnique(key) => {
-                self.client.status_unique(cx, Bytes::from_static(key.as_bytes()), tag)
+                client.status_unique(cx, Bytes::from_static(key.as_bytes()), tag)
             }
             What::Echo(server, data) => {
-                let data = Bytes::from_static(data.as_bytes());
-                self.client.echo(cx, ServerId(server), data, tag)
+                client.echo(cx, ServerId(server), Bytes::from_static(data.as_bytes()), tag)
             }
             What::Close => {
-                self.client.close(cx);
+                client.close(cx);
                 Ok(())
             }
         };
         if taken.is_err() {
             self.refused.insert(tag);
         }
-        self.collect(cx);
-    }
-
-    fn collect(&mut self, cx: &Cx) {
-        while let Some(event) = self.client.next_event() {
-            let tag = event.tag();
-            assert!(!self.ended.contains(&tag), "{event:?} after the end");
-            if let Event::Created { handle, .. } = event {
-                let before = self.handles.insert(tag, handle);
-                assert!(before.is_none(), "{tag} was created twice");
-            }
-            if event.is_end() {
-                self.ended.insert(tag);
-            }
-            self.events.push((Duration::from_nanos(cx.now().0), event));
-        }
-    }
-
-    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
-        assert!(what(&mut self.client, cx), "there is no other part");
-        self.collect(cx);
-    }
-}
-
-impl Machine for Asker {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        for (place, (at, _)) in self.script.iter().enumerate() {
-            cx.after(Token(place as u64), Duration::from_millis(*at));
-        }
-    }
-
-    storytime_machine::pass_to_part!(open data eof drained failed);
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.client.owns(conn) && self.client.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        if timer < BASE {
-            return self.ask(cx, timer.0 as usize);
-        }
-        assert!(self.client.owns_token(timer) && self.client.on_timer(cx, timer));
-        self.collect(cx);
-    }
-
-    fn invariants(&self) {
-        self.client.invariants();
     }
 }

@@ -101,7 +101,7 @@ fn when_all_are_away_jobs_are_not_sent_at_once_and_servers_are_tried_less_and_le
         }
         bench.run(101);
         assert_eq!(bench.asker().endings(0..10_000), vec!["not sent"; 10_000]);
-        let connects = bench.asker().client.counters().connects;
+        let connects = bench.client().counters().connects;
         assert!((30..=51).contains(&connects), "{choice:?}: {connects} in 100 s to 3 servers");
     }
 }

@@ -21,7 +21,7 @@ fn a_job_is_created_told_of_and_done() {
     assert_eq!(bench.asker().story(1), ["created", "failed"]);
     assert_eq!(bench.asker().story(2), ["accepted"]);
     assert_eq!(bench.toy(0).waiting(), 1);
-    assert_eq!(bench.asker().client.pending(), 0);
+    assert_eq!(bench.client().pending(), 0);
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn exceptions_are_failures_unless_they_are_asked_for() {
         bench.run(1);
         assert_eq!(bench.asker().endings(0..2), [end, "complete after"]);
         let strays = u64::from(exceptions);
-        assert_eq!(bench.asker().client.counters().strays, strays, "the failure behind it");
+        assert_eq!(bench.client().counters().strays, strays, "the failure behind it");
     }
 }
 
@@ -91,7 +91,7 @@ fn a_late_answer_harms_no_other() {
     let mut bench = Bench::new(1).ask(ClientOptions::default(), script);
     bench.run(20);
     assert_eq!(bench.asker().endings(0..3), ["lost Time", "lost Time", "complete b"]);
-    assert_eq!(bench.asker().client.counters().late, 2);
+    assert_eq!(bench.client().counters().late, 2);
     assert_eq!(bench.toy(0).seen.accepted, 1);
 }
 
@@ -149,7 +149,7 @@ fn a_server_that_works_long_is_asked_whether_it_is_there_and_that_is_all() {
     let mut bench = Bench::new(1).ask(ClientOptions::default(), script);
     bench.run(1000);
     assert_eq!(bench.asker().endings(0..1), ["complete slow"]);
-    assert_eq!(bench.asker().client.counters().probes, 9);
+    assert_eq!(bench.client().counters().probes, 9);
     assert_eq!(bench.toy(0).seen.kinds[&Kind::EchoReq], 9, "none when nothing is awaited");
 }
 
@@ -248,7 +248,7 @@ fn closing_ends_everything_and_a_later_job_connects_anew() {
     assert!(ends[0].starts_with("lost Connection"), "{ends:?}");
     assert!(ends[1].starts_with("lost Connection"), "{ends:?}");
     assert_eq!(ends[3], "complete b");
-    assert!(bench.asker().client.is_closed());
+    assert!(bench.client().is_closed());
     assert_eq!(bench.toy(0).seen.accepted, 2);
 }
 
@@ -258,7 +258,7 @@ fn closing_while_a_connection_is_made_closes_that_too() {
     let mut bench = Bench::new(1).ask(ClientOptions::default(), script);
     bench.run(3);
     assert_eq!(bench.asker().endings(0..1), ["not sent"]);
-    assert!(bench.asker().client.is_closed());
+    assert!(bench.client().is_closed());
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn a_server_that_does_not_read_stops_what_is_sent_to_it_and_no_memory_is_lost() 
     assert!(ends.iter().all(|end| end == "not sent" || end == "lost Time"), "{ends:?}");
     let sent = ends.iter().filter(|end| *end == "lost Time").count();
     assert!((1..20).contains(&sent), "{sent} were sent into nothing");
-    assert_eq!(bench.asker().client.pending(), 0);
+    assert_eq!(bench.client().pending(), 0);
 }
 
 #[test]

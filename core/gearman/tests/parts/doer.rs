@@ -1,11 +1,12 @@
 //! A process that is a worker: each job takes as many milliseconds as its data says.
 
 use crate::toy::PORT;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::worker::{Down, JobId, NotTaken, Worker, WorkerEvent, WorkerOptions};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Token};
+use storytime_machine::{Cx, Endpoint, IpAddr, Token};
 
 /// First token of the worker; the process's own lie below.
 const BASE: Token = Token(1 << 40);
@@ -22,7 +23,6 @@ struct Doing {
 }
 
 pub(crate) struct Doer {
-    pub(crate) worker: Worker,
     doing: BTreeMap<u64, Doing>,
     last: u64,
     /// Jobs begun: function, key, reducer, server.
@@ -44,10 +44,9 @@ pub(crate) struct Doer {
 }
 
 impl Doer {
-    pub(crate) fn new(mut options: WorkerOptions, servers: &[IpAddr]) -> Self {
+    pub(crate) fn new(mut options: WorkerOptions, servers: &[IpAddr]) -> Adapter<Self> {
         options.servers = servers.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
-        Self {
-            worker: Worker::new(options, BASE),
+        let doer = Self {
             doing: BTreeMap::new(),
             last: 0,
             begun: Vec::new(),
@@ -60,54 +59,15 @@ impl Doer {
             leaves_after: usize::MAX,
             hangs_up_after: usize::MAX,
             learns: None,
-        }
+        };
+        Adapter::new(Worker::new(options, BASE), doer)
     }
 
-    fn collect(&mut self, cx: &mut Cx) {
-        while let Some(event) = self.worker.next_event() {
-            match event {
-                WorkerEvent::Job { job, handle, function, unique, reducer, data } => {
-                    let span = core::str::from_utf8(&data).ok().and_then(|ms| ms.parse().ok());
-                    let parts = if function == "parts" { span.unwrap_or(0) } else { 0 };
-                    let server = handle.server.0;
-                    self.begun.push((function.clone(), unique, reducer, server));
-                    self.last += 1;
-                    let doing = Doing { job, function, data, gone: false, parts };
-                    self.doing.insert(self.last, doing);
-                    let span = if parts > 0 { 0 } else { span.unwrap_or(0) };
-                    cx.after(Token(self.last), Duration::from_millis(span));
-                    if self.begun.len() == self.hangs_up_after {
-                        self.worker.hang_up(cx);
-                    }
-                    if self.begun.len() == self.leaves_after {
-                        self.worker.leave(cx);
-                    }
-                }
-                WorkerEvent::JobGone { job } => {
-                    self.gone += 1;
-                    let found = self.doing.values_mut().find(|doing| doing.job == job);
-                    if let Some(doing) = found {
-                        assert!(!doing.gone, "a job goes once");
-                        doing.gone = true;
-                    }
-                }
-                WorkerEvent::Room { job } => {
-                    let found = self.doing.iter().find(|(_, doing)| doing.job == job);
-                    let place = *found.expect("who waits for room has a job").0;
-                    self.go_on(cx, place);
-                }
-                WorkerEvent::Up { .. } => {}
-                WorkerEvent::Down { why, .. } => self.downs.push(why),
-            }
-        }
-        self.most = self.most.max(self.doing.len());
-    }
-
-    fn go_on(&mut self, cx: &mut Cx, place: u64) {
+    fn go_on(&mut self, cx: &mut Cx, worker: &mut Worker, place: u64) {
         let part = Bytes::from(vec![b'p'; 100_000]);
         let doing = self.doing.get_mut(&place).expect("a job is done once");
         while doing.parts > 0 {
-            match self.worker.data(cx, doing.job, &part) {
+            match worker.data(cx, doing.job, &part) {
                 Ok(()) => doing.parts -= 1,
                 Err(NotTaken::Full) => return,
                 Err(_) => break,
@@ -118,77 +78,79 @@ impl Doer {
         self.done += 1;
         if function == "stream" {
             let part = Bytes::from_static(b"s");
-            (0..2).for_each(|_| self.worker.data(cx, job, &part).expect("there is room"));
+            (0..2).for_each(|_| worker.data(cx, job, &part).expect("there is room"));
         }
         if !gone {
             self.finished.push(data.clone());
         }
         let ended = match &function[..] {
-            b"fail" => self.worker.fail(cx, job),
-            b"exception" => self.worker.exception(cx, job, data),
-            b"swallow" | b"length" => self.worker.complete(cx, job, data.len().to_string().into()),
-            b"grow" => self.worker.complete(cx, job, Bytes::from(vec![b'g'; 300_000])),
-            _ => self.worker.complete(cx, job, data),
+            b"fail" => worker.fail(cx, job),
+            b"exception" => worker.exception(cx, job, data),
+            b"swallow" | b"length" => worker.complete(cx, job, data.len().to_string().into()),
+            b"grow" => worker.complete(cx, job, Bytes::from(vec![b'g'; 300_000])),
+            _ => worker.complete(cx, job, data),
         };
         let told = if gone { Err(NotTaken::Gone) } else { Ok(()) };
         assert_eq!(ended, told, "a job that is gone is told before");
         self.in_vain += u64::from(gone);
-        let again = self.worker.fail(cx, job);
+        let again = worker.fail(cx, job);
         assert!(again == Err(NotTaken::Unknown), "a job ends once");
     }
 }
 
-impl Machine for Doer {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        self.worker.start(cx);
+impl Handler for Doer {
+    type Part = Worker;
+
+    fn start(&mut self, cx: &mut Cx, _: &mut Worker) {
         if let Some((at, _)) = &self.learns {
             cx.after(Token(0), *at);
         }
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.worker.on_open(cx, conn, &how));
-        self.collect(cx);
+    fn event(&mut self, cx: &mut Cx, worker: &mut Worker, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Job { job, handle, function, unique, reducer, data } => {
+                let span = core::str::from_utf8(&data).ok().and_then(|ms| ms.parse().ok());
+                let parts = if function == "parts" { span.unwrap_or(0) } else { 0 };
+                let server = handle.server.0;
+                self.begun.push((function.clone(), unique, reducer, server));
+                self.last += 1;
+                let doing = Doing { job, function, data, gone: false, parts };
+                self.doing.insert(self.last, doing);
+                let span = if parts > 0 { 0 } else { span.unwrap_or(0) };
+                cx.after(Token(self.last), Duration::from_millis(span));
+                if self.begun.len() == self.hangs_up_after {
+                    worker.hang_up(cx);
+                }
+                if self.begun.len() == self.leaves_after {
+                    worker.leave(cx);
+                }
+            }
+            WorkerEvent::JobGone { job } => {
+                self.gone += 1;
+                let found = self.doing.values_mut().find(|doing| doing.job == job);
+                if let Some(doing) = found {
+                    assert!(!doing.gone, "a job goes once");
+                    doing.gone = true;
+                }
+            }
+            WorkerEvent::Room { job } => {
+                let found = self.doing.iter().find(|(_, doing)| doing.job == job);
+                let place = *found.expect("who waits for room has a job").0;
+                self.go_on(cx, worker, place);
+            }
+            WorkerEvent::Up { .. } => {}
+            WorkerEvent::Down { why, .. } => self.downs.push(why),
+        }
+        self.most = self.most.max(self.doing.len());
     }
 
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.worker.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_drained(cx, conn));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_eof(cx, conn));
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.worker.owns(conn) && self.worker.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.worker.on_failed(cx, connect, why));
-        self.collect(cx);
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
+    fn timer(&mut self, cx: &mut Cx, worker: &mut Worker, timer: Token) {
         if timer == Token(0) {
             let (_, function) = self.learns.clone().expect("the timer is for this");
-            self.worker.can_do(cx, function, None);
-        } else if timer < BASE {
-            self.go_on(cx, timer.0);
+            worker.can_do(cx, function, None);
         } else {
-            assert!(self.worker.owns_token(timer) && self.worker.on_timer(cx, timer));
+            self.go_on(cx, worker, timer.0);
         }
-        self.collect(cx);
-    }
-
-    fn invariants(&self) {
-        self.worker.invariants();
     }
 }

@@ -18,8 +18,9 @@ use asker::{Ask, Asker};
 use bytes::Bytes;
 use core::time::Duration;
 use doer::Doer;
-use storytime_gearman::client::{ClientOptions, Event};
-use storytime_gearman::worker::WorkerOptions;
+use storytime_gearman::adapter::Adapter;
+use storytime_gearman::client::{Client, ClientOptions, Event};
+use storytime_gearman::worker::{Worker, WorkerOptions};
 use storytime_machine::{Drive, IpAddr, Limits, Machine, Process, Time};
 use storytime_sim::disk::{DiskConfig, Profile};
 use storytime_sim::{Config, HostConfig, HostId, ProcessId, ProgramConfig, Ran, World};
@@ -94,7 +95,7 @@ impl Bench {
         let ips = self.ips.clone();
         let make = move || {
             let mut doer = Doer::new(options.clone(), &ips);
-            habits(&mut doer);
+            habits(&mut doer.handler);
             doer
         };
         let doer = self.add("doer", make).1;
@@ -113,11 +114,29 @@ impl Bench {
     }
 
     pub(crate) fn asker(&mut self) -> &mut Asker {
+        &mut self.asking().handler
+    }
+
+    /// The client of the application.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.asking().part
+    }
+
+    fn asking(&mut self) -> &mut Adapter<Asker> {
         let asker = self.asker.expect("there is one");
         self.world.machine(asker).expect("the application runs")
     }
 
     pub(crate) fn doer(&mut self, nth: usize) -> &mut Doer {
+        &mut self.doing(nth).handler
+    }
+
+    /// The worker of a doer.
+    pub(crate) fn worker(&mut self, nth: usize) -> &mut Worker {
+        &mut self.doing(nth).part
+    }
+
+    fn doing(&mut self, nth: usize) -> &mut Adapter<Doer> {
         self.world.machine(self.doers[nth]).expect("the worker runs")
     }
 

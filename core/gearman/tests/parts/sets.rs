@@ -5,6 +5,7 @@ use crate::setter::{Setter, Splitter};
 use crate::worker::can;
 use crate::{Bench, text};
 use core::time::Duration;
+use storytime_gearman::adapter::Adapter;
 use storytime_gearman::client::{
     ClientOptions, Event, Job, NotAccepted, Outcome, TaskSetOptions, Unique,
 };
@@ -26,7 +27,8 @@ impl Bench {
     }
 
     fn setter(&mut self, process: ProcessId) -> &mut Setter {
-        self.world.machine(process).expect("it runs")
+        let setter = self.world.machine::<Adapter<Setter>>(process).expect("it runs");
+        &mut setter.handler
     }
 }
 

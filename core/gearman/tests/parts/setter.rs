@@ -4,8 +4,9 @@
 use crate::toy::PORT;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::client::{
-    Client, ClientOptions, Job, MapReduce, Outcome, TaskSet, TaskSetOptions, lines, sum,
+    Client, ClientOptions, Event, Job, MapReduce, Outcome, TaskSet, TaskSetOptions, lines, sum,
 };
 use storytime_gearman::worker::{Grab, JobId, Worker, WorkerEvent, WorkerOptions};
 use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, IpAddr, Machine, Open, Token};
@@ -66,7 +67,6 @@ impl Splitter {
 
 /// Runs a set of tasks.
 pub(crate) struct Setter {
-    client: Client,
     set: TaskSet,
     pub(crate) done_at: Option<Duration>,
 }
@@ -77,51 +77,37 @@ impl Setter {
         requests_max: usize,
         servers: &[IpAddr],
         jobs: &[Job],
-    ) -> Self {
+    ) -> Adapter<Self> {
         let servers = servers.iter().map(|ip| Endpoint::tcp(*ip, PORT)).collect();
         let client = ClientOptions { servers, requests_max, ..ClientOptions::default() };
         let mut set = TaskSet::new(options, 1000, AGAIN);
         for job in jobs {
             set.add(job.clone());
         }
-        Self { client: Client::new(client, CLIENT), set, done_at: None }
+        Adapter::new(Client::new(client, CLIENT), Self { set, done_at: None })
     }
 
     pub(crate) fn outcome(&self, place: usize) -> Option<&Outcome> {
         self.set.outcome(place)
     }
+}
 
-    fn collect(&mut self, cx: &mut Cx) {
-        while let Some(event) = self.client.next_event() {
-            assert!(self.set.on_event(cx, &mut self.client, &event));
-        }
+impl Handler for Setter {
+    type Part = Client;
+
+    fn start(&mut self, cx: &mut Cx, client: &mut Client) {
+        self.set.submit(cx, client);
+    }
+
+    fn event(&mut self, cx: &mut Cx, client: &mut Client, event: Event) {
+        assert!(self.set.on_event(cx, client, &event));
         if self.set.is_done() && self.done_at.is_none() {
             self.done_at = Some(Duration::from_nanos(cx.now().0));
         }
     }
 
-    fn pass(&mut self, cx: &mut Cx, what: impl FnOnce(&mut Client, &mut Cx) -> bool) {
-        assert!(what(&mut self.client, cx), "there is no other part");
-        self.collect(cx);
-    }
-}
-
-impl Machine for Setter {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        self.set.submit(cx, &mut self.client);
-        self.collect(cx);
-    }
-
-    storytime_machine::pass_to_part!(open data gone failed);
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        let set = self.set.on_timer(cx, &mut self.client, timer);
-        assert!(set || self.client.on_timer(cx, timer));
-        self.collect(cx);
-    }
-
-    fn invariants(&self) {
-        self.client.invariants();
+    fn timer(&mut self, cx: &mut Cx, client: &mut Client, timer: Token) {
+        assert!(self.set.on_timer(cx, client, timer));
     }
 }
 

@@ -56,13 +56,13 @@ fn servers_are_asked_in_turn_so_that_none_is_preferred() {
 fn a_server_alone_with_its_jobs_is_not_slowed_by_idle_ones() {
     let mut bench = Bench::with(Config::new(1), 3, Toy::default).work(can(&["work"]));
     bench.run(1);
-    let grabs = bench.doer(0).worker.counters().grabs;
+    let grabs = bench.worker(0).counters().grabs;
     assert_eq!(grabs, 3, "each was asked once, and all sleep");
     (0..100).for_each(|_| bench.toy(1).add("work", "1"));
     wake(&mut bench, 1);
     bench.run(5);
     assert_eq!(bench.doer(0).done, 100);
-    assert_eq!(bench.doer(0).worker.counters().grabs, 3 + 101, "the others were left asleep");
+    assert_eq!(bench.worker(0).counters().grabs, 3 + 101, "the others were left asleep");
 }
 
 /// Makes a server wake everybody.
@@ -131,7 +131,7 @@ fn ends_are_said_in_each_dialect() {
 fn an_idle_worker_asks_again_every_ten_seconds_and_does_nothing_else() {
     let mut bench = Bench::with(Config::new(1), 2, Toy::default).work(can(&["work"]));
     bench.run(3600);
-    let counters = bench.doer(0).worker.counters();
+    let counters = bench.worker(0).counters();
     assert!((700..=722).contains(&counters.grabs), "{counters:?}");
     assert_eq!((counters.connects, counters.connections_lost), (2, 0));
 }
@@ -175,7 +175,7 @@ fn servers_that_are_all_away_are_tried_less_and_less_often_and_used_when_they_ar
     }
     let events = bench.world.events();
     bench.run(100);
-    let counters = bench.doer(0).worker.counters();
+    let counters = bench.worker(0).counters();
     assert!((30..=51).contains(&counters.connects), "{counters:?}");
     assert!(bench.world.events() - events < 1000, "nothing spins");
     for server in bench.servers.clone() {
@@ -212,7 +212,7 @@ fn a_server_that_does_not_answer_is_left() {
     };
     let mut bench = Bench::with(Config::new(1), 1, toy).work(can(&["work"]));
     bench.run(60);
-    let counters = bench.doer(0).worker.counters();
+    let counters = bench.worker(0).counters();
     assert_eq!(bench.doer(0).downs[0], Down::Silent);
     assert!((6..=12).contains(&counters.grabs), "{counters:?}");
 }
@@ -247,7 +247,7 @@ fn leaving_finishes_what_is_begun_and_closes_everything() {
     let habits = |doer: &mut Doer| doer.leaves_after = 5;
     let mut bench = Bench::with(Config::new(1), 2, full(20)).work_as(options, habits);
     bench.run(5);
-    assert!(bench.doer(0).worker.is_closed());
+    assert!(bench.worker(0).is_closed());
     let done = bench.doer(0).done;
     assert!((5..=6).contains(&done), "one more may have been under way: {done}");
     let ended: usize = (0..2).map(|nth| bench.toy(nth).seen.ends.len()).sum();

@@ -5,4 +5,6 @@ mod crashes;
 mod people;
 mod rig;
 mod troubles;
+#[path = "../../../pair/tests/halves/watched.rs"]
+mod watched;
 mod words;

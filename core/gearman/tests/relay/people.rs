@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::client::{Client, ClientOptions, Event, Job};
 use storytime_gearman::engine::Grab;
 use storytime_gearman::worker::{JobId, Worker, WorkerEvent, WorkerOptions};
@@ -11,12 +12,12 @@ use storytime_machine::{Boot, Bytes, BytesMut, Conn, Cx, Endpoint, Gone, Machine
 const BASE: Token = Token(1 << 40);
 const TICK: Token = Token(0);
 /// Between two submits.
-const PACE: Duration = Duration::from_millis(11);
+pub(crate) const PACE: Duration = Duration::from_millis(11);
 /// How long a job takes.
 const SPAN: Duration = Duration::from_millis(3);
 
 /// What happened, whatever became of the memory of those who did it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) submitted: u64,
     /// Jobs whose handle was told.
@@ -26,10 +27,24 @@ pub(crate) struct Seen {
     pub(crate) refused: u64,
     /// What was said last to who typed.
     pub(crate) said: String,
-    /// Nobody submits any more.
-    pub(crate) quiet: bool,
-    /// Nobody works.
-    pub(crate) strike: bool,
+    /// So many jobs are submitted, and no more.
+    pub(crate) submits_max: u64,
+    /// So many jobs are done, and the next one is held.
+    pub(crate) done_max: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            submitted: 0,
+            accepted: BTreeSet::new(),
+            done: BTreeSet::new(),
+            refused: 0,
+            said: String::new(),
+            submits_max: u64::MAX,
+            done_max: usize::MAX,
+        }
+    }
 }
 
 /// The record of one world.
@@ -51,11 +66,12 @@ impl Book {
 /// Submits jobs in the background, each with its number for data.
 pub(crate) struct Asker {
     book: Book,
-    client: Client,
+    /// When the first one is submitted, after the start.
+    begin: Duration,
 }
 
 impl Asker {
-    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Self {
+    pub(crate) fn new(book: Book, servers: &[Endpoint], begin: Duration) -> Adapter<Self> {
         let options = ClientOptions {
             servers: servers.to_vec(),
             retry_after: Duration::from_millis(100),
@@ -63,27 +79,33 @@ impl Asker {
             timeout: Duration::from_secs(2),
             ..ClientOptions::default()
         };
-        Self { book, client: Client::new(options, BASE) }
+        Adapter::new(Client::new(options, BASE), Self { book, begin })
+    }
+}
+
+impl Handler for Asker {
+    type Part = Client;
+
+    fn start(&mut self, cx: &mut Cx, _: &mut Client) {
+        cx.after(TICK, self.begin);
     }
 
-    fn collect(&mut self) {
-        while let Some(event) = self.client.next_event() {
-            let mut seen = self.book.open();
-            match event {
-                Event::Created { tag, .. } => {
-                    seen.accepted.insert(tag);
-                }
-                Event::Refused { .. } => seen.refused += 1,
-                _ => {}
+    fn event(&mut self, _: &mut Cx, _: &mut Client, event: Event) {
+        let mut seen = self.book.open();
+        match event {
+            Event::Created { tag, .. } => {
+                seen.accepted.insert(tag);
             }
+            Event::Refused { .. } => seen.refused += 1,
+            _ => {}
         }
     }
 
-    fn tick(&mut self, cx: &mut Cx) {
+    fn timer(&mut self, cx: &mut Cx, client: &mut Client, _: Token) {
         cx.after(TICK, PACE);
         let number = {
             let mut seen = self.book.open();
-            if seen.quiet {
+            if seen.submitted >= seen.submits_max {
                 return;
             }
             seen.submitted += 1;
@@ -92,19 +114,18 @@ impl Asker {
         let data = Bytes::from(number.to_string());
         let job = Job { background: true, ..Job::new("work", data) };
         // One that finds too many under way was not accepted by anybody.
-        let _full = self.client.submit(cx, job, number);
+        let _full = client.submit(cx, job, number);
     }
 }
 
 /// Does jobs, one at a time.
 pub(crate) struct Doer {
     book: Book,
-    worker: Worker,
     doing: Option<(JobId, u64)>,
 }
 
 impl Doer {
-    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Self {
+    pub(crate) fn new(book: Book, servers: &[Endpoint]) -> Adapter<Self> {
         let options = WorkerOptions {
             servers: servers.to_vec(),
             functions: vec![(Bytes::from_static(b"work"), None)],
@@ -113,26 +134,29 @@ impl Doer {
             retry_after_max: Duration::from_millis(400),
             ..WorkerOptions::default()
         };
-        Self { book, worker: Worker::new(options, BASE), doing: None }
+        Adapter::new(Worker::new(options, BASE), Self { book, doing: None })
     }
+}
 
-    fn collect(&mut self, cx: &mut Cx) {
-        while let Some(event) = self.worker.next_event() {
-            if let WorkerEvent::Job { job, data, .. } = event {
-                let number = std::str::from_utf8(&data).ok().and_then(|text| text.parse().ok());
-                self.doing = Some((job, number.expect("a number was submitted")));
-                cx.after(TICK, SPAN);
-            }
+impl Handler for Doer {
+    type Part = Worker;
+
+    fn event(&mut self, cx: &mut Cx, _: &mut Worker, event: WorkerEvent) {
+        if let WorkerEvent::Job { job, data, .. } = event {
+            let number = std::str::from_utf8(&data).ok().and_then(|text| text.parse().ok());
+            self.doing = Some((job, number.expect("a number was submitted")));
+            cx.after(TICK, SPAN);
         }
     }
 
-    fn finish(&mut self, cx: &mut Cx) {
-        if self.book.open().strike {
+    fn timer(&mut self, cx: &mut Cx, worker: &mut Worker, _: Token) {
+        let mut seen = self.book.open();
+        if seen.done.len() >= seen.done_max {
             cx.after(TICK, SPAN);
         } else if let Some((job, number)) = self.doing.take()
-            && self.worker.complete(cx, job, Bytes::new()).is_ok()
+            && worker.complete(cx, job, Bytes::new()).is_ok()
         {
-            self.book.open().done.insert(number);
+            seen.done.insert(number);
         }
     }
 }
@@ -169,93 +193,5 @@ impl Machine for Typist {
 
     fn failed(&mut self, _cx: &mut Cx, _connect: Token, why: Gone) {
         self.book.open().said = why.to_string();
-    }
-}
-
-impl Machine for Asker {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        cx.after(TICK, PACE);
-    }
-
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect();
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect();
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_drained(cx, conn));
-        self.collect();
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect();
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.client.on_gone(cx, conn, why));
-        self.collect();
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
-        self.collect();
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        match timer == TICK {
-            true => self.tick(cx),
-            false => assert!(self.client.on_timer(cx, timer)),
-        }
-        self.collect();
-    }
-}
-
-impl Machine for Doer {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        self.worker.start(cx);
-    }
-
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.worker.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.worker.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_drained(cx, conn));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_eof(cx, conn));
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.worker.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.worker.on_failed(cx, connect, why));
-        self.collect(cx);
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        match timer == TICK {
-            true => self.finish(cx),
-            false => assert!(self.worker.on_timer(cx, timer)),
-        }
-        self.collect(cx);
     }
 }

@@ -20,9 +20,9 @@ fn dies(seed: u64, bug: Option<Bug>, parted: Duration) -> Result<(), String> {
     let mut rig = Rig::new(&Setting { bug, ..Setting::new(seed) });
     rig.whole()?;
     // Nothing is done meanwhile: all that is accepted has to be in the other one's queue.
-    rig.book.open().strike = true;
+    rig.book().done_max = 0;
     rig.run(SECOND + Duration::from_millis(seed * 7))?;
-    let accepted = rig.book.open().accepted.len();
+    let accepted = rig.book().accepted.len();
     assert!(accepted > 50, "{accepted} jobs");
     rig.cut(SERVERS[0], SERVERS[1]);
     rig.run(parted)?;
@@ -68,15 +68,14 @@ fn cut_off_from_both_it_ends_and_comes_back_to_stand_by() {
     assert!(!rig.serves(0));
     rig.world.apply(&Fault::HealAll);
     rig.whole().expect("a pair again");
-    assert_eq!(rig.serving(), Some(1), "it does not come back by itself");
+    assert_eq!(rig.active(), Some(1), "it does not come back by itself");
     rig.settle().expect("nothing is lost");
 }
 
 /// Troubles of all sorts, for everybody but those who submit and work; when all is healed.
 fn drawn(rig: &mut Rig, seed: u64) -> (String, Time) {
-    let hosts = [SERVERS[0], SERVERS[1], WITNESS];
     let menu = Menu {
-        hosts: (0..3).map(|nth| (hosts[nth], vec![Rig::process(nth)])).collect(),
+        hosts: rig.victims(),
         budget: 1 + (seed % 3) as usize,
         safety: TROUBLE,
         gap: Duration::from_millis(2_500),
@@ -115,8 +114,8 @@ fn story(seed: u64) -> (Result<(), String>, u64, usize) {
     };
     let until = heals_at.since(Time::ZERO) + Duration::from_millis(1);
     let result = rig.run(until).and_then(|()| rig.whole()).and_then(|()| rig.settle());
-    let accepted = rig.book.open().accepted.len();
-    (result.map_err(|why| format!("seed {seed}: {why}\n{said}")), rig.takeovers, accepted)
+    let accepted = rig.book().accepted.len();
+    (result.map_err(|why| format!("seed {seed}: {why}\n{said}")), rig.failovers, accepted)
 }
 
 #[test]

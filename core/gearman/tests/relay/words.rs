@@ -7,7 +7,7 @@ use storytime_gearman::config::Alone;
 fn one_serves_and_the_other_one_says_that_it_does_not() {
     let mut rig = Rig::new(&Setting::new(1));
     rig.whole().expect("a pair");
-    assert_eq!(rig.serving(), Some(0), "the preferred one");
+    assert_eq!(rig.active(), Some(0), "the preferred one");
     assert_eq!(rig.say(0, "relay\r\n"), "role\tserves\nother\tequal\nepoch\t1\n.\n");
     assert_eq!(rig.say(1, "relay\r\n"), "role\tstands by\nother\t-\nepoch\t1\n.\n");
     assert_eq!(rig.say(1, "status\r\n"), "ERR NOT_SERVING this+job+server+stands+by\r\n");
@@ -31,7 +31,7 @@ fn the_one_that_serves_hands_over_and_comes_back_to_stand_by() {
     assert_eq!(rig.say(0, "relay handover\r\n"), "OK\r\n");
     rig.run_until(SECOND * 10, "the other one serves", |rig| rig.serves(1)).expect("it does");
     rig.whole().expect("a pair again");
-    assert_eq!(rig.serving(), Some(1));
+    assert_eq!(rig.active(), Some(1));
     assert_eq!(rig.say(0, "relay\r\n"), "role\tstands by\nother\t-\nepoch\t2\n.\n");
     rig.settle().expect("nothing is lost");
 }
@@ -58,13 +58,13 @@ fn with_the_other_one_away_jobs_are_accepted_or_refused_as_the_flag_says() {
         rig.world.power_cut(other);
         rig.run(SECOND * 8).expect("all is well");
         let (accepted, refused) = {
-            let seen = rig.book.open();
+            let seen = rig.book();
             (seen.accepted.len(), seen.refused)
         };
         assert!(rig.say(0, "relay handover\r\n").starts_with("ERR NOT_EQUAL"));
         rig.run(SECOND * 2).expect("all is well");
         let (accepted_alone, refused_alone) = {
-            let seen = rig.book.open();
+            let seen = rig.book();
             (seen.accepted.len() - accepted, seen.refused - refused)
         };
         match alone {

@@ -71,8 +71,7 @@ fn a_half_that_is_cut_off_gives_the_address_up_before_the_other_one_takes_it() {
     rig.run_until(SECOND * 5, "a whole pair", Rig::is_whole).unwrap();
     let alone = rig.hosts[0];
     for other in [rig.hosts[1], rig.witness] {
-        rig.world.apply(&Fault::Cut { from: alone, to: other });
-        rig.world.apply(&Fault::Cut { from: other, to: alone });
+        rig.cut(alone, other);
     }
     // The client still sees both: it follows the address.
     let acked = rig.client().acked.len();

@@ -3,7 +3,7 @@
 //! In each: never two halves that serve, no read that misses what was acknowledged before it, every
 //! acknowledged number there after all failovers, and in the end two equal disks.
 
-use crate::rig::{Rig, STEP, Setting, quick_disk};
+use crate::rig::{Rig, Setting, quick_disk};
 use core::time::Duration;
 use storytime_machine::{Rng, Time};
 use storytime_pair::config::{Bug, DRIFT_PPM};
@@ -28,9 +28,8 @@ fn setting(seed: u64, bug: Option<Bug>) -> Setting {
 /// Draws troubles for the whole world, and cuts of the link between the halves on top.
 fn troubles(rig: &mut Rig, seed: u64, budget: usize) -> FaultPlan {
     let hosts = [rig.hosts[0], rig.hosts[1], rig.witness];
-    let processes = [rig.members[0], rig.members[1], rig.court];
     let menu = Menu {
-        hosts: hosts.into_iter().zip(processes.map(|process| vec![process])).collect(),
+        hosts: rig.victims(),
         budget,
         safety: SAFETY,
         gap: Duration::from_millis(1_500),
@@ -63,7 +62,7 @@ struct Story {
 fn story(seed: u64, budget: usize, bug: Option<Bug>) -> (Outcome, Story) {
     let mut rig = Rig::new(&setting(seed, bug));
     let plan = troubles(&mut rig, seed, budget);
-    let until = plan.heals_at.since(Time::ZERO) + STEP;
+    let until = plan.heals_at.since(Time::ZERO) + Duration::from_millis(1);
     let result = rig.run(until).and_then(|()| rig.settle()).and_then(|()| rig.succeed());
     let story = Story { failovers: rig.failovers, acked: rig.client().acked.len() };
     let (digest, events) = (rig.world.digest(), rig.world.events());

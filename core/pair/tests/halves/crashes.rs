@@ -4,10 +4,12 @@
 use crate::rig::{Rig, Setting};
 use core::time::Duration;
 use storytime_machine::Time;
-use storytime_sim::enumerate::{Flaw, FlawKind, WorldOptions, WorldReport, enumerate_world};
+use storytime_sim::enumerate::{Flaw, Stage, WorldOptions, enumerate_stage};
 use storytime_sim::{HostId, World};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Up to when operations are cut behind, and what is left of a run is looked at.
+const END: Time = Time(6_000_000_000);
 /// The points of a story are taken one by one up to here, then every `SPARSE`-th.
 const DENSE: u64 = 60;
 const SPARSE: u64 = 16;
@@ -16,13 +18,17 @@ fn setting() -> Setting {
     Setting { pace: 2, ..Setting::new(30) }
 }
 
-/// After the outage: the world comes to rest, and the standby alone has everything.
-fn check(world: &mut World) -> Result<(), Flaw> {
-    let nothing = World::new(storytime_sim::Config::new(0));
-    let mut rig = Rig::around(core::mem::replace(world, nothing), &setting());
-    let result = rig.settle().and_then(|()| rig.succeed());
-    *world = rig.world;
-    result.map_err(|what| Flaw { kind: FlawKind::Lost, what })
+impl Stage for Rig {
+    fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// After the outage: the world comes to rest, and the standby alone has everything.
+    fn finish(&mut self) -> Result<(), Flaw> {
+        let rest = END.since(self.world.now());
+        let result = self.run(rest).and_then(|()| self.settle()).and_then(|()| self.succeed());
+        result.map_err(Flaw::lost)
+    }
 }
 
 /// Cuts the power of these hosts together.
@@ -32,13 +38,12 @@ fn sweep(hosts: &[u32]) {
         targets: vec![hosts],
         outage: Some(SECOND * 2),
         random: 1,
-        ..WorldOptions::new([], Time::ZERO + SECOND * 6)
+        ..WorldOptions::new([], END)
     };
     let dense = WorldOptions { operations: (1, DENSE), every: 1, ..base.clone() };
     let sparse = WorldOptions { operations: (DENSE + 1, 500), every: SPARSE, ..base };
     for options in [dense, sparse] {
-        let build = || Rig::new(&setting()).world;
-        let report: WorldReport = enumerate_world(&options, build, check);
+        let report = enumerate_stage(&options, || Rig::new(&setting()));
         println!("{report:?}");
         report.assert_clean();
     }

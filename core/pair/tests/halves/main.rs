@@ -10,3 +10,4 @@ mod rig;
 mod split;
 mod sweeps;
 mod tenant;
+mod watched;

@@ -1,22 +1,23 @@
-//! A world of two halves, a witness and a client, and what must hold in it.
+//! A world of two members, a witness and a client, and what must hold in it.
 
 use crate::client::Client;
 use crate::tenant::{Member, PORT};
+pub(crate) use crate::watched::quick_disk;
+use crate::watched::{self, Halves, add_court, boxed, supervised};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use storytime_machine::{
-    Bytes, DiskError, DiskOk, DiskOp, DiskResult, Drive, Endpoint, IpAddr, Machine, OpKey, Process,
-    Setup, Time, Token,
+    Bytes, DiskError, DiskOk, DiskOp, DiskResult, Endpoint, IpAddr, OpKey, Time, Token,
 };
 use storytime_pair::config::Bug;
-use storytime_pair::{Mirror, PairConfig, Role, Witness, WitnessConfig};
+use storytime_pair::{Mirror, PairConfig, Role};
 use storytime_sim::{
-    Clock, Config, DiskConfig, HostConfig, HostId, ProcessId, ProgramConfig, Ran, SimDisk, World,
+    Clock, Config, DiskConfig, HostConfig, ProcessId, ProgramConfig, SimDisk, World,
 };
 
 pub(crate) const PAIR_PORT: u16 = 21350;
 pub(crate) const WITNESS_PORT: u16 = 7000;
-pub(crate) const STEP: Duration = Duration::from_millis(2);
+const CLIENT: ProcessId = ProcessId(3);
 
 /// How a world is made.
 #[derive(Clone, Debug)]
@@ -45,22 +46,29 @@ impl Setting {
     }
 }
 
-/// An honest disk, fast enough for many flushes in a short run.
-pub(crate) fn quick_disk() -> DiskConfig {
-    DiskConfig { iops: 20_000, flush: Duration::from_micros(300), ..DiskConfig::default() }
+/// Members, whose clocks may drift.
+pub(crate) struct Members {
+    drift_ppm: [i32; 3],
 }
 
-/// The world, and where everything is in it.
-pub(crate) struct Rig {
-    pub(crate) world: World,
-    pub(crate) hosts: [HostId; 2],
-    pub(crate) witness: HostId,
-    pub(crate) members: [ProcessId; 2],
-    pub(crate) court: ProcessId,
-    pub(crate) client: ProcessId,
-    drift_ppm: [i32; 3],
-    last_active: Option<usize>,
-    pub(crate) failovers: u64,
+pub(crate) type Rig = watched::Rig<Members>;
+
+impl Halves for Members {
+    const STEP: Duration = Duration::from_millis(2);
+
+    fn serves(rig: &mut Rig, index: usize) -> bool {
+        let clock = rig.clock(index);
+        rig.member(index).pair.serves(clock)
+    }
+
+    fn is_equal(rig: &mut Rig, active: usize) -> bool {
+        rig.member(active).pair.mirror() == Mirror::Equal
+            && rig.member(1 - active).pair.role() == Role::Standby
+    }
+
+    fn complaint(rig: &mut Rig) -> Option<String> {
+        rig.client().complaint.take()
+    }
 }
 
 impl Rig {
@@ -92,12 +100,9 @@ impl Rig {
                 )
             };
             let make = move |setup| boxed(Member::new(config.clone()), setup);
-            world.add_program(hosts[index], ProgramConfig::new("member", make));
+            supervised(&mut world, hosts[index], ProgramConfig::new("member", make));
         }
-        let court = ProgramConfig::new("witness", |setup| {
-            boxed(Witness::new(WitnessConfig::default()), setup)
-        });
-        world.add_program(witness, court);
+        add_court(&mut world, witness);
         let halves = hosts.map(|host| match setting.address {
             Some(ip) => Endpoint::tcp(ip, PORT),
             None => at(&world, host, PORT),
@@ -108,28 +113,13 @@ impl Rig {
         for host in [hosts[0], hosts[1], witness, caller] {
             world.power_on(host);
         }
-        Self::around(world, setting)
-    }
-
-    /// Takes over a world that was made with this setting, at any time of its life.
-    pub(crate) fn around(world: World, setting: &Setting) -> Self {
-        Self {
-            world,
-            hosts: [HostId(0), HostId(1)],
-            witness: HostId(2),
-            members: [ProcessId(0), ProcessId(1)],
-            court: ProcessId(2),
-            client: ProcessId(3),
-            drift_ppm: setting.drift_ppm,
-            last_active: None,
-            failovers: 0,
-        }
+        Self::around(world, Members { drift_ppm: setting.drift_ppm })
     }
 
     /// A host's monotonic clock now.
     fn clock(&self, index: usize) -> Time {
         let now = i128::from(self.world.now().0);
-        Time((now + now * i128::from(self.drift_ppm[index]) / 1_000_000) as u64)
+        Time((now + now * i128::from(self.halves.drift_ppm[index]) / 1_000_000) as u64)
     }
 
     pub(crate) fn member(&mut self, index: usize) -> &mut Member {
@@ -137,76 +127,7 @@ impl Rig {
     }
 
     pub(crate) fn client(&mut self) -> &mut Client {
-        self.world.machine::<Client>(self.client).expect("it was started")
-    }
-
-    /// Whether a half would serve at this moment.
-    pub(crate) fn serves(&mut self, index: usize) -> bool {
-        let clock = self.clock(index);
-        let running = self.world.is_running(self.members[index]);
-        running && self.member(index).pair.serves(clock)
-    }
-
-    /// Runs on, looking at every few milliseconds, and starts what has ended by itself.
-    pub(crate) fn run(&mut self, span: Duration) -> Result<(), String> {
-        let until = self.world.now() + span;
-        while self.world.now() < until {
-            if let Ran::Broken(failure) = self.world.run_until(self.world.now() + STEP) {
-                return Err(failure.to_string());
-            }
-            let serve = [self.serves(0), self.serves(1)];
-            if serve == [true; 2] {
-                return Err(format!("{}: both halves are active", self.world.now()));
-            }
-            if let Some(active) = serve.iter().position(|serves| *serves)
-                && self.last_active != Some(active)
-            {
-                self.failovers += u64::from(self.last_active.is_some());
-                self.last_active = Some(active);
-            }
-            for process in [self.members[0], self.members[1], self.court] {
-                if self.world.exit(process).is_some() && !self.world.is_running(process) {
-                    self.world.start(process);
-                }
-            }
-            if let Some(complaint) = self.client().complaint.take() {
-                return Err(format!("{}: {complaint}", self.world.now()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs until something holds.
-    pub(crate) fn run_until(
-        &mut self,
-        most: Duration,
-        what: &str,
-        mut holds: impl FnMut(&mut Self) -> bool,
-    ) -> Result<(), String> {
-        let until = self.world.now() + most;
-        while !holds(self) {
-            if self.world.now() >= until {
-                return Err(format!("{}: not within {most:?}: {what}", self.world.now()));
-            }
-            self.run(STEP * 5)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn active(&mut self) -> Option<usize> {
-        (0..2).find(|&index| self.serves(index))
-    }
-
-    /// Whether one half serves, the other has everything, and the witness knows it.
-    pub(crate) fn is_whole(&mut self) -> bool {
-        let Some(active) = self.active() else { return false };
-        let mut recorded = false;
-        self.world.counters(self.court, &mut |name, value| {
-            recorded |= name == "both_equal" && value == 1;
-        });
-        recorded
-            && self.member(active).pair.mirror() == Mirror::Equal
-            && self.member(1 - active).pair.role() == Role::Standby
+        self.world.machine::<Client>(CLIENT).expect("it was started")
     }
 
     /// Numbers that were acknowledged and are not in the active half.
@@ -268,10 +189,6 @@ impl Rig {
         }
         Ok(())
     }
-}
-
-fn boxed<M: Machine>(machine: M, setup: Setup) -> Box<dyn Drive> {
-    Box::new(Process::new(machine, setup))
 }
 
 type Contents = BTreeMap<Bytes, Bytes>;

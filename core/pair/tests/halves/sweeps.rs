@@ -61,8 +61,7 @@ fn cut_off(offset: Duration, bug: Option<Bug>) -> Result<(), String> {
     rig.world.run_until(rig.world.now() + offset);
     let (alone, rest) = (rig.hosts[0], [rig.hosts[1], rig.witness]);
     for other in rest {
-        rig.world.apply(&Fault::Cut { from: alone, to: other });
-        rig.world.apply(&Fault::Cut { from: other, to: alone });
+        rig.cut(alone, other);
     }
     rig.run(SECOND * 3)?;
     if rig.active() != Some(1) {

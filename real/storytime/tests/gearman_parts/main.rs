@@ -11,6 +11,7 @@ use sides::{Caller, Helper};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use storytime_gearman::adapter::Adapter;
 use storytime_gearman::client::{Event, Job, Priority, Unique, When, Why};
 use storytime_real::{Handle, Host, Listening, nobodys_address, spawn};
 
@@ -47,11 +48,11 @@ fn host() -> Host {
     Host { check_invariants: true, ..Host::new(std::env::temp_dir()) }
 }
 
-fn call(server: &Listening, exceptions: bool, jobs: Vec<Job>) -> Handle<Caller> {
+fn call(server: &Listening, exceptions: bool, jobs: Vec<Job>) -> Handle<Adapter<Caller>> {
     spawn(host(), Caller::new(server.at(), exceptions, jobs)).expect("there are threads")
 }
 
-fn help(server: &Listening, jobs_max: usize) -> Handle<Helper> {
+fn help(server: &Listening, jobs_max: usize) -> Handle<Adapter<Helper>> {
     spawn(host(), Helper::new(server.at(), jobs_max)).expect("there are threads")
 }
 
@@ -63,8 +64,8 @@ fn wait(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn wait_for_all(what: &str, caller: &Handle<Caller>) {
-    wait(what, || caller.with_machine(|caller| caller.left == 0));
+fn wait_for_all(what: &str, caller: &Handle<Adapter<Caller>>) {
+    wait(what, || caller.with_machine(|Adapter { handler: caller, .. }| caller.left == 0));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn every_kind_of_job_is_told_of_in_the_same_way() {
             "accepted",
             "accepted",
         ];
-        caller.with_machine(|caller| {
+        caller.with_machine(|Adapter { handler: caller, .. }| {
             for (tag, end) in ends.iter().enumerate() {
                 let story = caller.story(tag);
                 assert_eq!(story.last().map(String::as_str), Some(*end), "{name}: {story:?}");
@@ -119,7 +120,9 @@ fn without_asking_for_exceptions_a_job_fails() {
         let _helper = help(&server, 1);
         let caller = call(&server, false, vec![Job::new("exception", "words")]);
         wait_for_all(name, &caller);
-        caller.with_machine(|caller| assert_eq!(caller.story(0), ["created", "failed"], "{name}"));
+        caller.with_machine(|Adapter { handler: caller, .. }| {
+            assert_eq!(caller.story(0), ["created", "failed"], "{name}")
+        });
     }
 }
 
@@ -129,16 +132,22 @@ fn two_jobs_of_a_client_that_are_one_each_get_their_copy() {
         let same = || Job::new("stream", "end").unique(Unique::Key("k".into()));
         let jobs = vec![same(), same(), Job::new("echo", "other"), same()];
         let caller = call(&server, false, jobs);
-        wait(name, || caller.with_machine(|caller| caller.events.len() == 4));
+        wait(name, || {
+            caller.with_machine(|Adapter { handler: caller, .. }| caller.events.len() == 4)
+        });
         let helper = help(&server, 1);
         wait_for_all(name, &caller);
         let told = ["created", "data part", "warning careful", "status 1/2", "complete end"];
-        caller.with_machine(|caller| {
+        caller.with_machine(|Adapter { handler: caller, .. }| {
             for tag in [0, 1, 3] {
                 assert_eq!(caller.story(tag), told, "{name}");
             }
         });
-        assert_eq!(helper.with_machine(|helper| helper.begun.len()), 2, "{name}");
+        assert_eq!(
+            helper.with_machine(|Adapter { handler: helper, .. }| helper.begun.len()),
+            2,
+            "{name}"
+        );
     }
 }
 
@@ -149,12 +158,14 @@ fn thousands_of_jobs_go_through_a_few_workers() {
         let jobs = (0..4000).map(|n| Job::new("echo", n.to_string())).collect();
         let caller = call(&server, false, jobs);
         wait_for_all(name, &caller);
-        caller.with_machine(|caller| {
+        caller.with_machine(|Adapter { handler: caller, .. }| {
             for tag in 0..4000 {
                 assert_eq!(caller.story(tag), ["created".to_owned(), format!("complete {tag}")]);
             }
         });
-        let done = helpers.iter().map(|helper| helper.with_machine(|helper| helper.begun.len()));
+        let done = helpers.iter().map(|helper| {
+            helper.with_machine(|Adapter { handler: helper, .. }| helper.begun.len())
+        });
         assert_eq!(done.sum::<usize>(), 4000, "{name}");
     }
 }
@@ -164,13 +175,21 @@ fn a_job_whose_worker_dies_is_done_by_another() {
     for (name, server) in servers() {
         let first = help(&server, 1);
         let caller = call(&server, false, vec![Job::new("slow", "x")]);
-        wait(name, || first.with_machine(|helper| helper.begun.len() == 1));
+        wait(name, || {
+            first.with_machine(|Adapter { handler: helper, .. }| helper.begun.len() == 1)
+        });
         let second = help(&server, 1);
-        wait(name, || second.with_machine(|helper| helper.ups == 1));
+        wait(name, || second.with_machine(|Adapter { handler: helper, .. }| helper.ups == 1));
         first.kill();
         wait_for_all(name, &caller);
-        caller.with_machine(|caller| assert_eq!(caller.story(0), ["created", "complete x"]));
-        assert_eq!(second.with_machine(|helper| helper.begun.len()), 1, "{name}");
+        caller.with_machine(|Adapter { handler: caller, .. }| {
+            assert_eq!(caller.story(0), ["created", "complete x"])
+        });
+        assert_eq!(
+            second.with_machine(|Adapter { handler: helper, .. }| helper.begun.len()),
+            1,
+            "{name}"
+        );
     }
 }
 
@@ -179,14 +198,16 @@ fn both_sides_are_told_when_a_server_dies() {
     for (name, server) in servers() {
         let helper = help(&server, 1);
         let caller = call(&server, false, vec![Job::new("slow", "x")]);
-        wait(name, || helper.with_machine(|helper| helper.begun.len() == 1));
+        wait(name, || {
+            helper.with_machine(|Adapter { handler: helper, .. }| helper.begun.len() == 1)
+        });
         drop(server);
         wait_for_all(name, &caller);
-        caller.with_machine(|caller| {
+        caller.with_machine(|Adapter { handler: caller, .. }| {
             let lost = caller.events.last().expect("there is an end");
             let connection = matches!(lost, Event::Lost { why: Why::Connection, .. });
             assert!(connection, "{name}: {lost:?}");
         });
-        wait(name, || helper.with_machine(|helper| helper.gone == 1));
+        wait(name, || helper.with_machine(|Adapter { handler: helper, .. }| helper.gone == 1));
     }
 }

@@ -1,12 +1,13 @@
 //! The two sides of a job server, each a machine with nothing but the part in it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use storytime_gearman::adapter::{Adapter, Handler};
 use storytime_gearman::client::{Client, ClientOptions, Event, Job};
 use storytime_gearman::worker::{Grab, JobId, Worker, WorkerEvent, WorkerOptions};
-use storytime_machine::{Boot, Conn, Cx, Endpoint, Gone, Machine, Open, Token};
+use storytime_machine::{Cx, Endpoint, Token};
 
 const BASE: Token = Token(1 << 40);
 /// Length of a big result, bytes.
@@ -16,7 +17,6 @@ const FUNCTIONS: [&str; 7] = ["echo", "stream", "fail", "exception", "big", "slo
 
 /// Submits jobs at its start, and keeps what happens.
 pub(crate) struct Caller {
-    pub(crate) client: Client,
     jobs: Vec<Job>,
     pub(crate) events: Vec<Event>,
     /// What is left to be told, jobs that are not submitted yet included.
@@ -24,11 +24,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(at: SocketAddr, exceptions: bool, jobs: Vec<Job>) -> Self {
+    pub(crate) fn new(at: SocketAddr, exceptions: bool, jobs: Vec<Job>) -> Adapter<Self> {
         let servers = vec![Endpoint::from(at)];
         let options = ClientOptions { servers, exceptions, ..ClientOptions::default() };
-        let left = jobs.len();
-        Self { client: Client::new(options, BASE), jobs, events: Vec::new(), left }
+        let caller = Self { left: jobs.len(), jobs, events: Vec::new() };
+        Adapter::new(Client::new(options, BASE), caller)
     }
 
     /// What happened to a job, in short.
@@ -52,60 +52,20 @@ impl Caller {
         };
         events.map(short).collect()
     }
-
-    fn collect(&mut self) {
-        while let Some(event) = self.client.next_event() {
-            self.left -= usize::from(event.is_end());
-            self.events.push(event);
-        }
-    }
 }
 
-impl Machine for Caller {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
+impl Handler for Caller {
+    type Part = Client;
+
+    fn start(&mut self, cx: &mut Cx, client: &mut Client) {
         for (tag, job) in self.jobs.drain(..).enumerate() {
-            self.client.submit(cx, job, tag as u64).expect("there is room");
+            client.submit(cx, job, tag as u64).expect("there is room");
         }
-        self.collect();
     }
 
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.client.on_open(cx, conn, &how));
-        self.collect();
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.client.on_data(cx, conn, rx));
-        self.collect();
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_drained(cx, conn));
-        self.collect();
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.client.on_eof(cx, conn));
-        self.collect();
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.client.on_gone(cx, conn, why));
-        self.collect();
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.client.on_failed(cx, connect, why));
-        self.collect();
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        assert!(self.client.on_timer(cx, timer));
-        self.collect();
-    }
-
-    fn invariants(&self) {
-        self.client.invariants();
+    fn event(&mut self, _: &mut Cx, _: &mut Client, event: Event) {
+        self.left -= usize::from(event.is_end());
+        self.events.push(event);
     }
 }
 
@@ -118,7 +78,6 @@ struct Doing {
 
 /// Does jobs.
 pub(crate) struct Helper {
-    pub(crate) worker: Worker,
     doing: BTreeMap<u64, Doing>,
     last: u64,
     pub(crate) begun: Vec<Bytes>,
@@ -127,7 +86,7 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    pub(crate) fn new(at: SocketAddr, jobs_max: usize) -> Self {
+    pub(crate) fn new(at: SocketAddr, jobs_max: usize) -> Adapter<Self> {
         let functions = FUNCTIONS.iter().map(|name| (Bytes::from_static(name.as_bytes()), None));
         let options = WorkerOptions {
             servers: vec![Endpoint::from(at)],
@@ -137,32 +96,33 @@ impl Helper {
             client_id: Some(Bytes::from_static(b"helper")),
             ..WorkerOptions::default()
         };
-        let worker = Worker::new(options, BASE);
-        Self { worker, doing: BTreeMap::new(), last: 0, begun: Vec::new(), gone: 0, ups: 0 }
+        let helper = Self { doing: BTreeMap::new(), last: 0, begun: Vec::new(), gone: 0, ups: 0 };
+        Adapter::new(Worker::new(options, BASE), helper)
     }
+}
 
-    fn collect(&mut self, cx: &mut Cx) {
-        while let Some(event) = self.worker.next_event() {
-            match event {
-                WorkerEvent::Job { job, function, unique, data, .. } => {
-                    self.begun.push(data.clone());
-                    self.last += 1;
-                    let unique = unique.expect("it grabs with keys");
-                    let slow = if function == "slow" { 1500 } else { 0 };
-                    self.doing.insert(self.last, Doing { job, function, unique, data });
-                    cx.after(Token(self.last), Duration::from_millis(slow));
-                }
-                WorkerEvent::JobGone { .. } => self.gone += 1,
-                WorkerEvent::Up { .. } => self.ups += 1,
-                WorkerEvent::Room { .. } | WorkerEvent::Down { .. } => {}
+impl Handler for Helper {
+    type Part = Worker;
+
+    fn event(&mut self, cx: &mut Cx, _: &mut Worker, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Job { job, function, unique, data, .. } => {
+                self.begun.push(data.clone());
+                self.last += 1;
+                let unique = unique.expect("it grabs with keys");
+                let slow = if function == "slow" { 1500 } else { 0 };
+                self.doing.insert(self.last, Doing { job, function, unique, data });
+                cx.after(Token(self.last), Duration::from_millis(slow));
             }
+            WorkerEvent::JobGone { .. } => self.gone += 1,
+            WorkerEvent::Up { .. } => self.ups += 1,
+            WorkerEvent::Room { .. } | WorkerEvent::Down { .. } => {}
         }
     }
 
-    fn finish(&mut self, cx: &mut Cx, place: u64) {
+    fn timer(&mut self, cx: &mut Cx, worker: &mut Worker, place: Token) {
         let Doing { job, function, unique, data } =
-            self.doing.remove(&place).expect("a job is done once");
-        let worker = &mut self.worker;
+            self.doing.remove(&place.0).expect("a job is done once");
         let told = match &function[..] {
             b"fail" => worker.fail(cx, job),
             b"exception" => worker.exception(cx, job, data),
@@ -176,53 +136,5 @@ impl Helper {
             _ => worker.complete(cx, job, data),
         };
         assert!(told.is_ok() || self.gone > 0, "{told:?}");
-    }
-}
-
-impl Machine for Helper {
-    fn start(&mut self, cx: &mut Cx, _: Boot) {
-        self.worker.start(cx);
-    }
-
-    fn open(&mut self, cx: &mut Cx, conn: Conn, how: Open) {
-        assert!(self.worker.on_open(cx, conn, &how));
-        self.collect(cx);
-    }
-
-    fn data(&mut self, cx: &mut Cx, conn: Conn, rx: &mut BytesMut) {
-        assert!(self.worker.on_data(cx, conn, rx));
-        self.collect(cx);
-    }
-
-    fn drained(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_drained(cx, conn));
-        self.collect(cx);
-    }
-
-    fn eof(&mut self, cx: &mut Cx, conn: Conn) {
-        assert!(self.worker.on_eof(cx, conn));
-        self.collect(cx);
-    }
-
-    fn gone(&mut self, cx: &mut Cx, conn: Conn, why: Gone) {
-        assert!(self.worker.on_gone(cx, conn, why));
-        self.collect(cx);
-    }
-
-    fn failed(&mut self, cx: &mut Cx, connect: Token, why: Gone) {
-        assert!(self.worker.on_failed(cx, connect, why));
-        self.collect(cx);
-    }
-
-    fn timer(&mut self, cx: &mut Cx, timer: Token) {
-        match timer < BASE {
-            true => self.finish(cx, timer.0),
-            false => assert!(self.worker.on_timer(cx, timer)),
-        }
-        self.collect(cx);
-    }
-
-    fn invariants(&self) {
-        self.worker.invariants();
     }
 }

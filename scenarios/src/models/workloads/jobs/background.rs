@@ -4,6 +4,8 @@
 //! of every job whether a server acknowledged it, and how often it was done. In the middle of
 //! `settle` that is compared: `lost` is what was acknowledged and never done, `twice` what was done
 //! more than once, `uninvited` what was done and never acknowledged (its client could not know).
+//! How long a job was acknowledged before it was done, the first time, is `until_done`. The `pause`
+//! between two acknowledgements that a host sees is how long no server took its jobs.
 //!
 //! Not modelled: what a job is good for.
 
@@ -11,10 +13,10 @@ use crate::diagnostic::Checked;
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
 use crate::models::app::{Came, Hands, JobServers, Step, Workload, lock};
-use crate::read::Parts;
+use crate::read::{Parts, work};
 use crate::{app_fields, app_metrics};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storytime_gearman::client::{Event, Job as Call, Unique};
@@ -33,7 +35,8 @@ pub struct Numbers {
 #[derive(Debug, Default)]
 pub struct Ledger {
     next: u64,
-    acknowledged: BTreeSet<u64>,
+    /// When each was.
+    acknowledged: BTreeMap<u64, Time>,
     done: BTreeMap<u64, u64>,
 }
 
@@ -42,6 +45,8 @@ pub struct Ledger {
 pub struct Background {
     numbers: Numbers,
     ledger: Arc<Mutex<Ledger>>,
+    /// The last acknowledgement of a job of this host's.
+    last: Option<Time>,
 }
 
 /// A job, by what it awaits.
@@ -60,13 +65,15 @@ impl Workload for Background {
 
     const KIND: &'static str = "background-jobs";
     const FIELDS: &'static [&'static str] =
-        app_fields!["job_servers", "function", "keyed", "wait", "at_once"];
+        app_fields!["job_servers", "choose", "function", "keyed", "wait", "at_once"];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("acknowledged", Series, "jobs acknowledged"),
         ("acknowledge_time", Latency, "time to the acknowledgement"),
+        ("pause", Latency, "time without an acknowledgement"),
         ("refused", Series, "jobs refused"),
         ("unsure", Series, "jobs of which nobody knows"),
         ("done", Series, "jobs done"),
+        ("until_done", Latency, "time from the acknowledgement until it is done"),
         ("lost", Count, "acknowledged and never done"),
         ("twice", Count, "done more than once"),
         ("uninvited", Count, "done and never acknowledged"),
@@ -77,7 +84,10 @@ impl Workload for Background {
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let function: Bytes = fields.text("function", "the name of a function")?.text.into();
         Ok(Numbers {
-            servers: JobServers::of_workers(fields, parts, [function.clone()], "at_once")?,
+            servers: JobServers {
+                choice: work::choice(fields)?,
+                ..JobServers::of_workers(fields, parts, [function.clone()], "at_once")?
+            },
             function,
             keyed: fields.flag("keyed", true)?,
             wait: match fields.get("wait") {
@@ -88,7 +98,7 @@ impl Workload for Background {
     }
 
     fn new(numbers: Numbers, _part: u32, ledger: Arc<Mutex<Ledger>>) -> Self {
-        Self { numbers, ledger }
+        Self { numbers, ledger, last: None }
     }
 
     fn job_servers(numbers: &Numbers) -> JobServers {
@@ -118,8 +128,11 @@ impl Workload for Background {
             (Job::AwaitWake, _) => self.end(hands),
             (Job::AwaitAccepted(number, since), Came::Job { event, .. }) => match event {
                 Event::Created { .. } => {
-                    lock(&self.ledger).acknowledged.insert(number);
+                    lock(&self.ledger).acknowledged.insert(number, hands.now());
                     hands.count("acknowledged", 1);
+                    if let Some(last) = self.last.replace(hands.now()) {
+                        hands.time_since("pause", last);
+                    }
                     hands.time_since("acknowledge_time", since);
                     Step::Done
                 }
@@ -136,12 +149,20 @@ impl Workload for Background {
         }
     }
 
+    /// An outage that did not end counts up to here.
+    fn rest(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
+        if let Some(last) = self.last {
+            hands.time_since("pause", last);
+        }
+        Step::Done
+    }
+
     fn check(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         if hands.part() == 0 {
             let ledger = lock(&self.ledger);
-            let lost = ledger.acknowledged.iter().filter(|job| !ledger.done.contains_key(job));
+            let lost = ledger.acknowledged.keys().filter(|job| !ledger.done.contains_key(job));
             let twice = ledger.done.values().filter(|times| **times > 1);
-            let uninvited = ledger.done.keys().filter(|job| !ledger.acknowledged.contains(job));
+            let uninvited = ledger.done.keys().filter(|job| !ledger.acknowledged.contains_key(job));
             hands.count("lost", lost.count() as u64);
             hands.count("twice", twice.count() as u64);
             hands.count("uninvited", uninvited.count() as u64);
@@ -165,7 +186,14 @@ impl Background {
         let assigned = hands.assigned().expect("it was given the job");
         let number = std::str::from_utf8(&assigned.data).ok().and_then(|text| text.parse().ok());
         let number = number.expect("the load's own jobs are numbers");
-        *lock(&self.ledger).done.entry(number).or_default() += 1;
+        let mut ledger = lock(&self.ledger);
+        let times = ledger.done.entry(number).or_default();
+        *times += 1;
+        if *times == 1 {
+            // Its worker may be quicker than the word to who submitted it.
+            let since = ledger.acknowledged.get(&number).copied();
+            hands.time_since("until_done", since.unwrap_or_else(|| hands.now()));
+        }
         hands.count("done", 1);
         Step::Done
     }

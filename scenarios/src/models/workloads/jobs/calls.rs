@@ -23,7 +23,7 @@ use crate::{app_fields, app_metrics};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use storytime_gearman::client::{Choice, Event, Job as Call, Unique};
+use storytime_gearman::client::{Event, Job as Call, Unique};
 use storytime_machine::Time;
 
 /// Most calls of a page.
@@ -130,16 +130,11 @@ impl Workload for Calls {
 
     fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
         let same = [("none", Same::None), ("data", Same::Data), ("page", Same::Place)];
-        let choices = [
-            ("failover", Choice::Failover),
-            ("in-order", Choice::InOrder),
-            ("hashed", Choice::Hashed),
-        ];
         let text = fields.text_if("text", "words to send")?;
         Ok(Numbers {
             servers: JobServers {
                 own: work::own_server(fields, parts)?,
-                choice: fields.choice("choose", &choices, Some(Choice::Failover))?,
+                choice: work::choice(fields)?,
                 ..JobServers::read(fields, parts)?
             },
             function: fields.text("function", "the name of a function")?.text.into(),
