@@ -118,6 +118,7 @@ pub const LOADS: &[LoadKind] = &[
     app::kind::<workloads::multi_get::MultiGet>(),
     app::kind::<workloads::namespace_delete::NamespaceDelete>(),
     app::kind::<workloads::number_spaces::NumberSpaces>(),
+    app::kind::<workloads::page_makers::PageMakers>(),
     app::kind::<workloads::placement::PickAServer>(),
     app::kind::<workloads::proxy::Proxy>(),
     app::kind::<workloads::read_through::ReadThrough>(),

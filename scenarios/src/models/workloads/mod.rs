@@ -14,6 +14,7 @@
 //! | [`multi_get`] | builds a page of many values |
 //! | [`namespace_delete`] | reads rows of a namespace that is cleared |
 //! | [`number_spaces`] | numbers a new thing of a user |
+//! | [`page_makers`] | computes the one page that everybody reads |
 //! | [`placement`] | stores a key where the library puts it |
 //! | [`proxy`] | hands a request on |
 //! | [`read_through`] | reads a row through the cache |
@@ -33,6 +34,7 @@ pub mod list_of_items;
 pub mod multi_get;
 pub mod namespace_delete;
 pub mod number_spaces;
+pub mod page_makers;
 pub mod placement;
 pub mod proxy;
 pub mod read_through;

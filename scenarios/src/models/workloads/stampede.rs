@@ -5,6 +5,7 @@
 //! | `nothing` | everybody who misses it |
 //! | `early` | with a chance that grows towards the expiry, one who still hits it |
 //! | `lease` | the one whom the cache gives the task; all others get the old value, or wait |
+//! | `job` | a worker, as a job under a unique key: whoever misses waits for the same one |
 //!
 //! The early refresh carries its expiry in the value, earlier than the cache's own, and the time
 //! that the computation took. A reader computes anew if `now + took × beta × -ln(u) >= expiry` for
@@ -15,20 +16,18 @@
 use crate::diagnostic::Checked;
 use crate::fields::{DURATION, Fields};
 use crate::metric::MetricDef;
-use crate::models::app::{Came, Hands, Step, Workload};
+use crate::models::app::{Came, Hands, JobServers, Step, Workload};
 use crate::read::Parts;
 use crate::{app_fields, app_metrics};
+use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use storytime_gearman::client::{Event, Job as Call, Unique};
 use storytime_machine::{Time, nanos};
 use storytime_memcached::client::{MetaReply, Outcome};
 
 /// Longest lifetime of the key, seconds.
-const EXPTIME_MAX: u64 = 86_400;
-/// Shortest value, bytes: two numbers of 20 digits, and a blank behind each.
-const VALUE_BYTES_MIN: u64 = 42;
-/// Longest value, bytes.
-const VALUE_BYTES_MAX: u64 = 1_000_000;
+pub(super) const EXPTIME_MAX: u64 = 86_400;
 /// The name of the key.
 const HOT: &str = "front-page";
 
@@ -41,16 +40,50 @@ pub enum Cure {
     Early,
     /// `mg KEY … N R`: the cache gives the task to one.
     Lease,
+    /// A job under a unique key.
+    Job,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    /// Lifetime in the cache, seconds.
+    pub(super) exptime: u32,
+    /// Lifetime that the value itself states.
+    fresh: Duration,
+    /// Length of the value.
+    bytes: u64,
+}
+
+impl Page {
+    /// Shortest value, bytes: two numbers of 20 digits, and a blank behind each.
+    const BYTES_MIN: u64 = 42;
+    /// Longest value, bytes.
+    const BYTES_MAX: u64 = 1_000_000;
+
+    pub(super) fn read(fields: &Fields<'_>) -> Checked<Self> {
+        Ok(Self {
+            exptime: fields.integer("exptime", 1..=EXPTIME_MAX, None)? as u32,
+            fresh: fields.quantity("fresh", DURATION, None)?,
+            bytes: fields.bytes("value", Self::BYTES_MIN..=Self::BYTES_MAX)?,
+        })
+    }
+
+    /// The value: when it is to be taken for expired, how long it took, and filling.
+    pub(super) fn value(&self, hands: &Hands<'_>, asked: Time) -> Vec<u8> {
+        let expires = hands.wall_ns() + nanos(self.fresh);
+        let took = nanos(hands.now().since(asked));
+        let mut value = format!("{expires} {took} ").into_bytes();
+        value.resize(self.bytes as usize, b'.');
+        value
+    }
 }
 
 /// Its numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
     cure: Cure,
-    /// Lifetime in the cache, seconds.
-    exptime: u32,
-    /// Lifetime that the value itself states.
-    fresh: Duration,
+    page: Page,
     /// How eager the early refresh is, in whole times of a computation.
     beta: u32,
     /// Seconds that a task may take before it is given to another.
@@ -59,8 +92,9 @@ pub struct Numbers {
     recache: u32,
     /// How long one waits who has neither the value nor the task.
     retry: Duration,
-    /// Length of the value, bytes.
-    value_bytes: u64,
+    /// Where jobs go, and what they are called.
+    servers: JobServers,
+    function: Bytes,
 }
 
 /// The workload.
@@ -80,6 +114,8 @@ pub enum Job {
     AwaitRow(Time),
     /// That the new value was stored.
     AwaitStored,
+    /// The result of the job that computes it.
+    AwaitResult,
 }
 
 impl Workload for Stampede {
@@ -88,8 +124,18 @@ impl Workload for Stampede {
     type Job = Job;
 
     const KIND: &'static str = "stampede";
-    const FIELDS: &'static [&'static str] =
-        app_fields!["cure", "exptime", "fresh", "beta", "vivify", "recache", "retry", "value"];
+    const FIELDS: &'static [&'static str] = app_fields![
+        "cure",
+        "exptime",
+        "fresh",
+        "beta",
+        "vivify",
+        "recache",
+        "retry",
+        "value",
+        "job_servers",
+        "function"
+    ];
     const METRICS: &'static [MetricDef] = app_metrics![
         ("hit_ratio", Shares, "hit ratio"),
         ("computed", Series, "values computed"),
@@ -98,22 +144,39 @@ impl Workload for Stampede {
     ];
     const NEEDS_DATABASE: bool = true;
 
-    fn read(fields: &Fields<'_>, _parts: &Parts<'_>) -> Checked<Numbers> {
-        let cures = [("nothing", Cure::Nothing), ("early", Cure::Early), ("lease", Cure::Lease)];
+    fn read(fields: &Fields<'_>, parts: &Parts<'_>) -> Checked<Numbers> {
+        let cures = [
+            ("nothing", Cure::Nothing),
+            ("early", Cure::Early),
+            ("lease", Cure::Lease),
+            ("job", Cure::Job),
+        ];
+        let cure = fields.choice("cure", &cures, None)?;
+        let by_job = cure == Cure::Job;
         Ok(Numbers {
-            cure: fields.choice("cure", &cures, None)?,
-            exptime: fields.integer("exptime", 1..=EXPTIME_MAX, None)? as u32,
-            fresh: fields.quantity("fresh", DURATION, None)?,
+            cure,
+            page: Page::read(fields)?,
             beta: fields.integer("beta", 1..=1_000, None)? as u32,
             vivify: fields.integer("vivify", 1..=EXPTIME_MAX, None)? as u32,
             recache: fields.integer("recache", 0..=EXPTIME_MAX, None)? as u32,
             retry: fields.quantity("retry", DURATION, None)?,
-            value_bytes: fields.bytes("value", VALUE_BYTES_MIN..=VALUE_BYTES_MAX)?,
+            servers: match by_job {
+                true => JobServers::read(fields, parts)?,
+                false => JobServers::default(),
+            },
+            function: match by_job {
+                true => fields.text("function", "the name of a function")?.text.into(),
+                false => Bytes::new(),
+            },
         })
     }
 
     fn new(numbers: Numbers, _part: u32, _ledger: Arc<Mutex<()>>) -> Self {
         Self { numbers }
+    }
+
+    fn job_servers(numbers: &Numbers) -> JobServers {
+        numbers.servers.clone()
     }
 
     /// The first host warms the key, so that what is seen is the expiry and not the cold start.
@@ -124,7 +187,7 @@ impl Workload for Stampede {
     fn begin(&mut self, hands: &mut Hands<'_>) -> Step<Job> {
         let key = hands.key(HOT);
         match self.numbers.cure {
-            Cure::Nothing | Cure::Early => hands.get(&key),
+            Cure::Nothing | Cure::Early | Cure::Job => hands.get(&key),
             Cure::Lease => hands.lease(&key, self.numbers.vivify, self.numbers.recache),
         }
         Step::Await(Job::AwaitCache)
@@ -144,12 +207,18 @@ impl Workload for Stampede {
             (Job::AwaitRetry, Came::Woke) => self.begin(hands),
             (Job::AwaitCache, Came::Cache(_)) => {
                 hands.share("hit_ratio", 0, 1);
-                self.compute(hands)
+                match self.numbers.cure {
+                    Cure::Job => self.submit(hands),
+                    Cure::Nothing | Cure::Early | Cure::Lease => self.compute(hands),
+                }
             }
+            (Job::AwaitResult, Came::Job { event: Event::Complete { .. }, .. }) => Step::Done,
+            (Job::AwaitResult, Came::Job { event, .. }) if event.is_end() => Step::Failed,
+            (Job::AwaitResult, Came::Job { .. }) => Step::Await(Job::AwaitResult),
             (Job::AwaitRow(asked), Came::Row(Some(_))) => {
                 let key = hands.key(HOT);
-                let value = self.value(hands, asked);
-                hands.set(&key, &value, self.numbers.exptime);
+                let value = self.numbers.page.value(hands, asked);
+                hands.set(&key, &value, self.numbers.page.exptime);
                 Step::Await(Job::AwaitStored)
             }
             (Job::AwaitRow(_), Came::Row(None)) => Step::Failed,
@@ -175,6 +244,15 @@ impl Stampede {
         Step::Await(Job::AwaitRetry)
     }
 
+    /// Has it computed, or waits with those who did so before.
+    fn submit(&self, hands: &mut Hands<'_>) -> Step<Job> {
+        hands.count("waited", 1);
+        let key = Bytes::from(hands.key(HOT));
+        let job = Call::new(self.numbers.function.clone(), key.clone());
+        hands.submit(0, Call { unique: Unique::Key(key), ..job });
+        Step::Await(Job::AwaitResult)
+    }
+
     fn compute(&self, hands: &mut Hands<'_>) -> Step<Job> {
         hands.count("computed", 1);
         let key = hands.key(HOT);
@@ -182,18 +260,9 @@ impl Stampede {
         Step::Await(Job::AwaitRow(hands.now()))
     }
 
-    /// The value: when it is to be taken for expired, how long it took, and filling.
-    fn value(&self, hands: &Hands<'_>, asked: Time) -> Vec<u8> {
-        let expires = hands.wall_ns() + nanos(self.numbers.fresh);
-        let took = nanos(hands.now().since(asked));
-        let mut value = format!("{expires} {took} ").into_bytes();
-        value.resize(self.numbers.value_bytes as usize, b'.');
-        value
-    }
-
     /// Whether this reader refreshes a value that it has hit.
     fn is_time(&self, hands: &mut Hands<'_>, value: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(&value[..value.len().min(VALUE_BYTES_MIN as usize)]);
+        let text = String::from_utf8_lossy(&value[..value.len().min(Page::BYTES_MIN as usize)]);
         let mut numbers = text.split(' ').map(str::parse::<u64>);
         let (Some(Ok(expires)), Some(Ok(took))) = (numbers.next(), numbers.next()) else {
             return true;
