@@ -121,7 +121,7 @@ fn without_asking_for_exceptions_a_job_fails() {
         let caller = call(&server, false, vec![Job::new("exception", "words")]);
         wait_for_all(name, &caller);
         caller.with_machine(|Adapter { handler: caller, .. }| {
-            assert_eq!(caller.story(0), ["created", "failed"], "{name}")
+            assert_eq!(caller.story(0), ["created", "failed"], "{name}");
         });
     }
 }
@@ -183,7 +183,7 @@ fn a_job_whose_worker_dies_is_done_by_another() {
         first.kill();
         wait_for_all(name, &caller);
         caller.with_machine(|Adapter { handler: caller, .. }| {
-            assert_eq!(caller.story(0), ["created", "complete x"])
+            assert_eq!(caller.story(0), ["created", "complete x"]);
         });
         assert_eq!(
             second.with_machine(|Adapter { handler: helper, .. }| helper.begun.len()),

@@ -1,5 +1,5 @@
-//! Workers that compute the page of [`super::stampede`], as jobs under a unique key: that of the page,
-//! which is the job's data as well.
+//! Workers that compute the page of [`super::stampede`], as jobs under a unique key: that of the
+//! page, which is the job's data as well.
 //!
 //! A worker looks into the cache first: whoever missed the page just before it was there may have
 //! submitted its job just after. What is there is the result; otherwise the worker asks the
