@@ -13,7 +13,6 @@ const EXAMPLES: &str = "\
 Examples:
   storytime mc set greeting hello --ttl 60        a value from standard input: set KEY -
   storytime mc -s a:11211,b:11211 --placement ketama get k1 k2
-  storytime mc mg greeting v t                    the server's own reply, with value and TTL
   storytime mc load --duration 10s --rate 20000 --value-bytes 100-1000 --skew zipf
 Exit status: 0 done, 1 a miss, not stored or failed, 2 the command line is wrong.";
 
