@@ -1,8 +1,8 @@
 //! The task of one connection.
 //!
 //! Each round writes what is pending, then reads once; what the machine answers leaves in the next
-//! round of the same turn. A read that came up short leaves the
-//! socket empty, which the runtime knows: the read after it costs no system call.
+//! round of the same turn. A read that came up short leaves the socket empty, which the runtime
+//! knows: the read after it costs no system call.
 //!
 //! Not noticed: a reset while the connection is not read and nothing is to be written. It is told
 //! when either begins again. An end of TLS without its own farewell is told as a reset, since the

@@ -152,7 +152,12 @@ impl Workload for Stampede {
             ("job", Cure::Job),
         ];
         let cure = fields.choice("cure", &cures, None)?;
-        let by_job = cure == Cure::Job;
+        let (servers, function) = if cure == Cure::Job {
+            let function = fields.text("function", "the name of a function")?.text.into();
+            (JobServers::read(fields, parts)?, function)
+        } else {
+            Default::default()
+        };
         Ok(Numbers {
             cure,
             page: Page::read(fields)?,
@@ -160,14 +165,8 @@ impl Workload for Stampede {
             vivify: fields.integer("vivify", 1..=EXPTIME_MAX, None)? as u32,
             recache: fields.integer("recache", 0..=EXPTIME_MAX, None)? as u32,
             retry: fields.quantity("retry", DURATION, None)?,
-            servers: match by_job {
-                true => JobServers::read(fields, parts)?,
-                false => JobServers::default(),
-            },
-            function: match by_job {
-                true => fields.text("function", "the name of a function")?.text.into(),
-                false => Bytes::new(),
-            },
+            servers,
+            function,
         })
     }
 
